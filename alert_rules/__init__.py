@@ -1,0 +1,1 @@
+"""The Prometheus alert rules, one module an area."""

@@ -1,0 +1,1 @@
+"""The exporters that run as sidecars, one module each."""

@@ -1,0 +1,306 @@
+"""The catalogue as values: what a team promises, to whom, how it is measured, and when it does not count.
+
+All structs are frozen. Durations are seconds, shares are ratios from 0 to 1, times are epoch seconds in UTC unless
+a field says otherwise. The same structs are built from YAML (`sla_kit.catalogue.load`) and from Python.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+_DURATION = r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)\s*)+$"
+_RATIO = r"^\s*\d+(\.\d+)?\s*%\s*$"
+
+#: A length of time in seconds; in YAML also "15m", "1h30m", "100ms", "30d".
+Duration = Annotated[
+    float,
+    Meta(
+        extra={"form": "duration"},
+        extra_json_schema={"type": ["number", "string"], "pattern": _DURATION, "examples": ["15m", "100ms", 30]},
+    ),
+]
+#: A share from 0 to 1; in YAML also "99.9 %", and a bare number above 1 is a percentage.
+Ratio = Annotated[
+    float,
+    Meta(
+        extra={"form": "ratio"},
+        extra_json_schema={"type": ["number", "string"], "pattern": _RATIO, "examples": ["99.99%", 0.9999]},
+    ),
+]
+#: A date and time; in YAML RFC 3339, or a local time that the calendar's time zone completes. Kept as text, since a
+#: recurring event means the same wall-clock time on both sides of a daylight-saving change.
+LocalTime = Annotated[str, Meta(extra={"form": "time"})]
+#: A name that other parts of the catalogue refer to: letters, digits, "-", "_", ".".
+Name = Annotated[str, Meta(extra={"form": "name"}, extra_json_schema={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
+#: Label matchers: "api" means equal, "=~5.." a regular expression, "!=x" and "!~x" their negations; a list means any of.
+Matchers = dict[str, str | list[str]]
+
+Budgeting = Literal["occurrences", "timeslices", "ratio-timeslices"]
+Missing = Literal["ignore", "bad", "fail"]
+Severity = str
+
+
+class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every part of the catalogue is: frozen, built by keyword, closed to unknown keys."""
+
+
+# --- service level indicators ---------------------------------------------------------------------------------------
+
+
+class Requests(_Value, tag="requests", tag_field="kind"):
+    """Good or bad over total events, counted by a counter.
+
+    ``matchers`` select the total; exactly one of ``good`` and ``bad`` adds matchers that select that side, on the
+    same metric or on ``good_metric`` / ``bad_metric`` (then its matchers may be empty).
+    """
+
+    metric: str
+    matchers: Matchers = field(default_factory=dict)
+    good: Matchers | None = None
+    bad: Matchers | None = None
+    good_metric: str | None = None
+    bad_metric: str | None = None
+
+
+class Latency(_Value, tag="latency", tag_field="kind"):
+    """The share of requests at or under ``threshold`` seconds, and the quantile itself, from a histogram.
+
+    ``metric`` is the histogram's name without ``_bucket``. ``unit_seconds`` is the length of one unit of the
+    metric's buckets (0.001 for a histogram in milliseconds). ``native`` reads a native histogram.
+    """
+
+    metric: str
+    threshold: Duration
+    matchers: Matchers = field(default_factory=dict)
+    quantile: Ratio = 0.95
+    unit_seconds: float = 1.0
+    native: bool = False
+
+
+class Probe(_Value, tag="probe", tag_field="kind"):
+    """The share of successful probes, from a gauge that is 1 or 0. ``combine`` says how several series are one:
+    ``mean`` counts every sample, ``any`` is up where one is up, ``all`` where all are."""
+
+    metric: str = "probe_success"
+    matchers: Matchers = field(default_factory=dict)
+    combine: Literal["mean", "any", "all"] = "mean"
+
+
+class Freshness(_Value, tag="freshness", tag_field="kind"):
+    """The age of what a timestamp gauge (epoch seconds) names, at most ``max_age``; of several series the newest or
+    the oldest counts."""
+
+    metric: str
+    max_age: Duration
+    matchers: Matchers = field(default_factory=dict)
+    combine: Literal["newest", "oldest"] = "newest"
+
+
+class LastDuration(_Value, tag="duration", tag_field="kind"):
+    """The length of the last run of a job (a restore), a gauge in seconds, at most ``max``; of several series the
+    longest counts. ``completed_metric`` (a timestamp gauge with the same matchers) dates the runs, for evidence."""
+
+    metric: str
+    max: Duration
+    matchers: Matchers = field(default_factory=dict)
+    completed_metric: str | None = None
+
+
+class Recovery(_Value, tag="recovery", tag_field="kind"):
+    """Each outage of another SLO (``of``: its name, or service/name) recovered ``within`` that time of its
+    detection. The events are the outages."""
+
+    of: str
+    within: Duration
+
+
+class Bound(_Value, tag="bound", tag_field="kind"):
+    """A gauge at or over ``min`` and at or under ``max``; ``combine`` makes several series one value."""
+
+    metric: str
+    matchers: Matchers = field(default_factory=dict)
+    min: float | None = None
+    max: float | None = None
+    combine: Literal["max", "min", "mean", "sum"] = "max"
+
+
+class Promql(_Value, tag="promql", tag_field="kind"):
+    """Good or bad and total events per bucket as PromQL, for what structure can't say. ``$window`` in an expression
+    stands for the bucket's length, as in ``sum(increase(jobs_total[$window]))``."""
+
+    total: str
+    good: str | None = None
+    bad: str | None = None
+
+
+Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound | Promql
+
+
+# --- promises -------------------------------------------------------------------------------------------------------
+
+
+class Window(_Value):
+    """Over which time a promise holds: rolling (``rolling`` seconds) or the calendar period that holds the time in
+    question, in the named time zone (the catalogue's where empty). In YAML "30d" and "month" are short for these."""
+
+    rolling: Duration | None = None
+    calendar: Literal["day", "week", "month", "quarter", "year"] | None = None
+    timezone: str = ""
+
+
+class Agreement(_Value):
+    """A service level agreement on top of an objective: what customers were promised, and what a breach costs."""
+
+    objective: Ratio
+    consequence: str
+
+
+class PolicyStep(_Value):
+    """One step of an error-budget policy: what to do once the budget left is at or under ``left``."""
+
+    left: Ratio
+    action: str
+
+
+class Slo(_Value):
+    """One promise on one indicator.
+
+    ``sli`` names an indicator of the service or declares one in place. ``promise`` is the name of the promise of the
+    report's first page that this SLO is part of. ``slice`` (seconds; the bucket where 0) and ``slice_target`` (the
+    share of good events that makes a slice good) belong to budgeting by time slices. ``missing`` says what a bucket
+    without data counts as; with ``fail`` a coverage under ``min_coverage`` leaves the verdict open.
+    """
+
+    name: Name
+    sli: str | Sli
+    objective: Ratio
+    window: Window = Window(rolling=30 * 86400.0)
+    promise: str = ""
+    description: str = ""
+    budgeting: Budgeting | None = None
+    slice: Duration = 0.0
+    slice_target: Ratio | None = None
+    severity: Severity = "critical"
+    consequence: str = ""
+    sla: Agreement | None = None
+    missing: Missing = "ignore"
+    min_coverage: Ratio = 0.9
+    policy: list[PolicyStep] | None = None
+
+
+class Service(_Value):
+    """A service and what is promised of it. ``owner`` names a contact."""
+
+    name: Name
+    owner: str = ""
+    description: str = ""
+    runbook: str = ""
+    slis: dict[Name, Sli] = field(default_factory=dict)
+    slos: list[Slo] = field(default_factory=list)
+
+
+class Promise(_Value):
+    """One line of the report's first page, in the customer's words; SLOs name it."""
+
+    name: Name
+    title: str
+    target: str = ""
+    description: str = ""
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+class Contact(_Value):
+    """Who is told, and how. Addresses only: tokens and keys come from the environment or files, never from here."""
+
+    name: Name
+    email: str = ""
+    slack: str = ""
+    pagerduty: str = ""
+
+
+class SeverityLevel(_Value):
+    """A severity and how soon somebody responds (seconds; 0 means no promise)."""
+
+    name: Name
+    respond_within: Duration = 0.0
+    description: str = ""
+
+
+class Route(_Value):
+    """To whom alerts go: the first route whose conditions all hold; empty conditions hold always."""
+
+    to: list[str]
+    severity: list[str] = field(default_factory=list)
+    service: list[str] = field(default_factory=list)
+    environment: list[str] = field(default_factory=list)
+
+
+# --- calendar -------------------------------------------------------------------------------------------------------
+
+
+class Occasion(_Value):
+    """A live event or a maintenance window, once, recurring, or read from an iCalendar file.
+
+    Either ``start`` with ``end`` or ``duration`` (and ``repeat``, an RFC 5545 RRULE, with ``except_dates``), or
+    ``ical``, a file beside the catalogue. ``services`` empty means all. For maintenance ``reason`` and ``approved_by``
+    are printed beside every figure that it changes.
+    """
+
+    name: Name
+    start: LocalTime | None = None
+    end: LocalTime | None = None
+    duration: Duration | None = None
+    repeat: str = ""
+    except_dates: list[LocalTime] = field(default_factory=list)
+    timezone: str = ""
+    ical: str = ""
+    services: list[str] = field(default_factory=list)
+    reason: str = ""
+    approved_by: str = ""
+
+
+class Calendar(_Value):
+    """Live events, which split every figure into during and outside, and maintenance, which is excluded."""
+
+    events: list[Occasion] = field(default_factory=list)
+    maintenance: list[Occasion] = field(default_factory=list)
+
+
+# --- the whole ------------------------------------------------------------------------------------------------------
+
+
+class Catalogue(_Value):
+    """Everything a team promises, resolved for one environment.
+
+    ``bucket`` is the resolution of every evaluation in seconds. ``sum_labels`` name labels that only divide the
+    counters of one process (route, method, status code): their series may be summed by the server before they are
+    fetched, which is faster; leave out whatever tells processes apart. ``timezone`` is where calendar windows and
+    local times are read. ``folder`` is where relative files are found, empty for a catalogue built in Python.
+    """
+
+    name: str
+    services: list[Service]
+    environment: str = ""
+    timezone: str = "UTC"
+    bucket: Duration = 60.0
+    runbooks: str = ""
+    sum_labels: list[str] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
+    policy: list[PolicyStep] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
+    severities: list[SeverityLevel] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    calendar: Calendar = field(default_factory=Calendar)
+    folder: str = ""
+
+    def slos(self) -> list[tuple[Service, Slo]]:
+        """Every SLO with its service, in the order of the catalogue."""
+        return [(service, slo) for service in self.services for slo in service.slos]
+
+    def sli(self, service: Service, slo: Slo) -> Sli:
+        """The indicator that an SLO is judged by; ``KeyError`` where a name is dangling (`check` tells)."""
+        return service.slis[slo.sli] if isinstance(slo.sli, str) else slo.sli
