@@ -49,7 +49,7 @@ class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 # --- service level indicators ---------------------------------------------------------------------------------------
 
 
-class Requests(_Value, tag="requests", tag_field="kind"):
+class Requests(_Value, frozen=True, kw_only=True, tag="requests", tag_field="kind"):
     """Good or bad over total events, counted by a counter.
 
     ``matchers`` select the total; exactly one of ``good`` and ``bad`` adds matchers that select that side, on the
@@ -64,7 +64,7 @@ class Requests(_Value, tag="requests", tag_field="kind"):
     bad_metric: str | None = None
 
 
-class Latency(_Value, tag="latency", tag_field="kind"):
+class Latency(_Value, frozen=True, kw_only=True, tag="latency", tag_field="kind"):
     """The share of requests at or under ``threshold`` seconds, and the quantile itself, from a histogram.
 
     ``metric`` is the histogram's name without ``_bucket``. ``unit_seconds`` is the length of one unit of the
@@ -79,7 +79,7 @@ class Latency(_Value, tag="latency", tag_field="kind"):
     native: bool = False
 
 
-class Probe(_Value, tag="probe", tag_field="kind"):
+class Probe(_Value, frozen=True, kw_only=True, tag="probe", tag_field="kind"):
     """The share of successful probes, from a gauge that is 1 or 0. ``combine`` says how several series are one:
     ``mean`` counts every sample, ``any`` is up where one is up, ``all`` where all are."""
 
@@ -88,7 +88,7 @@ class Probe(_Value, tag="probe", tag_field="kind"):
     combine: Literal["mean", "any", "all"] = "mean"
 
 
-class Freshness(_Value, tag="freshness", tag_field="kind"):
+class Freshness(_Value, frozen=True, kw_only=True, tag="freshness", tag_field="kind"):
     """The age of what a timestamp gauge (epoch seconds) names, at most ``max_age``; of several series the newest or
     the oldest counts."""
 
@@ -98,7 +98,7 @@ class Freshness(_Value, tag="freshness", tag_field="kind"):
     combine: Literal["newest", "oldest"] = "newest"
 
 
-class LastDuration(_Value, tag="duration", tag_field="kind"):
+class LastDuration(_Value, frozen=True, kw_only=True, tag="duration", tag_field="kind"):
     """The length of the last run of a job (a restore), a gauge in seconds, at most ``max``; of several series the
     longest counts. ``completed_metric`` (a timestamp gauge with the same matchers) dates the runs, for evidence."""
 
@@ -108,7 +108,7 @@ class LastDuration(_Value, tag="duration", tag_field="kind"):
     completed_metric: str | None = None
 
 
-class Recovery(_Value, tag="recovery", tag_field="kind"):
+class Recovery(_Value, frozen=True, kw_only=True, tag="recovery", tag_field="kind"):
     """Each outage of another SLO (``of``: its name, or service/name) recovered ``within`` that time of its
     detection. The events are the outages."""
 
@@ -116,7 +116,7 @@ class Recovery(_Value, tag="recovery", tag_field="kind"):
     within: Duration
 
 
-class Bound(_Value, tag="bound", tag_field="kind"):
+class Bound(_Value, frozen=True, kw_only=True, tag="bound", tag_field="kind"):
     """A gauge at or over ``min`` and at or under ``max``; ``combine`` makes several series one value."""
 
     metric: str
@@ -126,7 +126,7 @@ class Bound(_Value, tag="bound", tag_field="kind"):
     combine: Literal["max", "min", "mean", "sum"] = "max"
 
 
-class Promql(_Value, tag="promql", tag_field="kind"):
+class Promql(_Value, frozen=True, kw_only=True, tag="promql", tag_field="kind"):
     """Good or bad and total events per bucket as PromQL, for what structure can't say. ``$window`` in an expression
     stands for the bucket's length, as in ``sum(increase(jobs_total[$window]))``."""
 
@@ -141,7 +141,7 @@ Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound |
 # --- promises -------------------------------------------------------------------------------------------------------
 
 
-class Window(_Value):
+class Window(_Value, frozen=True, kw_only=True):
     """Over which time a promise holds: rolling (``rolling`` seconds) or the calendar period that holds the time in
     question, in the named time zone (the catalogue's where empty). In YAML "30d" and "month" are short for these."""
 
@@ -150,21 +150,21 @@ class Window(_Value):
     timezone: str = ""
 
 
-class Agreement(_Value):
+class Agreement(_Value, frozen=True, kw_only=True):
     """A service level agreement on top of an objective: what customers were promised, and what a breach costs."""
 
     objective: Ratio
     consequence: str
 
 
-class PolicyStep(_Value):
+class PolicyStep(_Value, frozen=True, kw_only=True):
     """One step of an error-budget policy: what to do once the budget left is at or under ``left``."""
 
     left: Ratio
     action: str
 
 
-class Slo(_Value):
+class Slo(_Value, frozen=True, kw_only=True):
     """One promise on one indicator.
 
     ``sli`` names an indicator of the service or declares one in place. ``promise`` is the name of the promise of the
@@ -190,7 +190,7 @@ class Slo(_Value):
     policy: list[PolicyStep] | None = None
 
 
-class Service(_Value):
+class Service(_Value, frozen=True, kw_only=True):
     """A service and what is promised of it. ``owner`` names a contact."""
 
     name: Name
@@ -201,7 +201,7 @@ class Service(_Value):
     slos: list[Slo] = field(default_factory=list)
 
 
-class Promise(_Value):
+class Promise(_Value, frozen=True, kw_only=True):
     """One line of the report's first page, in the customer's words; SLOs name it."""
 
     name: Name
@@ -213,7 +213,7 @@ class Promise(_Value):
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
-class Contact(_Value):
+class Contact(_Value, frozen=True, kw_only=True):
     """Who is told, and how. Addresses only: tokens and keys come from the environment or files, never from here."""
 
     name: Name
@@ -222,7 +222,7 @@ class Contact(_Value):
     pagerduty: str = ""
 
 
-class SeverityLevel(_Value):
+class SeverityLevel(_Value, frozen=True, kw_only=True):
     """A severity and how soon somebody responds (seconds; 0 means no promise)."""
 
     name: Name
@@ -230,7 +230,7 @@ class SeverityLevel(_Value):
     description: str = ""
 
 
-class Route(_Value):
+class Route(_Value, frozen=True, kw_only=True):
     """To whom alerts go: the first route whose conditions all hold; empty conditions hold always."""
 
     to: list[str]
@@ -242,7 +242,7 @@ class Route(_Value):
 # --- calendar -------------------------------------------------------------------------------------------------------
 
 
-class Occasion(_Value):
+class Occasion(_Value, frozen=True, kw_only=True):
     """A live event or a maintenance window, once, recurring, or read from an iCalendar file.
 
     Either ``start`` with ``end`` or ``duration`` (and ``repeat``, an RFC 5545 RRULE, with ``except_dates``), or
@@ -263,7 +263,7 @@ class Occasion(_Value):
     approved_by: str = ""
 
 
-class Calendar(_Value):
+class Calendar(_Value, frozen=True, kw_only=True):
     """Live events, which split every figure into during and outside, and maintenance, which is excluded."""
 
     events: list[Occasion] = field(default_factory=list)
@@ -273,7 +273,7 @@ class Calendar(_Value):
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
-class Catalogue(_Value):
+class Catalogue(_Value, frozen=True, kw_only=True):
     """Everything a team promises, resolved for one environment.
 
     ``bucket`` is the resolution of every evaluation in seconds. ``sum_labels`` name labels that only divide the

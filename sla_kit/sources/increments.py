@@ -16,45 +16,10 @@ from sla_kit.timeline import Floats, Grid, Ints, Mask
 
 #: Labels that never tell processes apart: they divide the counters of one process.
 DIVIDING_LABELS = frozenset(
-    [
-        "action",
-        "api_method",
-        "class",
-        "code",
-        "device_type",
-        "endpoint_name",
-        "error",
-        "exception",
-        "grpc_code",
-        "grpc_method",
-        "grpc_service",
-        "grpc_type",
-        "handler",
-        "http_code",
-        "http_method",
-        "http_route",
-        "http_status",
-        "http_status_code",
-        "le",
-        "method",
-        "operation",
-        "outcome",
-        "path",
-        "quantile",
-        "reason",
-        "resource",
-        "response_code",
-        "result",
-        "route",
-        "scheme",
-        "status",
-        "status_class",
-        "status_code",
-        "type",
-        "uri",
-        "url",
-        "verb",
-    ]
+    "action api_method class code device_type endpoint_name error exception grpc_code grpc_method grpc_service "  # noqa: SIM905
+    "grpc_type handler http_code http_method http_route http_status http_status_code le method operation outcome "
+    "path quantile reason resource response_code result route scheme status status_class status_code type uri url "
+    "verb".split()
 )
 #: A process that appears with at most this many times its next bucket's events has just started: its counters began
 #: at zero. A long-lived one that is newly scraped has counted far more than one bucket's worth.
@@ -161,10 +126,11 @@ def increments(
     events[~np.isfinite(events)] = 0.0
     cells = group_of[steps.rows] * grid.count + steps.columns
     wide = steps.gap > 1
-    result = np.bincount(cells[~wide], weights=events[~wide], minlength=count * grid.count)
+    size = count * grid.count
+    result = np.bincount(cells[~wide], weights=events[~wide], minlength=size).astype(np.float64)
     if wide.any():
         gaps = steps.gap[wide]
         back = np.arange(gaps.sum()) - np.repeat(np.cumsum(gaps) - gaps, gaps)
         spread = np.repeat(cells[wide], gaps) - back
-        result += np.bincount(spread, weights=np.repeat(events[wide] / gaps, gaps), minlength=count * grid.count)
+        result += np.bincount(spread, weights=np.repeat(events[wide] / gaps, gaps), minlength=size)
     return result.reshape(count, grid.count)

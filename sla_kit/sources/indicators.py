@@ -279,7 +279,8 @@ def _probe(sli: Probe, frames: Frames, grid: Grid) -> Timeline:
     count_frame = frames[SeriesQuery(selector, Reduction.COUNT)]
     up, count = np.nan_to_num(_aligned(up_frame, count_frame)), np.nan_to_num(count_frame.values)
     if sli.combine == "mean" or not len(count):
-        good, total = up.sum(axis=0), count.sum(axis=0)
+        good: Floats = up.sum(axis=0)
+        total: Floats = count.sum(axis=0)
     else:
         ratio = np.divide(up, count, out=np.full(up.shape, np.nan), where=count > 0)
         best = _combined(ratio, "max" if sli.combine == "any" else "min")
@@ -288,7 +289,8 @@ def _probe(sli: Probe, frames: Frames, grid: Grid) -> Timeline:
     good = np.clip(good, 0.0, total)
     coverage, seen = _coverage(count_frame.values)
     findings = (*up_frame.findings, *count_frame.findings, *_absence(seen, grid, sli.metric))
-    value = np.divide(good, total, out=np.full(grid.count, np.nan), where=total > 0)
+    value = np.full(grid.count, np.nan)
+    np.divide(good, total, out=value, where=total > 0)
     return Timeline(grid, good, total, coverage, "samples", value, findings=findings)
 
 
@@ -394,10 +396,15 @@ def _cadence(seen: Mask) -> int:
     return int(np.median(np.diff(at))) if at.size > 1 else 1
 
 
+def _seen(values: Floats) -> Mask:
+    """The buckets in which any series has a sample, shape (count,)."""
+    return np.asarray((~np.isnan(values)).any(axis=0), dtype=np.bool_)
+
+
 def _coverage(values: Floats) -> tuple[Floats, Mask]:
     """The share of each bucket that was observed, and the buckets with samples. Where scrapes are rarer than buckets
     a sample also covers the buckets up to the next one that is due."""
-    seen: Mask = (~np.isnan(values)).any(axis=0)
+    seen = _seen(values)
     covered = seen.copy()
     for late in range(1, _cadence(seen)):
         covered[late:] |= seen[:-late]
@@ -406,7 +413,7 @@ def _coverage(values: Floats) -> tuple[Floats, Mask]:
 
 def _held(value: Floats, values: Floats) -> Floats:
     """A gauge held until the next scrape is due, where scrapes are rarer than buckets."""
-    cadence = _cadence((~np.isnan(values)).any(axis=0))
+    cadence = _cadence(_seen(values))
     result = value.copy()
     for late in range(1, cadence):
         gap = np.isnan(result[late:]) & ~np.isnan(value[:-late])
