@@ -279,14 +279,14 @@ def _probe(sli: Probe, frames: Frames, grid: Grid) -> Timeline:
     count_frame = frames[SeriesQuery(selector, Reduction.COUNT)]
     up, count = np.nan_to_num(_aligned(up_frame, count_frame)), np.nan_to_num(count_frame.values)
     if sli.combine == "mean" or not len(count):
-        good: Floats = up.sum(axis=0)
-        total: Floats = count.sum(axis=0)
+        good, total = up.sum(axis=0), count.sum(axis=0)
     else:
         ratio = np.divide(up, count, out=np.full(up.shape, np.nan), where=count > 0)
         best = _combined(ratio, "max" if sli.combine == "any" else "min")
         total = count.max(axis=0)
         good = np.nan_to_num(best) * total
-    good = np.clip(good, 0.0, total)
+    total = np.asarray(total, dtype=np.float64)
+    good = np.minimum(np.maximum(good, 0.0), total)
     coverage, seen = _coverage(count_frame.values)
     findings = (*up_frame.findings, *count_frame.findings, *_absence(seen, grid, sli.metric))
     value = np.full(grid.count, np.nan)

@@ -1,0 +1,63 @@
+"""sla-kit: promises declared once, evaluated, proved and reported.
+
+>>> import sla_kit
+>>> catalogue = sla_kit.load("sla.yml")                                     # doctest: +SKIP
+>>> evaluation = sla_kit.evaluate(catalogue, "http://localhost:9090", "7d")  # doctest: +SKIP
+>>> evaluation.to_pandas()                                                  # doctest: +SKIP
+
+Importing this is light: numpy and pandas are loaded when something is evaluated.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from sla_kit.errors import CatalogueError, MissingExtraError, SlaKitError, SourceError
+
+if TYPE_CHECKING:
+    from sla_kit.catalogue import check, load
+    from sla_kit.evaluation import evaluate
+    from sla_kit.sources import open_source
+
+try:
+    __version__ = version("sla-kit")
+except PackageNotFoundError:  # a bare source tree on the path
+    __version__ = "0+unknown"
+
+__all__ = [
+    "CatalogueError",
+    "MissingExtraError",
+    "SlaKitError",
+    "SourceError",
+    "__version__",
+    "check",
+    "evaluate",
+    "load",
+    "open_source",
+]
+
+_LATE = {
+    "check": "sla_kit.catalogue",
+    "evaluate": "sla_kit.evaluation",
+    "load": "sla_kit.catalogue",
+    "open_source": "sla_kit.sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what needs numpy, or reads YAML, on first use."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(_LATE[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("sla_kit"):
+            raise
+        raise MissingExtraError(f"sla_kit.{name}", error.name or "?", "report") from error
+
+
+def __dir__() -> list[str]:
+    return __all__

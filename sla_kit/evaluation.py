@@ -1,0 +1,125 @@
+"""From a catalogue and a source to an evaluation: the edge where fetching meets the pure engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sla_kit.catalogue.calendar import intervals
+from sla_kit.catalogue.model import Catalogue, Recovery, Service, Slo
+from sla_kit.engine.evaluate import Context, Judgement, conclude, grid_for, judge, judge_recovery
+from sla_kit.engine.results import Evaluation, Period
+from sla_kit.engine.windows import parse_period
+from sla_kit.errors import SlaKitError, SourceError
+from sla_kit.sources import Indicator, Progress, Source, no_progress, open_source
+
+if TYPE_CHECKING:
+    from prometheus_api_client import PrometheusConnect
+
+#: A fresh Prometheus answers for the last scrapes only after a moment; the newest buckets are left to the next run.
+_SETTLE_SECONDS = 60
+
+
+def evaluate(
+    catalogue: Catalogue,
+    source: Source | PrometheusConnect | str | Path,
+    window: str | Period = "7d",
+    at: datetime | float | None = None,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Evaluates every SLO of a catalogue over a window that ends at ``at``.
+
+    ``source`` is an address ("http://prometheus:9090"), a path of a recorded history, a `Source` or a connection of
+    prometheus-api-client. ``window`` is what ``--window`` takes: "7d", "week", "last-month", "2026-Q3",
+    "START/END". ``at`` defaults to the end of a recorded history, or to a minute ago. Raises `SlaKitError`.
+    """
+    with _opened(source) as opened:
+        moment = _moment(opened, at, catalogue)
+        period = parse_period(window, moment, catalogue.timezone) if isinstance(window, str) else window
+        moment = min(moment, period.end) if isinstance(window, str) else period.end
+        bucket = int(catalogue.bucket)
+        context = _context(catalogue, moment // bucket * bucket, period)
+        return conclude(context, opened.name, _results(context, opened, progress))
+
+
+def _results(context: Context, source: Source, progress: Progress) -> list[Judgement]:
+    """Every SLO judged, in the catalogue's order. Timelines are dropped as soon as they are judged, so that memory
+    does not grow with their number."""
+    catalogue = context.catalogue
+    users: dict[tuple[str, str], list[tuple[int, Service, Slo]]] = {}
+    indicators: dict[tuple[str, str], Indicator] = {}
+    judged: dict[tuple[str, str], Judgement] = {}
+    slos = catalogue.slos()
+    for position, (service, slo) in enumerate(slos):
+        sli = catalogue.sli(service, slo)
+        if isinstance(sli, Recovery):
+            continue
+        key = (service.name, slo.sli if isinstance(slo.sli, str) else f"{slo.name}:sli")
+        users.setdefault(key, []).append((position, service, slo))
+        indicators[key] = Indicator(key, sli, tuple(catalogue.sum_labels))
+    for indicator, timeline in source.fetch(list(indicators.values()), grid_for(context), progress):
+        for _, service, slo in users[indicator.key]:
+            judged[service.name, slo.name] = judge(context, service, slo, timeline)
+    for service, slo in slos:
+        sli = catalogue.sli(service, slo)
+        if isinstance(sli, Recovery):
+            judged[service.name, slo.name] = judge_recovery(context, service, slo, judged[recovered(service, sli)])
+    return [judged[service.name, slo.name] for service, slo in slos]
+
+
+def recovered(service: Service, sli: Recovery) -> tuple[str, str]:
+    """Service and name of the SLO whose outages a recovery indicator times."""
+    owner, _, name = sli.of.rpartition("/")
+    return owner or service.name, name
+
+
+def _context(catalogue: Catalogue, at: int, period: Period) -> Context:
+    bare = Context(catalogue, at, period, (), ())
+    grid = grid_for(bare)
+    calendar, zone, folder = catalogue.calendar, catalogue.timezone, catalogue.folder
+    return Context(
+        catalogue,
+        at,
+        period,
+        tuple(intervals(calendar.maintenance, grid.start, grid.end, zone, folder)),
+        tuple(intervals(calendar.events, grid.start, grid.end, zone, folder)),
+    )
+
+
+def _moment(source: Source, at: datetime | float | None, catalogue: Catalogue) -> int:
+    if isinstance(at, datetime):
+        if at.tzinfo is None:
+            raise SlaKitError(f"the time {at.isoformat()} has no time zone", remedy="give it one, such as UTC")
+        return int(at.timestamp())
+    if at is not None:
+        return int(at)
+    span = source.span()
+    if span is not None:
+        bucket = int(catalogue.bucket)
+        return -(-span[1] // bucket) * bucket  # the bucket that holds the last sample counts
+    return int(time.time()) - _SETTLE_SECONDS
+
+
+@contextmanager
+def _opened(source: Source | PrometheusConnect | str | Path) -> Iterator[Source]:
+    """A source from whatever was given; closed afterwards only if it was opened here."""
+    if isinstance(source, str | Path):
+        opened = open_source(str(source))
+        try:
+            yield opened
+        finally:
+            opened.close()
+    elif isinstance(source, Source):
+        yield source
+    elif type(source).__name__ == "PrometheusConnect" or hasattr(source, "custom_query_range"):
+        from sla_kit.sources.prometheus import PrometheusSource
+
+        yield PrometheusSource(source)
+    else:
+        raise SourceError(
+            f"a {type(source).__name__} is no source", remedy="give an address, a path, a Source or a PrometheusConnect"
+        )
