@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,8 +31,9 @@ def evaluate(
     window: str | Period = "7d",
     at: datetime | float | None = None,
     progress: Progress = no_progress,
+    services: Sequence[str] = (),
 ) -> Evaluation:
-    """Evaluates every SLO of a catalogue over a window that ends at ``at``.
+    """Evaluates every SLO of a catalogue (or only those of some ``services``) over a window that ends at ``at``.
 
     ``source`` is an address ("http://prometheus:9090"), a path of a recorded history, a `Source` or a connection of
     prometheus-api-client. ``window`` is what ``--window`` takes: "7d", "week", "last-month", "2026-Q3",
@@ -43,32 +45,51 @@ def evaluate(
         moment = min(moment, period.end) if isinstance(window, str) else period.end
         bucket = int(catalogue.bucket)
         context = _context(catalogue, moment // bucket * bucket, period)
-        return conclude(context, opened.name, _results(context, opened, progress))
+        return conclude(context, opened.name, _results(context, opened, progress, _chosen(catalogue, services)))
 
 
-def _results(context: Context, source: Source, progress: Progress) -> list[Judgement]:
-    """Every SLO judged, in the catalogue's order. Timelines are dropped as soon as they are judged, so that memory
-    does not grow with their number."""
+def _chosen(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service, Slo]]:
+    """The SLOs of some services, all where none is named."""
+    known = [service.name for service in catalogue.services]
+    for name in services:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, 1)
+            remedy = f"did you mean {nearest[0]}?" if nearest else f"the services are {', '.join(known)}"
+            raise SlaKitError(f"the catalogue has no service {name!r}", remedy=remedy)
+    return [(service, slo) for service, slo in catalogue.slos() if not services or service.name in services]
+
+
+def _results(
+    context: Context, source: Source, progress: Progress, chosen: list[tuple[Service, Slo]]
+) -> list[Judgement]:
+    """The chosen SLOs judged, in the catalogue's order. Timelines are dropped as soon as they are judged, so that
+    memory does not grow with their number."""
     catalogue = context.catalogue
-    users: dict[tuple[str, str], list[tuple[int, Service, Slo]]] = {}
+    everything = {(service.name, slo.name): (service, slo) for service, slo in catalogue.slos()}
+    # A recovery indicator needs the outages of another SLO, which may belong to a service that was not chosen.
+    measured: dict[tuple[str, str], tuple[Service, Slo]] = {}
+    recoveries: list[tuple[Service, Slo, tuple[str, str]]] = []
+    for service, slo in chosen:
+        sli = catalogue.sli(service, slo)
+        if isinstance(sli, Recovery):
+            of = recovered(service, sli)
+            recoveries.append((service, slo, of))
+            measured[of] = everything[of]
+        else:
+            measured[service.name, slo.name] = (service, slo)
+    users: dict[tuple[str, str], list[tuple[Service, Slo]]] = {}
     indicators: dict[tuple[str, str], Indicator] = {}
-    judged: dict[tuple[str, str], Judgement] = {}
-    slos = catalogue.slos()
-    for position, (service, slo) in enumerate(slos):
-        sli = catalogue.sli(service, slo)
-        if isinstance(sli, Recovery):
-            continue
+    for service, slo in measured.values():
         key = (service.name, slo.sli if isinstance(slo.sli, str) else f"{slo.name}:sli")
-        users.setdefault(key, []).append((position, service, slo))
-        indicators[key] = Indicator(key, sli, tuple(catalogue.sum_labels))
+        users.setdefault(key, []).append((service, slo))
+        indicators[key] = Indicator(key, catalogue.sli(service, slo), tuple(catalogue.sum_labels))
+    judged: dict[tuple[str, str], Judgement] = {}
     for indicator, timeline in source.fetch(list(indicators.values()), grid_for(context), progress):
-        for _, service, slo in users[indicator.key]:
+        for service, slo in users[indicator.key]:
             judged[service.name, slo.name] = judge(context, service, slo, timeline)
-    for service, slo in slos:
-        sli = catalogue.sli(service, slo)
-        if isinstance(sli, Recovery):
-            judged[service.name, slo.name] = judge_recovery(context, service, slo, judged[recovered(service, sli)])
-    return [judged[service.name, slo.name] for service, slo in slos]
+    for service, slo, of in recoveries:
+        judged[service.name, slo.name] = judge_recovery(context, service, slo, judged[of])
+    return [judged[service.name, slo.name] for service, slo in chosen]
 
 
 def recovered(service: Service, sli: Recovery) -> tuple[str, str]:

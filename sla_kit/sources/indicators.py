@@ -352,11 +352,10 @@ def _minutes(
     good[known] = judge(value[known])
     counted = known if bad_anyway is None else known | bad_anyway
     minutes = grid.step / 60
+    good, total = good * minutes, counted.astype(np.float64) * minutes
     coverage, seen = _coverage(frame.values)
     findings.extend(_absence(seen, grid, metric))
-    return Timeline(
-        grid, good * minutes, counted * minutes, coverage, "minutes", value, completed, findings=tuple(findings)
-    )
+    return Timeline(grid, good, total, coverage, "minutes", value, completed, findings=tuple(findings))
 
 
 def _combined(values: Floats, how: str) -> Floats:

@@ -1,0 +1,1 @@
+"""Catalogues that run as documentation, and the demo's."""

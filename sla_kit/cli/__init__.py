@@ -1,0 +1,78 @@
+"""The command line: wires the library's functions together and knows nothing else.
+
+Exit codes: 0 done (for `status`: every promise met), 1 mistakes in the catalogue (for `status`: a promise missed),
+2 it can't be told or could not be done. Each command lives in a module of its own and is loaded when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sla_kit.errors import MissingExtraError, SlaKitError
+
+_COMMANDS = {
+    "check": "sla_kit.cli.catalogue:check",
+    "completion": "sla_kit.cli.completion:completion",
+    "demo": "sla_kit.cli.demo:demo",
+    "report": "sla_kit.cli.report:report",
+    "schema": "sla_kit.cli.catalogue:schema",
+    "simulate": "sla_kit.cli.simulate:simulate",
+    "status": "sla_kit.cli.status:status",
+}
+#: The extra that brings each library which the light install leaves out.
+_EXTRA_OF = {
+    "elasticsearch": "elasticsearch",
+    "grafanalib": "dashboards",
+    "pdpyras": "pagerduty",
+    "pyarrow": "parquet",
+    "slack_sdk": "slack",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module only when it is needed, and turns errors into a message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SlaKitError as error:
+            fail(error)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing in ("", "sla_kit"):
+                raise
+            fail(MissingExtraError("this command", missing, _EXTRA_OF.get(missing, "report")))
+
+
+def fail(error: SlaKitError) -> None:
+    """Prints an error to standard error and leaves with its exit code."""
+    click.echo(f"sla-kit: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="sla-kit", prog_name="sla-kit")
+def main() -> None:
+    """Promises declared once: checked, measured, proved and reported.
+
+    \b
+    Start here:
+      sla-kit demo --out demo-report             a weekly report from a simulated month, no server needed
+      sla-kit check -c examples/astralfield      every mistake in a catalogue, with file and line
+      sla-kit status -c sla.yml --source http://localhost:9090
+      sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
+    """

@@ -1,0 +1,46 @@
+"""`sla-kit demo`: everything that needs no server, on a simulated month."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from sla_kit.cli.progress import progress_bar
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="demo-report",
+    show_default=True,
+    help="The folder to write the report into.",
+)
+@click.option("-w", "--window", default="7d", show_default=True, help="The report's window, as for `sla-kit report`.")
+@click.option("--keep-history", is_flag=True, help="Also keep history.om.gz, history.parquet and truth.json there.")
+def demo(out: Path, window: str, keep_history: bool) -> None:
+    """Simulates 30 days of a sports-league app with game-day bursts, an outage, a missed backup and a slow restore,
+    and writes the weekly SLA report of its example catalogue."""
+    from rich.console import Console
+
+    from sla_kit import evaluate, load
+    from sla_kit.report import write
+    from sla_kit.report.status import render_status
+    from sla_kit.simulate import load_scenario, simulate
+
+    with as_file(files("sla_kit.examples") / "astralfield") as folder, tempfile.TemporaryDirectory() as scratch:
+        catalogue = load(folder, "production")
+        kept = out if keep_history else Path(scratch)
+        with progress_bar("simulating 30 days") as progress:
+            simulation = simulate(load_scenario("astralfield"), progress)
+            written = simulation.write(kept)
+        with progress_bar("evaluating") as progress:
+            evaluation = evaluate(catalogue, kept, window, progress=progress)
+        render_status(evaluation, Console())
+        paths = write(evaluation, out, ("html", "md", "json", "csv"))
+    for path in [*paths, *(written if keep_history else [])]:
+        click.echo(str(path))

@@ -1,0 +1,81 @@
+"""Options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class TimeType(click.ParamType):
+    """A moment: RFC 3339 with its zone, or seconds since the epoch."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time: write 2026-09-28T00:00:00Z or seconds since the epoch", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone: add Z or an offset such as +02:00", param, ctx)
+        return moment.timestamp()
+
+
+def catalogue_options(command: Command) -> Command:
+    """``-c`` and ``--environment``."""
+    environment = click.option(
+        "-e", "--environment", metavar="NAME", help="Use the catalogue's overlay for this environment."
+    )
+    path = click.option(
+        "-c",
+        "--catalogue",
+        type=click.Path(),
+        default="sla.yml",
+        show_default=True,
+        help="The catalogue: a YAML file, or a folder of them.",
+    )
+    return path(environment(command))
+
+
+def source_options(default_window: str) -> Callable[[Command], Command]:
+    """``--source``, ``--at`` and ``--window``."""
+
+    def add(command: Command) -> Command:
+        source = click.option(
+            "-s",
+            "--source",
+            required=True,
+            envvar="SLA_KIT_SOURCE",
+            show_envvar=True,
+            metavar="URL|PATH",
+            help="Where the history is: http(s)://… a Prometheus API, or a path (.om, .om.gz, .parquet, a folder).",
+        )
+        at = click.option(
+            "--at",
+            type=TimeType(),
+            metavar="TIME",
+            help="The moment to look back from: RFC 3339 or seconds. Default: now, or the end of a recorded history.",
+        )
+        window = click.option(
+            "-w",
+            "--window",
+            default=default_window,
+            show_default=True,
+            metavar="W",
+            help="7d, 30d, 12h; week, month, quarter, year (so far); last-week, last-month, …; 2026-W38, 2026-09, "
+            "2026-Q3; or START/END.",
+        )
+        return source(at(window(command)))
+
+    return add

@@ -1,0 +1,63 @@
+"""`sla-kit report`: the weekly SLA report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sla_kit.cli.options import catalogue_options, source_options
+from sla_kit.cli.progress import progress_bar
+
+FORMATS = ("html", "md", "json", "csv")
+
+
+@click.command()
+@catalogue_options
+@source_options("7d")
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice([*FORMATS, "all"]),
+    default=["all"],
+    show_default=True,
+    help="What to write; may be given several times.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="report",
+    show_default=True,
+    help="The folder to write report.html, report.md, report.json and report.csv into.",
+)
+def report(
+    catalogue: str,
+    environment: str | None,
+    source: str,
+    at: float | None,
+    window: str,
+    formats: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Measures every promise of the catalogue over a window and writes the report.
+
+    The same command reads a Prometheus (or Thanos, Mimir, VictoriaMetrics) and a recorded history. Credentials come
+    from the environment: see `docs/sources.md`.
+
+    \b
+    Examples:
+      sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
+      sla-kit report -c examples/astralfield --source history.om.gz --at 2026-09-28T04:00:00Z --window 30d
+    """
+    from sla_kit import evaluate, load
+    from sla_kit.report import write
+
+    loaded = load(catalogue, environment)
+    with progress_bar("reading") as progress:
+        evaluation = evaluate(loaded, source, window, at, progress)
+    wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in formats)
+    for path in write(evaluation, out, wanted):
+        click.echo(str(path))

@@ -1,0 +1,46 @@
+"""`sla-kit status`: how every promise stands now, and an exit code that a pipeline can act on."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from sla_kit.cli.options import catalogue_options, source_options
+from sla_kit.cli.progress import progress_bar
+
+
+@click.command()
+@catalogue_options
+@source_options("30d")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; may be repeated.")
+def status(
+    catalogue: str,
+    environment: str | None,
+    source: str,
+    at: float | None,
+    window: str,
+    as_json: bool,
+    services: tuple[str, ...],
+) -> None:
+    """Prints how every promise stands, and leaves with 0 (all met), 1 (one missed) or 2 (it can't be told).
+
+    \b
+    Gate a deployment on it:
+      sla-kit status -c sla.yml --source http://localhost:9090 --service api && ./deploy.sh
+    """
+    from rich.console import Console
+
+    from sla_kit import evaluate, load
+    from sla_kit.report.status import render_status, status_document
+
+    loaded = load(catalogue, environment)
+    with progress_bar("reading") as progress:
+        evaluation = evaluate(loaded, source, window, at, progress, services)
+    if as_json:
+        click.echo(json.dumps(status_document(evaluation), indent=2, allow_nan=False))
+    else:
+        render_status(evaluation, Console())
+    sys.exit({True: 0, False: 1, None: 2}[evaluation.met])
