@@ -1,0 +1,47 @@
+# Two commands: `make demo` writes a report with no server, `make test` proves the project. Both set up what they need.
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Servers and browsers are started by the tests, so a few workers keep two cores busy.
+WORKERS ?= auto
+
+.PHONY: help demo test lint types unit wheel servers bench picture clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo:  ## simulate a month, evaluate it and write the weekly report into demo-report/
+	@.ci/venv $(VENV) report,parquet
+	$(BIN)/sla-kit demo --out demo-report
+
+test: servers lint types unit wheel  ## everything: linters, types, tests against real servers, the wheel
+
+.PHONY: $(VENV)/dev
+$(VENV)/dev:
+	@.ci/venv $(VENV) dev
+
+servers:  ## install what the tests start (Prometheus, Alertmanager, VictoriaMetrics, Chromium)
+	@.ci/servers
+
+lint: $(VENV)/dev  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev  ## mypy --strict
+	$(BIN)/mypy
+
+unit: $(VENV)/dev  ## pytest, in parallel
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+wheel: $(VENV)/dev  ## build the wheel and the source distribution
+	$(BIN)/python -m build --outdir dist . > /dev/null
+	@ls dist
+
+bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
+	$(BIN)/python -m bench.decode
+	$(BIN)/python -m bench.report
+
+picture: demo servers  ## the README's picture, from the demo's report
+	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png
+
+clean:  ## remove what was built
+	rm -rf build dist demo-report *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
