@@ -1,0 +1,148 @@
+"""Prometheus (2 from the distribution, 3 where it was built) and Alertmanager."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers.process import Server, binary, running
+
+_KIT_TOOLS = Path.home() / ".cache" / "sla-kit-tools"
+_NO_SCRAPES = "global: {scrape_interval: 15s}\n"
+_NO_RECEIVERS = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus(Server):
+    """A running Prometheus; ``version`` is "2" or "3"."""
+
+    version: str = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanager(Server):
+    """A running Alertmanager."""
+
+
+def prometheus_program(version: str) -> Path | None:
+    """The program of that major version: from the PATH for 2; for 3 ``SLA_KIT_PROMETHEUS3`` or the tools' cache,
+    None where there is none."""
+    if version == "2":
+        return Path(binary("prometheus", "prometheus"))
+    named = os.environ.get("SLA_KIT_PROMETHEUS3")
+    if named:
+        if not Path(named).is_file():
+            pytest.fail(f"SLA_KIT_PROMETHEUS3 names {named}, which is not there", pytrace=False)
+        return Path(named)
+    built = _KIT_TOOLS / "prometheus"
+    return built if built.is_file() else None
+
+
+def prometheus_versions() -> list[str]:
+    """The major versions that can be tested here, for ``pytest.mark.parametrize``."""
+    return ["2"] if prometheus_program("3") is None else ["2", "3"]
+
+
+@contextmanager
+def prometheus(
+    version: str = "2",
+    *,
+    config: str = "",
+    data: Path | None = None,
+    openmetrics: Path | None = None,
+    flags: Sequence[str] = (),
+    web_config: str = "",
+) -> Iterator[Prometheus]:
+    """A Prometheus that holds the samples of an OpenMetrics file (``.gz`` too).
+
+    ``config`` is the text of its prometheus.yml (without it nothing is scraped), ``web_config`` of its web.config.file
+    (TLS, basic authentication). Whatever the samples' age, none is dropped.
+    """
+    program = prometheus_program(version)
+    if program is None:
+        pytest.fail("no Prometheus 3 here: name one in SLA_KIT_PROMETHEUS3", pytrace=False)
+    with _folder(data, "prometheus") as folder:
+        store = folder / "tsdb"
+        store.mkdir(parents=True, exist_ok=True)
+        if openmetrics is not None:
+            _backfill(program, openmetrics, store)
+        settings = folder / "prometheus.yml"
+        settings.write_text(config or _NO_SCRAPES)
+        more = list(flags)
+        if web_config:
+            (folder / "web.yml").write_text(web_config)
+            more.append(f"--web.config.file={folder / 'web.yml'}")
+
+        def command(port: int) -> list[str]:
+            return [
+                str(program),
+                f"--config.file={settings}",
+                f"--storage.tsdb.path={store}",
+                "--storage.tsdb.retention.time=100y",
+                f"--web.listen-address=127.0.0.1:{port}",
+                *more,
+            ]
+
+        with running(command, data=folder, ready="/-/ready", name="prometheus") as server:
+            yield Prometheus(server.url, server.data, server.log, server.pid, version)
+
+
+@contextmanager
+def alertmanager(*, config: str = "", data: Path | None = None, flags: Sequence[str] = ()) -> Iterator[Alertmanager]:
+    """An Alertmanager that forms no cluster; ``config`` is the text of its alertmanager.yml."""
+    program = binary("prometheus-alertmanager", "prometheus-alertmanager")
+    with _folder(data, "alertmanager") as folder:
+        settings = folder / "alertmanager.yml"
+        settings.write_text(config or _NO_RECEIVERS)
+
+        def command(port: int) -> list[str]:
+            return [
+                program,
+                f"--config.file={settings}",
+                f"--storage.path={folder / 'state'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--cluster.listen-address=",
+                *flags,
+            ]
+
+        with running(command, data=folder, ready="/-/ready", name="alertmanager") as server:
+            yield Alertmanager(server.url, server.data, server.log, server.pid)
+
+
+def _backfill(program: Path, openmetrics: Path, store: Path) -> None:
+    """Writes the file's samples as blocks; long blocks, for a month in two-hour ones takes minutes to write."""
+    beside = program.with_name("promtool")
+    promtool = str(beside) if beside.is_file() else binary("promtool", "prometheus")
+    with tempfile.TemporaryDirectory() as scratch:
+        text = openmetrics
+        if openmetrics.suffix == ".gz":
+            text = Path(scratch) / "history.om"
+            with gzip.open(openmetrics, "rb") as packed, text.open("wb") as plain:
+                shutil.copyfileobj(packed, plain)
+        done = subprocess.run(
+            [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=336h", "-q", text, store],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        pytest.fail(f"promtool could not import {openmetrics}:\n{done.stderr[-3000:]}", pytrace=False)
+
+
+@contextmanager
+def _folder(data: Path | None, name: str) -> Iterator[Path]:
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix=f"sla-kit-{name}-") as folder:
+        yield Path(folder).resolve()

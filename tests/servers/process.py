@@ -1,0 +1,117 @@
+"""Starting a server for a test: a free loopback port, a wait until it answers, and a stop that always happens."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+#: How long a server may take to answer: long, since the machine may be busy with other tests.
+READY_SECONDS = 90.0
+_STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+_PORT_TAKEN = "address already in use"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its ``url``, its ``data`` folder, its ``log`` file and its process id."""
+
+    url: str
+    data: Path
+    log: Path
+    pid: int
+
+    @property
+    def port(self) -> int:
+        """The loopback port it listens on."""
+        return int(self.url.rsplit(":", 1)[1])
+
+
+def binary(name: str, package: str) -> str:
+    """The path of a server's program; a missing one fails the test and says how to install it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is not installed; try: apt-get install --no-install-recommends {package}", pytrace=False)
+    return found
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: Callable[[int], Sequence[str]], *, data: Path, ready: str, scheme: str = "http", name: str
+) -> Iterator[Server]:
+    """Runs ``command(port)`` until the block ends; enters it once GET ``ready`` (a path) answers 200.
+
+    Another process may take the port between choosing and binding it: then another port is tried.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    log = data / f"{name}.log"
+    for attempt in range(5):
+        port = free_port()
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # the commands are this package's own
+                list(command(port)),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=data,
+                preexec_fn=_die_with_parent,
+            )
+        try:
+            url = f"{scheme}://127.0.0.1:{port}"
+            if not _answers(process, url + ready):
+                tail = log.read_text(errors="replace")[-3000:]
+                if _PORT_TAKEN in tail and attempt < 4:
+                    continue
+                pytest.fail(f"{name} did not start within {READY_SECONDS:g} s; its log ends:\n{tail}", pytrace=False)
+            yield Server(url, data, log, process.pid)
+            return
+        finally:
+            _stop(process)
+
+
+def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if answer.status == 200:
+                    return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)  # between two looks, not instead of looking
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: the kernel ends it should the test run be killed before it can stop what it started."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.setsid()
