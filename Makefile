@@ -30,7 +30,7 @@ types: $(VENV)/dev  ## mypy --strict
 	$(BIN)/mypy
 
 unit: $(VENV)/dev  ## pytest, in parallel
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 wheel: $(VENV)/dev  ## build the wheel and the source distribution
 	$(BIN)/python -m build --outdir dist . > /dev/null

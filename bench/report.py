@@ -1,0 +1,190 @@
+"""The 30-day report for many services on a real Prometheus, beside one query per SLO and window in series.
+
+``python -m bench.report [--services 100] [--bucket 5m]`` fills a Prometheus with 30 days of 100 services (two
+processes each, requests by route and status, a latency histogram) and evaluates ten SLOs per service over 30 days:
+
+- ours: `sla_kit.evaluate`, which asks for the bucketed counters once and computes every window, burn rate, incident
+  and heat map from them;
+- the peer: for each SLO and window one ratio of increases, asked one after another through prometheus-api-client, the
+  way of slo-generator, for the window of the report and the alert windows of an error-budget policy.
+
+Both run in this process against the same server; the table gives queries, seconds and their ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from prometheus_api_client import PrometheusConnect
+
+from sla_kit import evaluate
+from sla_kit.catalogue.model import Catalogue, Latency, Requests, Service, Sli, Slo, Window
+from tests.servers import prometheus
+
+DAYS = 30
+END = 1_790_000_000 // 86400 * 86400
+ROUTES = ("/games", "/teams", "/login")
+CODES = {"200": 0.985, "404": 0.01, "429": 0.004, "500": 0.001}
+BOUNDS = {"0.05": 0.60, "0.1": 0.93, "0.25": 0.97, "0.5": 0.99, "1.0": 0.998, "+Inf": 1.0}
+PEER_WINDOWS = ("1h", "1d", "7d", "30d")
+
+
+def write_history(path: Path, services: int, processes: int, scrape: int) -> int:
+    """Writes an OpenMetrics history and returns its number of samples."""
+    times = np.arange(END - DAYS * 86400 + scrape, END + 1, scrape)
+    day = 1 + 0.8 * np.sin((times % 86400) / 86400 * 2 * np.pi)
+    random = np.random.default_rng(7)
+    stamps = [f" {stamp}\n" for stamp in times.tolist()]
+    samples = 0
+
+    def write_series(labels: str, metric: str, per_second: float) -> None:
+        nonlocal samples
+        counter = np.cumsum(random.poisson(per_second * scrape * day)).tolist()
+        head = f"{metric}{{{labels}}} "
+        out.write("".join([f"{head}{value}{stamp}" for value, stamp in zip(counter, stamps, strict=True)]))
+        samples += len(counter)
+
+    with path.open("w") as out:
+        out.write("# TYPE http_requests counter\n")
+        for service in range(services):
+            for process in range(processes):
+                for route in ROUTES:
+                    for code, share in CODES.items():
+                        who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
+                        write_series(f'{who},route="{route}",code="{code}"', "http_requests_total", 5 * share)
+        out.write("# TYPE http_request_duration_seconds histogram\n")
+        for service in range(services):
+            for process in range(processes):
+                for bound, share in BOUNDS.items():
+                    who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
+                    write_series(f'{who},le="{bound}"', "http_request_duration_seconds_bucket", 15 * share)
+        out.write("# EOF\n")
+    return samples
+
+
+def catalogue_of(services: int, bucket: float) -> Catalogue:
+    """Ten SLOs a service: four on its requests, six on its latency."""
+    indicators: dict[str, Callable[[str], Sli]] = {
+        "availability": lambda name: _requests(name, "=~5.."),
+        "not-found": lambda name: _requests(name, "404"),
+        "throttled": lambda name: _requests(name, "429"),
+        "errors": lambda name: _requests(name, "=~5.."),
+    }
+    for threshold in (0.05, 0.1, 0.25, 0.5, 1.0):
+        indicators[f"under-{threshold:g}s"] = lambda name, threshold=threshold: _latency(name, threshold)  # type: ignore[misc]
+    indicators["slowest"] = lambda name: _latency(name, 1.0)
+    objectives = [0.998, 0.98, 0.99, 0.9985, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995]
+    return Catalogue(
+        name="bench",
+        bucket=bucket,
+        sum_labels=["route", "code"],
+        services=[
+            Service(
+                name=f"svc{number}",
+                slos=[
+                    Slo(name=name, sli=make(f"svc{number}"), objective=objective, window=Window(rolling=30 * 86400.0))
+                    for (name, make), objective in zip(indicators.items(), objectives, strict=True)
+                ],
+            )
+            for number in range(services)
+        ],
+    )
+
+
+def _requests(service: str, bad: str) -> Requests:
+    return Requests(metric="http_requests_total", matchers={"service": service}, bad={"code": bad})
+
+
+def _latency(service: str, threshold: float) -> Latency:
+    return Latency(metric="http_request_duration_seconds", matchers={"service": service}, threshold=threshold)
+
+
+def peer_expression(sli: Sli, window: str) -> str:
+    """The error ratio of one SLO over one window, as one PromQL expression."""
+    if isinstance(sli, Requests):
+        assert sli.bad is not None
+        service, code = sli.matchers["service"], str(sli.bad["code"]).removeprefix("=~")
+        total = f'http_requests_total{{service="{service}"}}'
+        bad = f'http_requests_total{{service="{service}",code=~"{code}"}}'
+        return f"sum(increase({bad}[{window}])) / sum(increase({total}[{window}]))"
+    assert isinstance(sli, Latency)
+    metric, service = f"{sli.metric}_bucket", sli.matchers["service"]
+    bound = f"{sli.threshold:g}" + (".0" if sli.threshold == int(sli.threshold) else "")
+    good = f'sum(increase({metric}{{service="{service}",le=~"{bound}|{sli.threshold:g}"}}[{window}]))'
+    return f'1 - {good} / sum(increase({metric}{{service="{service}",le="+Inf"}}[{window}]))'
+
+
+def run_peer(connect: PrometheusConnect, catalogue: Catalogue) -> tuple[int, dict[tuple[str, str], float]]:
+    """Every SLO and window, one query after another; the 30-day error ratios."""
+    queries = 0
+    ratios = {}
+    for service, slo in catalogue.slos():
+        sli = catalogue.sli(service, slo)
+        for window in PEER_WINDOWS:
+            answer = connect.custom_query(peer_expression(sli, window), params={"time": END})
+            queries += 1
+        ratios[service.name, slo.name] = float(answer[0]["value"][1])
+    return queries, ratios
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--services", type=int, default=100)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--scrape", type=int, default=60, help="seconds between samples")
+    parser.add_argument("--bucket", type=int, nargs="*", default=[300, 60], help="our buckets, in seconds")
+    parser.add_argument("--binary", default="2", help="2 (the distribution's) or 3")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        history = Path(scratch) / "history.om"
+        begun = time.perf_counter()
+        samples = write_history(history, arguments.services, arguments.processes, arguments.scrape)
+        with prometheus(version=arguments.binary, openmetrics=history) as server:
+            history.unlink()
+            print(f"{samples / 1e6:.0f} M samples, filled in {time.perf_counter() - begun:.0f} s")
+            connect = PrometheusConnect(url=server.url)
+            catalogue = catalogue_of(arguments.services, 60)
+            begun = time.perf_counter()
+            peer_queries, ratios = run_peer(connect, catalogue)
+            peer_seconds = time.perf_counter() - begun
+            print(
+                f"{'':24}{'queries':>9}{'seconds':>9}{'fewer':>8}{'faster':>8}   largest difference of a 30-day ratio"
+            )
+            print(f"{'one query at a time':24}{peer_queries:>9}{peer_seconds:>9.1f}")
+            for bucket in arguments.bucket:
+                asked, seconds, difference = run_ours(server.url, arguments.services, bucket, ratios)
+                fewer, faster = peer_queries / asked, peer_seconds / seconds
+                name = f"sla-kit, {bucket} s"
+                print(f"{name:24}{asked:>9}{seconds:>9.1f}{fewer:>7.0f}x{faster:>7.1f}x   {difference:.1e}")
+
+
+def run_ours(url: str, services: int, bucket: int, ratios: dict[tuple[str, str], float]) -> tuple[int, float, float]:
+    """Requests sent, seconds, and the largest relative difference to the peer's error ratios."""
+    from sla_kit.sources.prometheus import PrometheusSource
+
+    connect = PrometheusConnect(url=url)
+    asked = 0
+    send = connect._session.send
+
+    def counted(*args: object, **kwargs: object) -> object:
+        nonlocal asked
+        asked += 1
+        return send(*args, **kwargs)
+
+    connect._session.send = counted
+    begun = time.perf_counter()
+    evaluation = evaluate(catalogue_of(services, bucket), PrometheusSource(connect), "30d", END)
+    seconds = time.perf_counter() - begun
+    differences = [
+        abs((1 - (slo.figure.sli or 0)) / ratios[slo.key] - 1) for slo in evaluation.slos if ratios.get(slo.key)
+    ]
+    return asked, seconds, max(differences)
+
+
+if __name__ == "__main__":
+    main()

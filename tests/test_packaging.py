@@ -1,0 +1,97 @@
+"""The wheel holds every package, installs alone into a clean environment, and stays light there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+#: One worker builds the wheel, for all tests of it.
+pytestmark = pytest.mark.xdist_group("packaging")
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = SETTINGS["tool"]["setuptools"]["packages"]
+#: Packages that the light install can import; the others need an extra and say so.
+LIGHT = [
+    "sla_kit",
+    "sla_kit.catalogue",
+    "sla_kit.cli",
+    "sla_kit.alert_rules",
+    "sla_kit.dashboards",
+    "sla_kit.exporters",
+]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=280)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheel and its own dependencies only."""
+    folder = tmp_path_factory.mktemp("clean")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, timeout=280)
+    return python
+
+
+def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+def test_every_package_of_the_tree_is_declared() -> None:
+    found = {f"sla_kit.{path.parent.name}" for path in (ROOT / "sla_kit").glob("*/__init__.py")}
+    found |= {f"sla_kit.{name}" for name in ("alert_rules", "dashboards", "exporters", "examples")}
+    assert found | {"sla_kit"} == set(PACKAGES)
+
+
+def test_the_light_install_imports_and_leaves_the_heavy_libraries_out(clean: Path, tmp_path: Path) -> None:
+    code = (
+        f"import importlib, sys\nfor name in {LIGHT}: importlib.import_module(name)\n"
+        "heavy = {'numpy', 'pandas', 'matplotlib', 'requests', 'grafanalib', 'elasticsearch'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run(clean, "-c", code, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_package_lands_beside_sla_kit(clean: Path, tmp_path: Path) -> None:
+    names = ("dashboards", "exporters", "alert_rules", "examples", "tests")
+    code = f"import importlib.util as u; print([name for name in {names} if u.find_spec(name)])"
+    assert run(clean, "-c", code, cwd=tmp_path).stdout.strip() == "[]"
+
+
+def test_the_command_runs_and_checks_the_shipped_example(clean: Path, tmp_path: Path) -> None:
+    command = clean.parent / "sla-kit"
+    assert "report" in run(command, "--help", cwd=tmp_path).stdout
+    code = "from importlib.resources import files; print(files('sla_kit.examples') / 'astralfield')"
+    folder = run(clean, "-c", code, cwd=tmp_path).stdout.strip()
+    result = run(command, "check", "-c", folder, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("command", ["report", "status"])
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(clean: Path, tmp_path: Path, command: str) -> None:
+    code = "from importlib.resources import files; print(files('sla_kit.examples') / 'astralfield')"
+    folder = run(clean, "-c", code, cwd=tmp_path).stdout.strip()
+    arguments = [command, "-c", folder, "--source", "http://127.0.0.1:9"]
+    result = run(clean.parent / "sla-kit", *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "pip install 'sla-kit[report]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_every_package_imports_with_everything_installed(tmp_path: Path) -> None:
+    code = f"import importlib\nfor name in {PACKAGES}: importlib.import_module(name)"
+    result = run(Path(sys.executable), "-c", code, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
