@@ -8,7 +8,7 @@ names a callable ``factory(address: str) -> Source``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -34,7 +34,7 @@ class Indicator:
     catalogue."""
 
     key: tuple[str, str]
-    sli: Sli
+    sli: Sli = field(hash=False)
     sum_labels: tuple[str, ...] = ()
 
 
