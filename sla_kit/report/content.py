@@ -1,0 +1,393 @@
+"""What the report says: an evaluation as sections of text, tables and plots, the same for every format.
+
+Order follows the reader: the verdict, the promises, what to do now, each objective, then what stands behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sla_kit.report import formats
+from sla_kit.report.backing import coverage, evidence, exclusions, live_events
+from sla_kit.report.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Fold,
+    Page,
+    Paragraph,
+    Plots,
+    Section,
+    Table,
+    tone_of,
+)
+from sla_kit.report.rows import bounded, name_cell, number_cell, slo_name, time_cell, verdict_cell, worst_first
+
+if TYPE_CHECKING:
+    from sla_kit.engine.results import Evaluation, Incident, SloResult
+
+#: How many SLOs are shown without folding, how many plots of each kind, and how many of the worst hours.
+SHOWN_SLOS = 30
+SHOWN_BURNDOWNS = 12
+SHOWN_HEATS = 6
+SHOWN_HOURS = 10
+SHOWN_INCIDENTS = 30
+
+
+def page(evaluation: Evaluation) -> Page:
+    """The whole report."""
+    subject = f"{evaluation.catalogue}, {evaluation.environment}" if evaluation.environment else evaluation.catalogue
+    window = evaluation.window
+    days = formats.span(window.start, window.end, evaluation.timezone)
+    return Page(
+        title=f"SLA report {window.name}: {subject}",
+        subject=f"{window.name}: {days} ({evaluation.timezone})",
+        tone=tone_of(evaluation.met),
+        headline=headline(evaluation),
+        details=_details(evaluation),
+        sections=tuple(
+            Section(id, title, blocks)
+            for id, title, blocks in (
+                ("promises", "Promises", _promises(evaluation)),
+                ("actions", "What to do now", _actions(evaluation)),
+                ("objectives", "Objectives", _objectives(evaluation)),
+                ("budgets", "Error budgets", _budgets(evaluation)),
+                ("heat", "When errors happened", _heat(evaluation)),
+                ("incidents", "Incidents", _incidents(evaluation)),
+                ("evidence", "Backup and restore evidence", evidence(evaluation)),
+                ("events", "Live events", live_events(evaluation)),
+                ("exclusions", "Exclusions", exclusions(evaluation)),
+                ("coverage", "Coverage and findings", coverage(evaluation)),
+            )
+            if blocks
+        ),
+        footer=_footer(evaluation),
+    )
+
+
+def headline(evaluation: Evaluation) -> str:
+    """The verdict in a sentence: 3 of 13 objectives were missed, 8 met; 2 can't be told."""
+    verdicts = [slo.figure.met for slo in evaluation.slos]
+    total, missed, unknown = len(verdicts), verdicts.count(False), verdicts.count(None)
+    noun = "objective" if total == 1 else "objectives"
+    if not total:
+        return "No objectives are declared, so there is nothing to judge."
+    if not missed and not unknown:
+        return f"All {total} {noun} were met." if total > 1 else "The one objective was met."
+    parts = []
+    if missed:
+        parts.append(f"{missed} of {total} {noun} {'was' if missed == 1 else 'were'} missed")
+    if met := verdicts.count(True):
+        parts.append(f"{met} {'was' if met == 1 else 'were'} met" if missed else f"{met} of {total} {noun} were met")
+    if unknown:
+        parts.append(f"{unknown} can't be told")
+    return f"{', '.join(parts[:-1])} and {parts[-1]}." if len(parts) > 1 else f"{parts[0]}."
+
+
+def _details(evaluation: Evaluation) -> tuple[str, ...]:
+    details = []
+    broken = [promise.title or promise.name for promise in evaluation.promises if promise.met is False]
+    if broken:
+        details.append(f"{'Promise' if len(broken) == 1 else 'Promises'} missed: {'; '.join(broken)}.")
+    known = [
+        (slo.own.budget.left_ratio, slo)
+        for slo in evaluation.slos
+        if slo.own.budget.left_ratio is not None and slo.own.met is not None
+    ]
+    if known:
+        left, slo = min(known, key=lambda pair: pair[0])
+        if left < 0:
+            details.append(
+                f"Deepest in debt: {slo_name(slo)} has spent {formats.share(1 - left)} of its error budget "
+                f"({slo.own_window.name})."
+            )
+        else:
+            details.append(
+                f"No error budget is overspent; the lowest is {slo_name(slo)} with {formats.share(left)} left "
+                f"({slo.own_window.name})."
+            )
+    lasting = [incident for incident in evaluation.incidents if incident.recovered is None]
+    if lasting:
+        names = ", ".join(sorted({slo_name(incident) for incident in lasting}))
+        details.append(f"Still going on at the end of the window: {names}.")
+    return tuple(details)
+
+
+def _promises(evaluation: Evaluation) -> tuple[Block, ...]:
+    if not evaluation.promises:
+        return ()
+    rows = tuple(
+        (
+            Cell(promise.title or promise.name),
+            Cell(promise.target or formats.UNKNOWN),
+            verdict_cell(promise.met),
+            Cell(promise.summary or _carried_by(len(promise.slos))),
+        )
+        for promise in evaluation.promises
+    )
+    columns = (Column("Promise"), Column("Target"), Column("Verdict"), Column("Because"))
+    return (Table("The promises, each met where all its objectives are", columns, rows, look="cards"),)
+
+
+def _carried_by(number: int) -> str:
+    return f"{number} objective{'' if number == 1 else 's'} behind it" if number else "no objective behind it"
+
+
+def _actions(evaluation: Evaluation) -> tuple[Block, ...]:
+    by_action: dict[str, list[SloResult]] = {}
+    for slo in worst_first(evaluation.slos):
+        if slo.action:
+            by_action.setdefault(slo.action, []).append(slo)
+    if not by_action:
+        return (Paragraph("The error-budget policy asks for nothing: every budget is above its first step.", "met"),)
+    return (Bullets(tuple((action, _who(slos)) for action, slos in by_action.items())),)
+
+
+def _who(slos: Sequence[SloResult], shown: int = 8) -> str:
+    names = [
+        f"{slo_name(slo)} ({formats.share(slo.own.budget.left_ratio)} left{f', {slo.owner}' if slo.owner else ''})"
+        for slo in slos[:shown]
+    ]
+    more = f"; and {len(slos) - shown} more" if len(slos) > shown else ""
+    return "Because of " + "; ".join(names) + more
+
+
+_OBJECTIVES = (
+    Column("Objective of"),
+    Column("Verdict"),
+    Column("SLI", numeric=True),
+    Column("Objective", numeric=True),
+    Column("Change", numeric=True),
+    Column("Budget left", numeric=True),
+    Column("Bad / total", numeric=True),
+)
+
+
+def _objectives(evaluation: Evaluation) -> tuple[Block, ...]:
+    if not evaluation.slos:
+        return ()
+    ordered = worst_first(evaluation.slos)
+    shown, rest = ordered[:SHOWN_SLOS], ordered[SHOWN_SLOS:]
+    caption = (
+        "Each objective over the report's window; the change is against the window before, the budget that of the "
+        "objective's own window"
+    )
+    blocks: list[Block] = [Table(caption, _OBJECTIVES, tuple(_objective(slo) for slo in shown))]
+    by_service: dict[str, list[SloResult]] = {}
+    for slo in rest:
+        by_service.setdefault(slo.service, []).append(slo)
+    if rest:
+        blocks.append(Paragraph(f"The {len(shown)} worst of {len(ordered)} are above; the others by service:"))
+    for service, slos in sorted(by_service.items()):
+        title = f"{service}: {len(slos)} more {'objective' if len(slos) == 1 else 'objectives'}"
+        blocks.append(Fold(title, (Table(f"More of {service}", _OBJECTIVES, tuple(map(_objective, slos))),)))
+    return tuple(blocks)
+
+
+def _objective(slo: SloResult) -> tuple[Cell, ...]:
+    figure, budget = slo.figure, slo.own.budget
+    change = None
+    if slo.before is not None and slo.before.sli is not None and figure.sli is not None:
+        change = figure.sli - slo.before.sli
+    spent = ""
+    if budget.left_ratio is not None:
+        spent = (
+            f"{formats.count(budget.spent)} of {formats.events(budget.allowed, slo.unit)} spent, {slo.own_window.name}"
+        )
+    agreement = ""
+    if slo.sla_objective is not None:
+        word = "not known" if slo.sla_met is None else "met" if slo.sla_met else "missed"
+        agreement = f"SLA {formats.objective_percent(slo.sla_objective)} {word}"
+    return (
+        name_cell(slo),
+        verdict_cell(figure.met, figure.reason),
+        number_cell(formats.percent(figure.sli, slo.objective), figure.sli, note=_measured(slo)),
+        number_cell(formats.objective_percent(slo.objective), slo.objective, note=agreement),
+        number_cell(formats.points(change, slo.objective), change, note=_direction(change)),
+        Cell(
+            formats.share(budget.left_ratio),
+            budget.left_ratio,
+            "missed" if budget.left_ratio is not None and budget.left_ratio < 0 else "",
+            note=spent,
+            bar=budget.left_ratio,
+        ),
+        number_cell(
+            f"{formats.count(figure.bad)} / {formats.events(figure.total, slo.unit)}"
+            if figure.total
+            else formats.UNKNOWN,
+            figure.bad,
+        ),
+    )
+
+
+def _direction(change: float | None) -> str:
+    return "" if not change else "better" if change > 0 else "worse"
+
+
+def _measured(slo: SloResult) -> str:
+    """The measured figure itself, with its limit where there is one: p95 87 ms (limit 100 ms)."""
+    if slo.figure.value is None:
+        return ""
+    what = formats.quantile(slo.quantile) if slo.quantile is not None else "worst"
+    limit = f" (limit {formats.measured(slo.threshold, slo.kind)})" if slo.threshold is not None else ""
+    return f"{what} {formats.measured(slo.figure.value, slo.kind)}{limit}"
+
+
+def _budgets(evaluation: Evaluation) -> tuple[Block, ...]:
+    known = [slo for slo in worst_budget_first(evaluation.slos) if slo.own.budget.left_ratio is not None]
+    if not known:
+        return (Paragraph("No error budget can be told: there were no events to judge."),)
+    # A budget that nothing was taken from is a flat line; it needs no picture.
+    spent = [slo for slo in known if slo.burndown is not None and slo.own.budget.spent > 0]
+    shown = tuple(spent[:SHOWN_BURNDOWNS])
+    blocks: list[Block] = []
+    if shown:
+        which = f"the {len(shown)} lowest of {len(known)}" if len(shown) < len(known) else f"all {len(known)}"
+        blocks.append(
+            Paragraph(
+                f"What is left of each error budget over the objective's own window, {which}. Under 0 % more went "
+                "wrong than the objective allows."
+            )
+        )
+        blocks.append(Plots("burndown", shown, evaluation.timezone))
+    burning = [slo for slo in known if any(_fires(burn.rate, burn.threshold) for burn in slo.burn_rates)]
+    if burning:
+        names = ", ".join(slo_name(slo) for slo in burning[:SHOWN_BURNDOWNS])
+        more = f" and {len(burning) - SHOWN_BURNDOWNS} more" if len(burning) > SHOWN_BURNDOWNS else ""
+        blocks.append(Paragraph(f"Burning faster than an alert's threshold at the end of the window: {names}{more}."))
+    blocks.append(Fold(f"All {len(known)} error budgets and burn rates as a table", (_budget_table(known),)))
+    return tuple(blocks)
+
+
+def worst_budget_first(slos: Sequence[SloResult]) -> list[SloResult]:
+    """SLOs by what is left of their budget, the unknown last."""
+    return sorted(slos, key=lambda slo: (slo.own.budget.left_ratio is None, slo.own.budget.left_ratio or 0.0))
+
+
+def _fires(burn: float | None, threshold: float) -> bool:
+    return burn is not None and burn >= threshold
+
+
+def _budget_table(slos: Sequence[SloResult]) -> Table:
+    windows = sorted({burn.window_seconds for slo in slos for burn in slo.burn_rates})
+    columns = (
+        Column("Objective of"),
+        Column("Window"),
+        Column("Left", numeric=True),
+        Column("Left in minutes", numeric=True),
+        *(Column(f"Burn rate {formats.duration(seconds)}", numeric=True) for seconds in windows),
+    )
+    rows = []
+    for slo in slos:
+        budget = slo.own.budget
+        by_window = {burn.window_seconds: burn for burn in slo.burn_rates}
+        left = None if budget.spent_minutes is None else budget.allowed_minutes - budget.spent_minutes
+        cells = [
+            Cell(slo_name(slo)),
+            Cell(slo.own_window.name),
+            number_cell(formats.share(budget.left_ratio), budget.left_ratio),
+            number_cell(formats.minutes(left), left, note=f"of {formats.minutes(budget.allowed_minutes)}"),
+        ]
+        for seconds in windows:
+            burn = by_window.get(seconds)
+            over = burn is not None and _fires(burn.rate, burn.threshold)
+            note = f"over {formats.rate(burn.threshold)}, a {burn.severity}" if burn is not None and over else ""
+            rate = None if burn is None else burn.rate
+            cells.append(Cell(formats.rate(rate), rate, "missed" if over else "", note=note))
+        rows.append(tuple(cells))
+    return Table("Error budgets and how fast they burn", columns, tuple(rows))
+
+
+def _heat(evaluation: Evaluation) -> tuple[Block, ...]:
+    """The hours in which errors were over what the objective allows."""
+    hours = []
+    for slo in evaluation.slos:
+        if slo.heat is None or slo.objective >= 1:
+            continue
+        allowed = 1 - slo.objective
+        for day, ratios in zip(slo.heat.days, slo.heat.ratio, strict=True):
+            hours += [
+                (float(ratio) / allowed, slo, day, hour, float(ratio))
+                for hour, ratio in enumerate(ratios)
+                if ratio > allowed
+            ]
+    if not hours:
+        return (Paragraph("No hour had more errors than its objective allows.", "met"),)
+    hours.sort(key=lambda found: (-found[0], found[2], found[3], found[1].key))
+    worst = list({found[1].key: found[1] for found in hours}.values())
+    rows = tuple(
+        (
+            Cell(slo_name(slo)),
+            Cell(day),
+            Cell(f"{hour:02d}:00 – {(hour + 1) % 24:02d}:00"),
+            number_cell(formats.percent(ratio, slo.objective), ratio),
+            number_cell(formats.rate(times), times),
+        )
+        for times, slo, day, hour, ratio in hours[:SHOWN_HOURS]
+    )
+    columns = (
+        Column("Objective of"),
+        Column("Day"),
+        Column("Hour"),
+        Column("Errors", numeric=True),
+        Column("Times the allowed", numeric=True),
+    )
+    shown = worst[:SHOWN_HEATS]
+    which = f"the {len(shown)} worst of {len(worst)} objectives" if len(shown) < len(worst) else "objectives"
+    return (
+        Paragraph(
+            f"Error ratio by day and hour ({evaluation.timezone}), as a multiple of what the objective allows: "
+            f"{which} with an hour over 1×."
+        ),
+        Plots("heat", tuple(shown), evaluation.timezone),
+        Fold(f"The {len(rows)} worst hours as a table", (Table("The worst hours", columns, rows),)),
+    )
+
+
+def _incidents(evaluation: Evaluation) -> tuple[Block, ...]:
+    incidents = evaluation.incidents
+    if not incidents:
+        return (Paragraph("No incident: no alert's windows filled with errors.", "met"),)
+    columns = (
+        Column("Objective of"),
+        Column("Began"),
+        Column("Lasted", numeric=True),
+        Column("Detected after", numeric=True),
+        Column("Recovered after", numeric=True),
+        Column("Budget spent", numeric=True),
+        Column("During"),
+    )
+    rows = [_incident(incident, evaluation.timezone) for incident in incidents]
+    caption = "Incidents by start; recovery is counted from detection"
+    return bounded(caption, columns, rows, SHOWN_INCIDENTS, "more incidents")
+
+
+def _incident(incident: Incident, timezone: str) -> tuple[Cell, ...]:
+    lasts = incident.recovered is None
+    return (
+        Cell(slo_name(incident), note=f"alert: {incident.alert}"),
+        time_cell(incident.start, timezone),
+        number_cell(formats.duration(incident.seconds), incident.seconds, note="so far" if lasts else ""),
+        number_cell(formats.duration(incident.detect_seconds), incident.detect_seconds),
+        Cell("not yet", None, "missed")
+        if lasts
+        else number_cell(formats.duration(incident.recover_seconds), incident.recover_seconds),
+        number_cell(formats.share(incident.budget_spent), incident.budget_spent),
+        Cell(incident.during_event or formats.UNKNOWN),
+    )
+
+
+def _footer(evaluation: Evaluation) -> tuple[str, ...]:
+    zone = evaluation.timezone
+    return (
+        f"Evaluated for {formats.moment(evaluation.at, zone)} ({zone}) from {evaluation.source}, catalogue "
+        f"{evaluation.catalogue}{f' ({evaluation.environment})' if evaluation.environment else ''}, in buckets of "
+        f"{formats.duration(evaluation.bucket)}.",
+        "SLI = good / total events, summed over the window; ratios are never averaged. Error budget = (1 − objective) "
+        "× total; left = (allowed − bad) / allowed. Burn rate = error ratio / (1 − objective).",
+        "Coverage is the share of buckets in which something was observed. Excluded maintenance is left out of every "
+        "figure except where the text says otherwise. Percentages carry one digit more than their objective, and "
+        "more where rounding would change the verdict. report.json and report.csv hold the full numbers.",
+    )
