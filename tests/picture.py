@@ -1,4 +1,4 @@
-"""Takes the README's picture: ``python -m tests.picture REPORT.html OUT.png`` photographs a report in a real browser."""
+"""The README's picture: ``python -m tests.picture REPORT.html OUT.png`` photographs a report in a browser."""
 
 from __future__ import annotations
 
