@@ -1,0 +1,161 @@
+"""From a timeline to counted events, by the budgeting methods that OpenSLO v1 defines.
+
+https://github.com/OpenSLO/OpenSLO#slo: occurrences (good over total events), time slices (slices that pass over all
+slices), ratio time slices (the mean of the slices' ratios).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sla_kit.catalogue.model import Budgeting, Latency, Missing, Promql, Recovery, Requests, Sli, Slo
+from sla_kit.timeline import Floats, Grid, Ints, Mask, Timeline, Unit
+
+#: Ratios that differ by no more than this (relative) are the same: floating-point noise decides no promise.
+SLACK = 1e-12
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an SLO promises, as the figures need it: ``slice_seconds`` 0 means the bucket."""
+
+    objective: float
+    budgeting: Budgeting
+    slice_seconds: int = 0
+    slice_target: float = 1.0
+    missing: Missing = "ignore"
+    min_coverage: float = 0.9
+    few_events: bool = True  # whether a verdict may stay open because there were too few events
+
+    @classmethod
+    def of(cls, slo: Slo, sli: Sli) -> Terms:
+        """The terms of an SLO, with the budgeting that its kind of indicator has where none is declared: events that
+        are counted (requests, latency, promql, outages) by occurrences, gauges by time slices of one bucket."""
+        counted = isinstance(sli, Requests | Latency | Promql | Recovery)
+        budgeting: Budgeting = slo.budgeting or ("occurrences" if counted else "timeslices")
+        if isinstance(sli, Recovery):
+            budgeting = "occurrences"
+        target = 1.0 if slo.slice_target is None else slo.slice_target
+        return cls(
+            slo.objective,
+            budgeting,
+            int(slo.slice),
+            target,
+            slo.missing,
+            slo.min_coverage,
+            few_events=not isinstance(sli, Recovery),
+        )
+
+    @property
+    def allowed_ratio(self) -> float:
+        """The share of events that may be bad."""
+        return 1.0 - self.objective
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Events as the budget counts them, per bucket, each array of shape (grid.count,).
+
+    ``total`` and ``bad`` are events, or minutes of slices where slices are counted; buckets that are excluded hold
+    none. ``keep`` is the buckets that are not excluded, None for all of them. ``coverage`` is the timeline's.
+    """
+
+    grid: Grid
+    total: Floats
+    bad: Floats
+    coverage: Floats
+    keep: Mask | None
+    unit: Unit
+    occurrences: bool
+
+
+def count(timeline: Timeline, terms: Terms, keep: Mask | None = None) -> Counted:
+    """The events of a timeline as the terms count them; only those of the buckets in ``keep``, (grid.count,).
+
+    A bucket is missing if it was not observed and no counter tells what happened in it. With ``missing`` "bad" such a
+    bucket holds as many bad events as the mean observed bucket of its UTC day (of the whole timeline where that day
+    has none, one where there is none at all): a fixed number per bucket, so that a longer window never shows fewer
+    bad events than a shorter one inside it. A slice without events is left out, or bad if ``missing`` is "bad" and it
+    has no coverage either; silence that was observed is not missing.
+    """
+    total, bad = _sane(timeline)
+    unobserved = (timeline.coverage <= 0) & (total <= 0)
+    if terms.budgeting == "occurrences":
+        if terms.missing == "bad" and unobserved.any():
+            weight = _usual_events(timeline, total)
+            total = np.where(unobserved, weight, total)
+            bad = np.where(unobserved, weight, bad)
+        unit: Unit = timeline.unit
+    else:
+        total, bad = _sliced(timeline.grid, total, bad, unobserved, terms, keep)
+        unit = "minutes"
+    if keep is not None:
+        total, bad = total * keep, bad * keep
+    return Counted(timeline.grid, total, bad, timeline.coverage, keep, unit, terms.budgeting == "occurrences")
+
+
+def slice_of(grid: Grid, slice_seconds: int) -> Ints:
+    """The number of the slice that each bucket belongs to, 0-based, shape (count,). Slices are aligned to the epoch;
+    a bucket belongs to the one in which it starts; slices shorter than a bucket are buckets."""
+    seconds = max(slice_seconds, grid.step)
+    numbers = (grid.ends - grid.step) // seconds
+    return np.asarray(numbers - (numbers[0] if grid.count else 0), dtype=np.int64)
+
+
+def _sane(timeline: Timeline) -> tuple[Floats, Floats]:
+    """Total and bad events with 0 <= bad <= total whatever the timeline holds; what is not a number counts as none."""
+    total = np.where(timeline.total > 0, timeline.total, 0.0)
+    bad = timeline.total - timeline.good
+    return total, np.where(bad > 0, np.minimum(bad, total), 0.0)
+
+
+def _usual_events(timeline: Timeline, total: Floats) -> Floats:
+    """The mean events of an observed bucket of each bucket's UTC day, shape (count,)."""
+    observed = timeline.coverage > 0
+    if not observed.any():
+        return np.ones(timeline.grid.count)
+    days = (timeline.grid.ends - timeline.grid.step) // _DAY
+    days = days - days[0]
+    buckets = np.bincount(days, weights=observed)
+    events = np.bincount(days, weights=total * observed)
+    mean = np.full(len(buckets), float(total[observed].mean()))
+    np.divide(events, buckets, out=mean, where=buckets > 0)
+    return np.asarray(mean[days], dtype=np.float64)
+
+
+def _sliced(
+    grid: Grid, total: Floats, bad: Floats, unobserved: Mask, terms: Terms, keep: Mask | None
+) -> tuple[Floats, Floats]:
+    """Minutes counted and bad minutes per bucket: each bucket carries its own minutes of its slice's verdict, so that
+    sums over whole slices are slices, and a window may cut one without judging it anew."""
+    minutes = grid.step / 60.0
+    if terms.slice_seconds > grid.step:
+        number = slice_of(grid, terms.slice_seconds)
+        kept = np.ones(grid.count) if keep is None else keep.astype(np.float64)
+        events, errors, known = (_summed(number, values * kept) for values in (total, bad, ~unobserved * 1.0))
+        silent = known <= 0  # not one bucket with anything known
+        counted, share = _slice_verdicts(events, errors, silent, terms)
+        return counted[number] * minutes, share[number] * minutes
+    counted, share = _slice_verdicts(total, bad, unobserved, terms)
+    return counted * minutes, share * minutes
+
+
+def _slice_verdicts(total: Floats, bad: Floats, unobserved: Mask, terms: Terms) -> tuple[Floats, Floats]:
+    """For each slice whether it counts (0 or 1), and the share of it that is bad."""
+    some = total > 0
+    share: Floats = np.divide(bad, total, out=np.zeros(len(total)), where=some)
+    if terms.budgeting == "timeslices":
+        share = (1.0 - share < terms.slice_target * (1.0 - SLACK)).astype(np.float64)
+    share = share * some
+    if terms.missing == "bad":
+        missing = unobserved & ~some
+        return (some | missing).astype(np.float64), np.maximum(share, missing)
+    return some.astype(np.float64), share
+
+
+def _summed(number: Ints, values: Floats) -> Floats:
+    """Sums by slice, shape (slices,)."""
+    return np.bincount(number, weights=values).astype(np.float64)

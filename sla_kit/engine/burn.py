@@ -1,0 +1,121 @@
+"""Burn rates, the alert windows that follow from an SLO's own window, and the budget over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sla_kit.engine.budgeting import Counted
+from sla_kit.engine.results import Burndown, BurnRate
+from sla_kit.timeline import Floats, Ints
+
+#: The share of the window's budget that may be spent before somebody is told, and the share of the window in which:
+#: 2 % in 1 h, 5 % in 6 h and 10 % in 3 d of 30 days. SRE Workbook ch. 5, table 5-8.
+_RULES: tuple[tuple[Literal["page", "ticket"], float, float], ...] = (
+    ("page", 0.02, 1 / 720),
+    ("page", 0.05, 1 / 120),
+    ("ticket", 0.10, 1 / 10),
+)
+_SHORT_SHARE = 1 / 12
+_BURNDOWN_POINTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPair:
+    """One multi-window alert: it fires while the burn rate over the last ``long`` and over the last ``short`` seconds
+    are both above ``factor``. ``budget_share`` of the window's budget is spent by then."""
+
+    severity: Literal["page", "ticket"]
+    long: int
+    short: int
+    factor: float
+    budget_share: float
+
+
+def alert_pairs(window_seconds: int, bucket: int) -> tuple[AlertPair, ...]:
+    """The alert pairs of an SLO whose own window is that long, most urgent first.
+
+    The workbook's windows are those of 30 days; for other lengths they are the same shares of the window, in whole
+    buckets, so that an alert still means the same share of the budget. The short window is a twelfth of the long one.
+    No window is shorter than a bucket and none longer than a third of the SLO's; the factor is what spends the share
+    of the budget in the long window as it then is.
+    """
+    pairs: list[AlertPair] = []
+    longest = max(window_seconds // 3 // bucket, 1) * bucket
+    for severity, budget_share, window_share in _RULES:
+        long = min(_whole(window_seconds * window_share, bucket), longest)
+        short = min(_whole(long * _SHORT_SHARE, bucket), long)
+        pairs.append(AlertPair(severity, long, short, budget_share * window_seconds / long, budget_share))
+    return tuple(pairs)
+
+
+def burn_rate(total: float, bad: float, allowed_ratio: float) -> float | None:
+    """The error ratio in units of the one allowed; None without events. At 1 the budget lasts exactly the window."""
+    return bad / total / allowed_ratio if total > 0 and allowed_ratio > 0 else None
+
+
+def cumulative(values: Floats) -> Floats:
+    """Running sums with a leading zero, shape (n + 1,): the sum of values[i:j] is result[j] - result[i]."""
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, out=sums[1:])
+    return sums
+
+
+def burn_series(counted: Counted, window_seconds: int, allowed_ratio: float) -> Floats:
+    """The burn rate over the last ``window_seconds`` at the end of every bucket, shape (count,), NaN without events.
+
+    Counts are summed over the window and divided last, so that a busy hour weighs what it should. Before a whole
+    window has passed, what there is counts.
+    """
+    width = max(1, round(window_seconds / counted.grid.step))
+    total, bad = (trailing(cumulative(values), width) for values in (counted.total, counted.bad))
+    rate = np.full(counted.grid.count, np.nan)
+    np.divide(bad, total * allowed_ratio, out=rate, where=total > 0)
+    return rate
+
+
+def trailing(sums: Floats, width: int) -> Floats:
+    """Sums over the last ``width`` buckets at each bucket, shape (n,), from `cumulative` sums (n + 1,)."""
+    result = sums[1:].copy()
+    if width < len(result):
+        result[width:] -= sums[1:-width]
+    return result
+
+
+def burn_rates(counted: Counted, at: int, pairs: tuple[AlertPair, ...], allowed_ratio: float) -> tuple[BurnRate, ...]:
+    """The burn rates at ``at`` over every window of the alert pairs, long before short."""
+    rates: list[BurnRate] = []
+    for pair in pairs:
+        for seconds in dict.fromkeys((pair.long, pair.short)):
+            where = counted.grid.slice(at - seconds, at)
+            total, bad = float(counted.total[where].sum()), float(counted.bad[where].sum())
+            rates.append(BurnRate(seconds, burn_rate(total, bad, allowed_ratio), pair.factor, pair.severity))
+    return tuple(rates)
+
+
+def burndown(counted: Counted, where: slice, allowed: float) -> Burndown | None:
+    """The budget left after each bucket of the SLO's own window, as a share of all that it allows; at most 500 points.
+
+    ``allowed`` is the bad events that the whole window allows; None where it allows none, since nothing happened.
+    """
+    count = where.stop - where.start
+    if allowed <= 0 or count <= 0:
+        return None
+    spent = np.cumsum(counted.bad[where])
+    points = _spread(count)
+    times = counted.grid.start + counted.grid.step * (where.start + 1 + points)
+    return Burndown(np.asarray(times, dtype=np.int64), np.asarray(1.0 - spent[points] / allowed, dtype=np.float64))
+
+
+def _spread(count: int) -> Ints:
+    """At most 500 positions of ``count``, evenly spread, the first and the last among them."""
+    if count <= _BURNDOWN_POINTS:
+        return np.arange(count, dtype=np.int64)
+    return np.linspace(0, count - 1, _BURNDOWN_POINTS).round().astype(np.int64)
+
+
+def _whole(seconds: float, bucket: int) -> int:
+    """The nearest whole number of buckets, at least one, in seconds."""
+    return max(1, round(seconds / bucket)) * bucket

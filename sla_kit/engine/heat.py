@@ -1,0 +1,47 @@
+"""The error ratio by local day and hour."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+import numpy as np
+
+from sla_kit.engine.budgeting import Counted
+from sla_kit.engine.results import HeatMap
+from sla_kit.engine.windows import zone_of
+from sla_kit.timeline import Grid, Ints
+
+#: Every offset from UTC changes, and is, at a multiple of this.
+_QUARTER = 900
+
+
+def heat_map(counted: Counted, where: slice, timezone: str) -> HeatMap | None:
+    """The error ratio of each local day and hour of the buckets ``where``; None where there are none.
+
+    A bucket belongs to the hour in which it starts. The hour that a change to summer time skips is NaN; the one that
+    the change back repeats holds both.
+    """
+    if where.stop <= where.start:
+        return None
+    days, cell = _cells(counted.grid, where.start, where.stop, timezone)
+    shape = len(days) * 24
+    total = np.bincount(cell, weights=counted.total[where], minlength=shape)
+    bad = np.bincount(cell, weights=counted.bad[where], minlength=shape)
+    ratio = np.full(shape, np.nan)
+    np.divide(bad, total, out=ratio, where=total > 0)
+    return HeatMap(days, ratio.reshape(len(days), 24))
+
+
+@lru_cache(maxsize=8)
+def _cells(grid: Grid, start: int, stop: int, timezone: str) -> tuple[tuple[str, ...], Ints]:
+    """The local days, and for each bucket the number of its day and hour, day * 24 + hour; the same for every SLO."""
+    zone = zone_of(timezone)
+    starts = grid.start + grid.step * np.arange(start, stop, dtype=np.int64)
+    quarters, of = np.unique(starts // _QUARTER, return_inverse=True)
+    offsets = [int(datetime.fromtimestamp(int(q) * _QUARTER, zone).utcoffset().total_seconds()) for q in quarters]  # type: ignore[union-attr]
+    local = starts + np.array(offsets, dtype=np.int64)[of.reshape(-1)]
+    numbers = local // 86400
+    first = int(numbers[0])
+    days = tuple(str(np.datetime64(first + n, "D")) for n in range(int(numbers.max()) - first + 1))
+    return days, np.asarray((numbers - first) * 24 + local % 86400 // 3600, dtype=np.int64)
