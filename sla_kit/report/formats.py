@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 UNKNOWN = "–"
 MINUS = "−"
 _MOST_DIGITS = 9
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 #: The plural of one event of each unit, and its singular.
 _UNITS = {
@@ -186,6 +187,17 @@ def day(time: float, timezone: str) -> str:
     return _day(_local(time, timezone))
 
 
+def short_day(time: float, timezone: str) -> str:
+    """A day without its year, for an axis: 19 Sep."""
+    local = _local(time, timezone)
+    return f"{local.day} {_MONTHS[local.month - 1]}"
+
+
+def clock(time: float, timezone: str) -> str:
+    """The time of day: 20:14."""
+    return f"{_local(time, timezone):%H:%M}"
+
+
 def span(start: float, end: float, timezone: str) -> str:
     """A stretch of time; whole days as days (the last one included), a stretch inside one day with the day once."""
     first, last = _local(start, timezone), _local(end, timezone)
@@ -213,8 +225,7 @@ def _midnight(local: datetime) -> bool:
 def _day(local: datetime) -> str:
     # Not strftime's %a and %b: those depend on the machine's locale.
     weekday = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[local.weekday()]
-    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[local.month - 1]
-    return f"{weekday} {local.day} {month} {local.year}"
+    return f"{weekday} {local.day} {_MONTHS[local.month - 1]} {local.year}"
 
 
 def _percentage(ratio: float) -> Decimal:

@@ -46,7 +46,7 @@ def render_status(evaluation: Evaluation, console: Console) -> None:
     table.add_column("Verdict", no_wrap=not bars, overflow="fold")
     for slo in worst_first(evaluation.slos):
         name = [slo.service, slo.slo] if wide else [f"{slo.service}/{slo.slo}"]
-        cells: list[Text] = [Text(part) for part in name]
+        cells: list[Text] = [Text(_printable(part)) for part in name]
         cells.append(Text(formats.percent(slo.figure.sli, slo.objective)))
         if wide:
             cells.append(Text(formats.objective_percent(slo.objective)))
@@ -106,7 +106,8 @@ def _budget(slo: SloResult, bars: bool, fancy: bool) -> Text:
     style = "" if left is None else "bold red" if left < 0 else "yellow" if left < 0.25 else "green"
     if not bars or left is None:
         return Text(text, style=style if left is not None else "dim")
-    full = round(min(max(left, 0.0), 1.0) * _BAR)
+    # Never full unless nothing is spent, never empty while something is left.
+    full = max(int(min(left, 1.0) * _BAR), 1) if left > 0 else 0
     filled, empty = ("█", "░") if fancy else ("#", ".")
     return Text.assemble((filled * full, style), (empty * (_BAR - full), "dim"), (f" {text}", style))
 
@@ -116,7 +117,12 @@ def _burning(slo: SloResult) -> Text:
     if burn is None or burn.rate is None:
         return Text(formats.UNKNOWN, style="dim")
     style = "bold red" if burn.rate >= burn.threshold else ""
-    return Text(f"{formats.rate(burn.rate)} / {formats.duration(burn.window_seconds)}", style=style)
+    return Text(f"{formats.rate(burn.rate)} over {formats.duration(burn.window_seconds)}", style=style)
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which would steer the terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _verdict(slo: SloResult, fancy: bool, reasons: bool) -> Text:

@@ -1,0 +1,52 @@
+"""report.html: one self-contained page for people, on a desk, a phone or paper; it loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sla_kit.report import plots
+from sla_kit.report.blocks import Block, Cell, Plots
+from sla_kit.report.content import page
+from sla_kit.report.rows import slo_name
+
+if TYPE_CHECKING:
+    from sla_kit.engine.results import Evaluation
+
+
+def render(evaluation: Evaluation) -> str:
+    """The whole page."""
+    # Everything is escaped: names, reasons and notes come from files and servers.
+    environment = Environment(
+        loader=PackageLoader("sla_kit.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        kind=lambda block: type(block).__name__.lower(),
+        pictures=_pictures,
+        heat_steps=[(colour, words) for _, colour, words in plots.HEAT_STEPS],
+        filled=_filled,
+        is_time=lambda cell: isinstance(cell.value, str),
+    )
+    return environment.get_template("report.html.j2").render(page=page(evaluation))
+
+
+def _pictures(block: Block) -> list[tuple[str, Markup]]:
+    """Each plot's caption and SVG. The SVG is markup that `plots` has escaped."""
+    assert isinstance(block, Plots)
+    drawn = []
+    for index, slo in enumerate(block.slos):
+        name = f"{block.kind}-{index}"
+        svg = plots.heat(slo, name) if block.kind == "heat" else plots.burndown(slo, block.timezone, name)
+        drawn.append((slo_name(slo), Markup(svg)))  # noqa: S704
+    return drawn
+
+
+def _filled(cell: Cell) -> str:
+    """How wide a bar is filled, in percent."""
+    return f"{min(max(cell.bar or 0.0, 0.0), 1.0) * 100:.1f}"
