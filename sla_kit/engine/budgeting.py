@@ -6,7 +6,7 @@ slices), ratio time slices (the mean of the slices' ratios).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class Counted:
     occurrences: bool
 
 
-def count(timeline: Timeline, terms: Terms, keep: Mask | None = None) -> Counted:
-    """The events of a timeline as the terms count them; only those of the buckets in ``keep``, (grid.count,).
+def count(timeline: Timeline, terms: Terms) -> Counted:
+    """The events of a timeline as the terms count them, exclusions and all.
 
     A bucket is missing if it was not observed and no counter tells what happened in it. With ``missing`` "bad" such a
     bucket holds as many bad events as the mean observed bucket of its UTC day (of the whole timeline where that day
@@ -81,20 +81,23 @@ def count(timeline: Timeline, terms: Terms, keep: Mask | None = None) -> Counted
     bad events than a shorter one inside it. A slice without events is left out, or bad if ``missing`` is "bad" and it
     has no coverage either; silence that was observed is not missing.
     """
-    total, bad = _sane(timeline)
-    unobserved = (timeline.coverage <= 0) & (total <= 0)
-    if terms.budgeting == "occurrences":
-        if terms.missing == "bad" and unobserved.any():
-            weight = _usual_events(timeline, total)
-            total = np.where(unobserved, weight, total)
-            bad = np.where(unobserved, weight, bad)
-        unit: Unit = timeline.unit
-    else:
-        total, bad = _sliced(timeline.grid, total, bad, unobserved, terms, keep)
-        unit = "minutes"
-    if keep is not None:
-        total, bad = total * keep, bad * keep
-    return Counted(timeline.grid, total, bad, timeline.coverage, keep, unit, terms.budgeting == "occurrences")
+    total, bad, unobserved = _sane(timeline)
+    if terms.budgeting != "occurrences":
+        total, bad = _sliced(timeline.grid, total, bad, unobserved, terms, None)
+        return Counted(timeline.grid, total, bad, timeline.coverage, None, "minutes", False)
+    if terms.missing == "bad" and unobserved.any():
+        weight = _usual_events(timeline, total)
+        total, bad = np.where(unobserved, weight, total), np.where(unobserved, weight, bad)
+    return Counted(timeline.grid, total, bad, timeline.coverage, None, timeline.unit, True)
+
+
+def leaving_out(counted: Counted, timeline: Timeline, terms: Terms, keep: Mask) -> Counted:
+    """What `count` counted, with only the buckets of ``keep``, shape (grid.count,). A slice of several buckets is
+    judged anew by those that are left of it."""
+    total, bad = counted.total, counted.bad
+    if not counted.occurrences and terms.slice_seconds > timeline.grid.step:
+        total, bad = _sliced(timeline.grid, *_sane(timeline), terms, keep)
+    return replace(counted, total=total * keep, bad=bad * keep, keep=keep)
 
 
 def slice_of(grid: Grid, slice_seconds: int) -> Ints:
@@ -105,11 +108,12 @@ def slice_of(grid: Grid, slice_seconds: int) -> Ints:
     return np.asarray(numbers - (numbers[0] if grid.count else 0), dtype=np.int64)
 
 
-def _sane(timeline: Timeline) -> tuple[Floats, Floats]:
-    """Total and bad events with 0 <= bad <= total whatever the timeline holds; what is not a number counts as none."""
-    total = np.where(timeline.total > 0, timeline.total, 0.0)
-    bad = timeline.total - timeline.good
-    return total, np.where(bad > 0, np.minimum(bad, total), 0.0)
+def _sane(timeline: Timeline) -> tuple[Floats, Floats, Mask]:
+    """Total and bad events with 0 <= bad <= total whatever the timeline holds (what is not a number counts as none),
+    and the buckets of which nothing is known."""
+    total = np.fmax(timeline.total, 0.0)
+    bad = np.fmin(np.fmax(timeline.total - timeline.good, 0.0), total)
+    return total, bad, (timeline.coverage <= 0) & (total <= 0)
 
 
 def _usual_events(timeline: Timeline, total: Floats) -> Floats:

@@ -18,7 +18,7 @@ from sla_kit.catalogue.model import (
     Sli,
     Slo,
 )
-from sla_kit.engine.budgeting import SLACK, Counted, Terms, count
+from sla_kit.engine.budgeting import SLACK, Counted, Terms, count, leaving_out
 from sla_kit.engine.burn import alert_pairs, burn_rates, burndown
 from sla_kit.engine.conclusion import conclude
 from sla_kit.engine.context import Context, Judgement, grid_for
@@ -44,7 +44,7 @@ def judge(context: Context, service: Service, slo: Slo, timeline: Timeline) -> J
     grid, terms = timeline.grid, Terms.of(slo, sli)
     keep = _kept(context, service, grid)
     everything = count(timeline, terms)
-    counted = everything if keep is None else count(timeline, terms, keep)
+    counted = everything if keep is None else leaving_out(everything, timeline, terms, keep)
 
     def worst(where: slice, inside: Mask | None) -> float | None:
         return worst_value(sli, timeline, where, inside)
@@ -130,6 +130,8 @@ def _figures(
     same = (own_window.start, own_window.end) == (window.start, window.end)
     own = current if same else over(own_window, counted)
     previous = over(earlier, counted)
+    # Buckets that were missing and count as bad are no data to compare with.
+    known = previous.coverage > 0 or (previous.total > 0 and terms.missing != "bad")
     split = during(touching(context.events, window, service.name), service.name, grid)
     exclusions = touching(context.maintenance, window, service.name)
     return SloResult(
@@ -153,7 +155,7 @@ def _figures(
         sla_consequence="" if slo.sla is None else slo.sla.consequence,
         threshold=_threshold(sli),
         quantile=sli.quantile if isinstance(sli, Latency) else None,
-        before=previous if previous.coverage > 0 or previous.total > 0 else None,
+        before=previous if known else None,
         during_events=None if split is None else over(window, counted, split),
         outside_events=None if split is None else over(window, counted, ~split),
         exclusions=tuple(as_exclusion(interval) for interval in exclusions),

@@ -11,7 +11,7 @@ from sla_kit.engine.results import Budget, Figure
 from sla_kit.timeline import Mask
 
 #: The 97.5 % point of the normal distribution: 95 % lie between it and its negative.
-_Z95 = 1.959963984540054
+Z95 = 1.959963984540054
 
 
 def figure(
@@ -119,9 +119,9 @@ def budget(total: float, bad: float, allowed_ratio: float, seconds: float) -> Bu
 def wilson(good: float, total: float) -> tuple[float, float]:
     """The 95 % score interval of a proportion, 0 to 1: E. B. Wilson, "Probable inference, the law of succession, and
     statistical inference", JASA 22 (1927). Unlike the normal one it stays inside 0 and 1 and holds for few events."""
-    ratio, square = good / total, _Z95 * _Z95
+    ratio, square = good / total, Z95 * Z95
     centre = (ratio + square / (2 * total)) / (1 + square / total)
-    half = _Z95 / (1 + square / total) * sqrt(ratio * (1 - ratio) / total + square / (4 * total * total))
+    half = Z95 / (1 + square / total) * sqrt(ratio * (1 - ratio) / total + square / (4 * total * total))
     return (max(0.0, min(centre - half, ratio)), min(1.0, max(centre + half, ratio)))
 
 

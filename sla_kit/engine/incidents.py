@@ -10,8 +10,9 @@ import numpy as np
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.engine.budgeting import Counted
 from sla_kit.engine.burn import AlertPair, cumulative
+from sla_kit.engine.figures import Z95
 from sla_kit.engine.results import Incident
-from sla_kit.timeline import Floats, Ints
+from sla_kit.timeline import Floats, Ints, Mask
 
 #: Bad stretches with no more good time than this between them are one outage.
 _MERGE_SECONDS = 300
@@ -52,39 +53,34 @@ def find_incidents(
     SLO's own window allows, ``events`` the live events. Excluded buckets hold no events and so start nothing.
     """
     runs = find_runs(counted, allowed_ratio)
-    if not len(runs.first):
+    serious = np.ones(len(runs.first), dtype=np.bool_)
+    if requests is not None and serious.any():
+        kept = requests if counted.keep is None else requests * counted.keep
+        serious = _run_sums(kept, runs) >= MIN_BAD_REQUESTS * (1 - 1e-9)
+    if not serious.any():
         return ()
     grid = counted.grid
+    first, last = runs.first[serious], runs.last[serious]
     total, bad = cumulative(counted.total), cumulative(counted.bad)
-    if requests is not None:
-        kept = requests if counted.keep is None else requests * counted.keep
-        enough = cumulative(kept)
-        serious = enough[runs.last + 1] - enough[runs.first] >= MIN_BAD_REQUESTS * (1 - 1e-9)
-    else:
-        serious = np.ones(len(runs.first), dtype=np.bool_)
+    detected, pair_of = _detections(total, bad, first, last, pairs, allowed_ratio, grid.step)
+    wanted = sorted(event for event in events if event.concerns(service))
     found: list[Incident] = []
-    for index in np.flatnonzero(serious):
-        first, last = int(runs.first[index]), int(runs.last[index])
-        detection = _detected(total, bad, first, last, pairs, allowed_ratio, grid.step)
-        if detection is None:
-            continue
-        position, severity = detection
-        start, end = grid.start + first * grid.step, grid.start + (last + 1) * grid.step
-        lasting = runs.open and index == len(runs.first) - 1
-        spent = float(bad[last + 1] - bad[first])
+    for index in np.flatnonzero(detected >= 0):
+        start = grid.start + int(first[index]) * grid.step
+        end = grid.start + (int(last[index]) + 1) * grid.step
+        lasting = runs.open and last[index] == runs.last[-1]
+        spent = float(bad[last[index] + 1] - bad[first[index]])
         found.append(
             Incident(
                 service=service,
                 slo=slo,
                 start=start,
-                detected=grid.start + (position + 1) * grid.step,
+                detected=grid.start + (int(detected[index]) + 1) * grid.step,
                 recovered=None if lasting else end,
                 bad=spent,
                 budget_spent=spent / allowed if allowed > 0 else None,
-                alert=severity,
-                during_event=next(
-                    (e.name for e in sorted(events) if e.concerns(service) and e.start < end and e.end > start), ""
-                ),
+                alert=pairs[int(pair_of[index])].severity,
+                during_event=next((event.name for event in wanted if event.start < end and event.end > start), ""),
                 until=grid.end if lasting else None,
             )
         )
@@ -92,11 +88,21 @@ def find_incidents(
 
 
 def find_runs(counted: Counted, allowed_ratio: float) -> Runs:
-    """The runs of buckets whose error ratio is above what is allowed. Buckets without events neither end nor extend
-    a run; more than five minutes of good buckets end it."""
+    """The runs of bad buckets. Buckets without events neither end nor extend a run; more than five minutes of good
+    buckets end it.
+
+    A bucket is bad if its error ratio is above what is allowed, and where requests are counted only if that can't
+    well be chance: the whole 95 % interval of its ratio is above. Otherwise the one error that any minute may have
+    would stretch every outage of a strict objective by minutes on both sides.
+    """
     some = counted.total > 0
-    is_bad = some & (counted.bad > counted.total * (allowed_ratio * (1 + 1e-9)))
+    is_bad = counted.bad > counted.total * (allowed_ratio * (1 + 1e-9))
     at = np.flatnonzero(is_bad)
+    if at.size and counted.occurrences and counted.unit == "requests":
+        total = counted.total[at]
+        sure = _wilson_lower(counted.bad[at] / total, total) > allowed_ratio
+        is_bad[at] = sure
+        at = at[sure]
     if not at.size:
         return Runs(at, at, False)
     good_before = np.cumsum(some & ~is_bad)
@@ -105,42 +111,57 @@ def find_runs(counted: Counted, allowed_ratio: float) -> Runs:
     return Runs(first, last, bool(good_before[-1] == good_before[at[-1]]))
 
 
-def _detected(
+def _wilson_lower(ratio: Floats, total: Floats) -> Floats:
+    """The lower end of the 95 % score interval, as `figures.wilson` has it, for arrays."""
+    half = Z95 * np.sqrt(ratio * (1 - ratio) / total + Z95**2 / (4 * total**2))
+    return np.asarray((ratio + Z95**2 / (2 * total) - half) / (1 + Z95**2 / total), dtype=np.float64)
+
+
+def _run_sums(values: Floats, runs: Runs) -> Floats:
+    """The sum of values over each run, shape (r,)."""
+    edges = np.column_stack((runs.first, runs.last + 1)).ravel()
+    return np.asarray(np.add.reduceat(np.append(values, 0.0), edges)[::2], dtype=np.float64)
+
+
+def _detections(
     total: Floats,
     bad: Floats,
-    first: int,
-    last: int,
+    first: Ints,
+    last: Ints,
     pairs: Sequence[AlertPair],
     allowed_ratio: float,
     step: int,
-) -> tuple[int, str] | None:
-    """The first bucket of a run at which a pair fires, and the pair's severity; None where the run is no outage."""
-    at = np.arange(first, last + 1)
-    earliest: tuple[int, str] | None = None
-    real = False
-    for pair in pairs:
-        fires = _firing(total, bad, at, 0, pair, allowed_ratio, step)
-        if not fires.any():
-            continue
-        position = first + int(np.argmax(fires))
-        if earliest is None or position < earliest[0]:
-            earliest = position, pair.severity
-        if not real:
-            fired_before = first > 0 and bool(
-                _firing(total, bad, np.array([first - 1]), 0, pair, allowed_ratio, step)[0]
-            )
-            real = not fired_before or bool(_firing(total, bad, at, first, pair, allowed_ratio, step).any())
-    return earliest if real else None
+) -> tuple[Ints, Ints]:
+    """The first bucket of each run at which a pair fires, and which pair that is; -1 where the run is no outage.
+    ``total`` and ``bad`` are running sums (count + 1,), ``first`` and ``last`` (r,)."""
+    lengths = last - first + 1
+    offsets = np.cumsum(lengths) - lengths
+    since = np.repeat(first, lengths)
+    at = np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(offsets, lengths) + since
+    never = len(total)
+    earliest, pair_of = np.full(len(first), never), np.zeros(len(first), dtype=np.int64)
+    real = np.zeros(len(first), dtype=np.bool_)
+    for number, pair in enumerate(pairs):
+        fires, alone = _firing(total, bad, at, since, pair, allowed_ratio, step)
+        position = np.minimum.reduceat(np.where(fires, at, never), offsets)
+        up_before = _firing(total, bad, np.maximum(first - 1, 0), first, pair, allowed_ratio, step)[0] & (first > 0)
+        real |= (position < never) & (~up_before | np.logical_or.reduceat(alone, offsets))
+        sooner = position < earliest
+        earliest[sooner], pair_of[sooner] = position[sooner], number
+    return np.where(real, earliest, -1), pair_of
 
 
 def _firing(
-    total: Floats, bad: Floats, at: Ints, since: int, pair: AlertPair, allowed_ratio: float, step: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Whether a pair fires at the end of each bucket of ``at``, counting bad events from bucket ``since`` on."""
-    fires = np.ones(len(at), dtype=np.bool_)
+    total: Floats, bad: Floats, at: Ints, since: Ints, pair: AlertPair, allowed_ratio: float, step: int
+) -> tuple[Mask, Mask]:
+    """Whether a pair fires at the end of each bucket of ``at``, and whether it would if nothing had been bad before
+    the bucket ``since``."""
+    fires, alone = np.ones(len(at), dtype=np.bool_), np.ones(len(at), dtype=np.bool_)
     limit = pair.factor * allowed_ratio
+    now = bad[at + 1]
     for seconds in (pair.long, pair.short):
         low = np.maximum(at + 1 - max(1, round(seconds / step)), 0)
-        errors = bad[at + 1] - bad[np.maximum(low, since)]
-        fires &= errors > (total[at + 1] - total[low]) * limit + _NOISE * bad[at + 1]
-    return fires
+        needed = (total[at + 1] - total[low]) * limit + _NOISE * now
+        fires &= now - bad[low] > needed
+        alone &= now - bad[np.maximum(low, np.minimum(since, at + 1))] > needed
+    return fires, alone
