@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
 
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|ms|s|min|h|d)(?!\w))")
+
+
 def render(evaluation: Evaluation) -> str:
     """The whole page."""
     # Everything is escaped: names, reasons and notes come from files and servers.
@@ -26,6 +30,7 @@ def render(evaluation: Evaluation) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["joined"] = joined
     environment.globals.update(
         kind=lambda block: type(block).__name__.lower(),
         pictures=_pictures,
@@ -34,6 +39,11 @@ def render(evaluation: Evaluation) -> str:
         is_time=lambda cell: isinstance(cell.value, str),
     )
     return environment.get_template("report.html.j2").render(page=page(evaluation))
+
+
+def joined(text: str) -> str:
+    """Text in which a number and its unit stay on one line."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _pictures(block: Block) -> list[tuple[str, Markup]]:

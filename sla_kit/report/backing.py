@@ -62,7 +62,13 @@ def live_events(evaluation: Evaluation) -> tuple[Block, ...]:
         for event in evaluation.events
     ]
     blocks = list(
-        bounded("Live events", (Column("Event"), Column("When"), Column("Services")), events, SHOWN_ROWS, "more events")
+        bounded(
+            "Events that touched the window",
+            (Column("Event"), Column("When"), Column("Services")),
+            events,
+            SHOWN_ROWS,
+            "more events",
+        )
     )
     rows = [
         (

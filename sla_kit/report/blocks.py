@@ -67,11 +67,12 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """Small multiples, one an SLO, where the format can show pictures."""
+    """Small multiples, one an SLO, where the format can show pictures; ``note`` says how to read them."""
 
     kind: Literal["burndown", "heat"]
     slos: tuple[SloResult, ...]
     timezone: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

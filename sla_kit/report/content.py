@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: How many SLOs are shown without folding, how many plots of each kind, and how many of the worst hours.
 SHOWN_SLOS = 30
 SHOWN_BURNDOWNS = 12
+#: A budget with less than this left is shown without unfolding.
+MUCH_SPENT = 0.75
 SHOWN_HEATS = 6
 SHOWN_HOURS = 10
 SHOWN_INCIDENTS = 30
@@ -68,7 +70,7 @@ def page(evaluation: Evaluation) -> Page:
 
 
 def headline(evaluation: Evaluation) -> str:
-    """The verdict in a sentence: 3 of 13 objectives were missed, 8 met; 2 can't be told."""
+    """The verdict in a sentence: 3 of 13 objectives were missed, 8 met; 2 can't be judged."""
     verdicts = [slo.figure.met for slo in evaluation.slos]
     total, missed, unknown = len(verdicts), verdicts.count(False), verdicts.count(None)
     noun = "objective" if total == 1 else "objectives"
@@ -82,7 +84,7 @@ def headline(evaluation: Evaluation) -> str:
     if met := verdicts.count(True):
         parts.append(f"{met} {'was' if met == 1 else 'were'} met" if missed else f"{met} of {total} {noun} were met")
     if unknown:
-        parts.append(f"{unknown} can't be told")
+        parts.append(f"{unknown} can't be judged")
     return f"{', '.join(parts[:-1])} and {parts[-1]}." if len(parts) > 1 else f"{parts[0]}."
 
 
@@ -213,12 +215,9 @@ def _objective(slo: SloResult) -> tuple[Cell, ...]:
             note=spent,
             bar=budget.left_ratio,
         ),
-        number_cell(
-            f"{formats.count(figure.bad)} / {formats.events(figure.total, slo.unit)}"
-            if figure.total
-            else formats.UNKNOWN,
-            figure.bad,
-        ),
+        number_cell(f"{formats.count(figure.bad)} / {formats.count(figure.total)}", figure.bad, note=slo.unit)
+        if figure.total
+        else Cell(formats.UNKNOWN),
     )
 
 
@@ -239,25 +238,32 @@ def _budgets(evaluation: Evaluation) -> tuple[Block, ...]:
     known = [slo for slo in worst_budget_first(evaluation.slos) if slo.own.budget.left_ratio is not None]
     if not known:
         return (Paragraph("No error budget can be told: there were no events to judge."),)
-    # A budget that nothing was taken from is a flat line; it needs no picture.
-    spent = [slo for slo in known if slo.burndown is not None and slo.own.budget.spent > 0]
-    shown = tuple(spent[:SHOWN_BURNDOWNS])
-    blocks: list[Block] = []
-    if shown:
-        which = f"the {len(shown)} lowest of {len(known)}" if len(shown) < len(known) else f"all {len(known)}"
-        blocks.append(
-            Paragraph(
-                f"What is left of each error budget over the objective's own window, {which}. Under 0 % more went "
-                "wrong than the objective allows."
-            )
-        )
-        blocks.append(Plots("burndown", shown, evaluation.timezone))
+    blocks: list[Block] = list(_burndowns(known, evaluation.timezone))
     burning = [slo for slo in known if any(_fires(burn.rate, burn.threshold) for burn in slo.burn_rates)]
     if burning:
         names = ", ".join(slo_name(slo) for slo in burning[:SHOWN_BURNDOWNS])
         more = f" and {len(burning) - SHOWN_BURNDOWNS} more" if len(burning) > SHOWN_BURNDOWNS else ""
         blocks.append(Paragraph(f"Burning faster than an alert's threshold at the end of the window: {names}{more}."))
     blocks.append(Fold(f"All {len(known)} error budgets and burn rates as a table", (_budget_table(known),)))
+    return tuple(blocks)
+
+
+def _burndowns(known: Sequence[SloResult], timezone: str) -> tuple[Block, ...]:
+    """Pictures of the budgets that were much spent or have incidents; quieter ones folded, untouched ones left out."""
+    spent = [slo for slo in known if slo.burndown is not None and slo.own.budget.spent > 0][:SHOWN_BURNDOWNS]
+    if not spent:
+        return (Paragraph("Nothing was spent of any error budget.", "met"),)
+    loud = tuple(slo for slo in spent if slo.incidents or (slo.own.budget.left_ratio or 0.0) < MUCH_SPENT)
+    loud = loud or tuple(spent[:3])
+    quiet = tuple(slo for slo in spent if slo not in loud)
+    note = (
+        "What is left of each error budget over the objective's own window; below 0 % more went wrong than the "
+        "objective allows. The report's window is shaded, triangles mark where incidents began."
+    )
+    blocks: list[Block] = [Plots("burndown", loud, timezone, note)]
+    if quiet:
+        title = f"{len(quiet)} {'budget that was' if len(quiet) == 1 else 'budgets that were'} spent more slowly"
+        blocks.append(Fold(title, (Plots("burndown", quiet, timezone, ""),)))
     return tuple(blocks)
 
 
@@ -334,16 +340,23 @@ def _heat(evaluation: Evaluation) -> tuple[Block, ...]:
         Column("Errors", numeric=True),
         Column("Times the allowed", numeric=True),
     )
-    shown = worst[:SHOWN_HEATS]
-    which = f"the {len(shown)} worst of {len(worst)} objectives" if len(shown) < len(worst) else "objectives"
+    shown = tuple(worst[:SHOWN_HEATS])
+    which = f"the {len(shown)} worst of {len(worst)} objectives" if len(shown) < len(worst) else "the objectives"
+    note = (
+        f"Errors by day and hour ({evaluation.timezone}) as a multiple of what the objective allows: {which} with an "
+        "hour over 1×."
+    )
     return (
-        Paragraph(
-            f"Error ratio by day and hour ({evaluation.timezone}), as a multiple of what the objective allows: "
-            f"{which} with an hour over 1×."
-        ),
-        Plots("heat", tuple(shown), evaluation.timezone),
+        Paragraph(_over(len(hours), len(worst))),
+        Plots("heat", shown, evaluation.timezone, note),
         Fold(f"The {len(rows)} worst hours as a table", (Table("The worst hours", columns, rows),)),
     )
+
+
+def _over(hours: int, objectives: int) -> str:
+    noun = f"{formats.count(hours)} {'hour' if hours == 1 else 'hours'}"
+    owners = f"{objectives} {'objective' if objectives == 1 else 'objectives'}"
+    return f"More errors than the objective allows in {noun}, of {owners}."
 
 
 def _incidents(evaluation: Evaluation) -> tuple[Block, ...]:

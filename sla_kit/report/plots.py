@@ -62,6 +62,7 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.add_axes((0.115, 0.135, 0.735, 0.8))
         percents = left * 100
+        axes.patch.set_alpha(0)
         axes.axvspan(slo.window.start, slo.window.end, color=_BAND, linewidth=0, zorder=0)
         axes.fill_between(times, percents, 0, where=percents >= 0, interpolate=True, color=_LEFT, alpha=0.22, lw=0)
         axes.fill_between(times, percents, 0, where=percents <= 0, interpolate=True, color=_DEBT, alpha=0.35, lw=0)
@@ -103,7 +104,8 @@ def heat(slo: SloResult, name: str) -> str:
 
     def draw(figure: Figure) -> None:
         height = figure.get_figheight() * _POINTS_PER_INCH
-        axes = figure.add_axes((0.175, 20 / height, 0.81, 1 - 24 / height))
+        axes = figure.add_axes((0.175, 20 / height, 0.78, 1 - 24 / height))
+        axes.patch.set_alpha(0)
         # Bounds are open below: 0 is its own step, and exactly 1x belongs to "up to 1x".
         bounds = [-1.0, 1e-300, *(np.nextafter(step, np.inf) for step, _, _ in HEAT_STEPS[1:-1]), np.finfo(float).max]
         colours = ListedColormap([colour for _, colour, _ in HEAT_STEPS])
@@ -158,9 +160,7 @@ def _embedded(svg: str, name: str, title: str, description: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", body))
-    body = re.sub(
-        r'\sid="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body
-    )
+    body = re.sub(r'\sid="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
     body = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", body)
     for sentinel, variable in _VARIABLES.items():
         body = body.replace(sentinel, f"var(--{variable})")

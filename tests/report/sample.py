@@ -173,8 +173,8 @@ def slo(
         consequence="Feature releases stop until the budget is positive",
         before=before if total else None,
         burn_rates=burn_rates(0.2, 0.6, 0.9),
-        burndown=burndown(MONTH, {}, seed=len(name)),
-        heat=heat(WEEK, {}, (1 - objective) / 3, seed=len(name)),
+        burndown=burndown(MONTH, {}, 1 - own.budget.left_ratio if own.budget.left_ratio is not None else 0, len(name)),
+        heat=heat(WEEK, {}, (1 - objective) / 7, seed=len(name)) if total else None,
         incidents=incidents,
         evidence=evidence,
         findings=findings,
@@ -231,10 +231,12 @@ def sample() -> Evaluation:
     )  # fmt: skip
     latency = replace(
         slo(
-            "api", "latency-p95", 0.95, 6_511_876.0, 221_480_233.0, before_bad=3_988_112.0, promise="response-time",
+            "api", "latency-p95", 0.95, 6_511_876.0, 221_480_233.0, own_bad=25_612_440.0,
+            own_total=930_216_978.0, before_bad=3_988_112.0, promise="response-time",
             kind="latency", value=0.0873, threshold=0.1, quantile=0.95, incidents=(slow_game,),
         ),
         during_events=figure(6_190_112.0, 148_220_101.0, 0.95, value=0.0961),
+        burndown=burndown(MONTH, {"2026-09-19T20:11": 0.31, "2026-09-06T21:30": 0.09}, 0.15),
         outside_events=figure(321_764.0, 73_260_132.0, 0.95, value=0.0412),
         exclusions=(maintenance,),
     )  # fmt: skip
@@ -248,9 +250,11 @@ def sample() -> Evaluation:
     )
     slos = (
         slo("web", "availability", 0.9999, 1_204.0, 38_114_202.0, promise="availability", owner="frontend"),
-        slo("web", "probe", 0.9999, 19.0, 40_320.0, own_bad=23.0, own_total=172_800.0, before_bad=1.0, kind="probe",
+        replace(slo("web", "probe", 0.9999, 19.0, 40_320.0, own_bad=23.0, own_total=172_800.0, before_bad=1.0, kind="probe",
             unit="samples", promise="availability", incidents=(lasting,), owner="frontend",
             action="Freeze feature releases; every change needs the on-call engineer's approval"),
+            burndown=burndown(MONTH, {"2026-09-20T23:41": 0.44, "2026-09-08T04:10": 0.23}, 0.66),
+        ),
         slo("web", "largest-contentful-paint-of-the-live-scoreboard-on-slow-mobile-connections", 0.95, 61_003.0,
             2_114_870.0, kind="latency", value=1.84, threshold=2.5, quantile=0.95, owner="frontend",
             description="A long name: measured by real users' browsers, at the 95th percentile, on 3G"),

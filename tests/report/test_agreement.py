@@ -56,7 +56,7 @@ def test_markdown_shows_the_formatted_numbers_of_json(document: dict[str, Any]) 
         assert change == formats.points(moved, slo["objective"])
         assert left == formats.share(slo["own"]["budget"]["left_ratio"])
         if slo["total"]:
-            assert counts == f"{formats.count(slo['bad'])} / {formats.events(slo['total'], slo['unit'])}"
+            assert counts == f"{formats.count(slo['bad'])} / {formats.count(slo['total'])}"
 
 
 def test_markdown_shows_the_incidents_of_json(document: dict[str, Any]) -> None:
