@@ -102,8 +102,8 @@ def verdict(
     too_few = terms.few_events and interval is not None and allowed < 1.0 - 1e-9
     if too_few and interval is not None and interval[0] <= terms.objective <= interval[1]:
         return None, "too few events to say"
-    # 1 - objective is off by up to 1e-16, and sums of fractions by a little more: equal counts as met.
-    return bad <= allowed + SLACK * total, ""
+    # Sums of fractions are off by a little, and so is 1 - objective (by up to 1e-16): equal counts as met.
+    return bad <= allowed * (1.0 + SLACK) + 1e-15 * total, ""
 
 
 def budget(total: float, bad: float, allowed_ratio: float, seconds: float) -> Budget:
@@ -120,8 +120,8 @@ def wilson(good: float, total: float) -> tuple[float, float]:
     """The 95 % score interval of a proportion, 0 to 1: E. B. Wilson, "Probable inference, the law of succession, and
     statistical inference", JASA 22 (1927). Unlike the normal one it stays inside 0 and 1 and holds for few events."""
     ratio, square = good / total, Z95 * Z95
-    centre = (ratio + square / (2 * total)) / (1 + square / total)
-    half = Z95 / (1 + square / total) * sqrt(ratio * (1 - ratio) / total + square / (4 * total * total))
+    centre = (good + square / 2) / (total + square)
+    half = Z95 / (total + square) * sqrt(good * (1 - ratio) + square / 4)
     return (max(0.0, min(centre - half, ratio)), min(1.0, max(centre + half, ratio)))
 
 

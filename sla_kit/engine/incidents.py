@@ -99,8 +99,7 @@ def find_runs(counted: Counted, allowed_ratio: float) -> Runs:
     is_bad = counted.bad > counted.total * (allowed_ratio * (1 + 1e-9))
     at = np.flatnonzero(is_bad)
     if at.size and counted.occurrences and counted.unit == "requests":
-        total = counted.total[at]
-        sure = _wilson_lower(counted.bad[at] / total, total) > allowed_ratio
+        sure = _wilson_lower(counted.bad[at], counted.total[at]) > allowed_ratio
         is_bad[at] = sure
         at = at[sure]
     if not at.size:
@@ -111,10 +110,11 @@ def find_runs(counted: Counted, allowed_ratio: float) -> Runs:
     return Runs(first, last, bool(good_before[-1] == good_before[at[-1]]))
 
 
-def _wilson_lower(ratio: Floats, total: Floats) -> Floats:
-    """The lower end of the 95 % score interval, as `figures.wilson` has it, for arrays."""
-    half = Z95 * np.sqrt(ratio * (1 - ratio) / total + Z95**2 / (4 * total**2))
-    return np.asarray((ratio + Z95**2 / (2 * total) - half) / (1 + Z95**2 / total), dtype=np.float64)
+def _wilson_lower(events: Floats, total: Floats) -> Floats:
+    """The lower end of the 95 % score interval of events / total, as `figures.wilson` has it, for arrays."""
+    square = Z95 * Z95
+    half = Z95 * np.sqrt(events * (1 - events / total) + square / 4)
+    return np.asarray((events + square / 2 - half) / (total + square), dtype=np.float64)
 
 
 def _run_sums(values: Floats, runs: Runs) -> Floats:
