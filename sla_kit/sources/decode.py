@@ -28,7 +28,7 @@ class RangeSeries(msgspec.Struct, gc=False):
 
 class _Data(msgspec.Struct):
     resultType: str = ""  # noqa: N815 (the server's name)
-    result: list[RangeSeries] = []  # noqa: RUF012 (msgspec copies it)
+    result: list[RangeSeries] = []
 
 
 class RangeAnswer(msgspec.Struct):

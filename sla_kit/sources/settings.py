@@ -1,0 +1,142 @@
+"""How to reach a Prometheus: secrets and certificates from the environment or from files, read once and never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from sla_kit.errors import SourceError
+
+_PREFIX = "SLA_KIT_PROMETHEUS_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Authentication, certificates and the time-out (seconds without an answer). What is secret is not in the repr."""
+
+    token: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    timeout_seconds: float = 120.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """The settings that ``SLA_KIT_PROMETHEUS_TOKEN`` (or ``_TOKEN_FILE``), ``_USERNAME`` and ``_PASSWORD`` (or
+        ``_PASSWORD_FILE``), ``_CA_FILE``, ``_CLIENT_CERT`` and ``_CLIENT_KEY``, ``_HEADERS`` (``name=value``,
+        separated by commas; a comma in a value is ``%2C``) and ``_TIMEOUT`` (seconds) make.
+
+        Raises `SourceError` for a file that can't be read and for settings that contradict one another.
+        """
+        settings = cls(
+            token=_secret(environment, "TOKEN"),
+            username=environment.get(_PREFIX + "USERNAME", ""),
+            password=_secret(environment, "PASSWORD"),
+            ca_file=_file(environment, "CA_FILE"),
+            client_cert=_file(environment, "CLIENT_CERT"),
+            client_key=_file(environment, "CLIENT_KEY"),
+            headers=_headers(environment.get(_PREFIX + "HEADERS", "")),
+            timeout_seconds=_seconds(environment.get(_PREFIX + "TIMEOUT", "")),
+        )
+        if settings.token and settings.username:
+            raise _wrong("both a token and a user name are set", "USERNAME", "unset one of the two")
+        if settings.password and not settings.username:
+            raise _wrong("a password is set without a user name", "PASSWORD", f"set {_PREFIX}USERNAME too")
+        if settings.client_key and not settings.client_cert:
+            raise _wrong("a client's key is set without its certificate", "CLIENT_KEY", f"set {_PREFIX}CLIENT_CERT too")
+        return settings
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must appear in no message."""
+        return tuple(text for text in (self.token, self.password, *(value for _, value in self.headers)) if text)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address taken apart: ``url`` and ``parameters`` to ask, ``name`` to show, the user and password it held."""
+
+    url: str
+    name: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    parameters: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    loopback: bool = False
+
+    @classmethod
+    def parse(cls, address: str) -> Address:
+        """Parses ``https://user:password@host:9090/prefix?dedup=true``. Raises `SourceError` for what is no address;
+        the message repeats none of it, since it may hold a password."""
+        try:
+            parts = urlsplit(address.strip())
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise SourceError("this is no address", remedy="write http://host:9090") from error
+        if parts.scheme not in ("http", "https") or not host:
+            raise SourceError("this is no address of a Prometheus", remedy="write http://host:9090")
+        path = parts.path.rstrip("/").removesuffix("/api/v1")
+        url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+        return cls(
+            url=url,
+            name=url,
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            parameters=tuple(parse_qsl(parts.query)),
+            loopback=host in ("localhost", "::1") or host.startswith("127."),
+        )
+
+
+def _wrong(message: str, name: str, remedy: str) -> SourceError:
+    return SourceError(message, place=_PREFIX + name, remedy=remedy)
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str:
+    """A secret that stands in a variable, or in a file that ``…_FILE`` names (as Kubernetes mounts them)."""
+    text, path = environment.get(_PREFIX + name, ""), environment.get(f"{_PREFIX}{name}_FILE", "")
+    if text and path:
+        raise _wrong(f"{_PREFIX}{name}_FILE is set as well", name, "unset one of the two")
+    if not path:
+        return text.strip()
+    try:
+        found = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise _wrong(f"can't read {path}: {reason}", f"{name}_FILE", "check the path and its permissions") from None
+    if not found:
+        raise _wrong(f"{path} is empty", f"{name}_FILE", "write the secret into it")
+    return found
+
+
+def _file(environment: Mapping[str, str], name: str) -> str:
+    path = environment.get(_PREFIX + name, "")
+    if path and not Path(path).is_file():
+        raise _wrong(f"no such file: {path}", name, "check the path")
+    return path
+
+
+def _headers(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in text.replace("\n", ",").split(","):
+        if not part.strip():
+            continue
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise _wrong("a header is not written name=value", "HEADERS", "write X-Scope-OrgID=team-a")
+        found.append((name.strip(), unquote(value.strip())))
+    return tuple(found)
+
+
+def _seconds(text: str) -> float:
+    if not text:
+        return 120.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise _wrong("the time-out is no number of seconds", "TIMEOUT", "write 30") from None
+    return seconds
