@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -33,7 +36,7 @@ def render(evaluation: Evaluation) -> str:
     environment.filters["joined"] = joined
     environment.globals.update(
         kind=lambda block: type(block).__name__.lower(),
-        pictures=_pictures,
+        pictures=partial(_pictures, names=(f"plot-{index}" for index in count())),
         heat_steps=[(colour, words) for _, colour, words in plots.HEAT_STEPS],
         filled=_filled,
         is_time=lambda cell: isinstance(cell.value, str),
@@ -46,12 +49,12 @@ def joined(text: str) -> str:
     return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
-def _pictures(block: Block) -> list[tuple[str, Markup]]:
-    """Each plot's caption and SVG. The SVG is markup that `plots` has escaped."""
+def _pictures(block: Block, names: Iterator[str]) -> list[tuple[str, Markup]]:
+    """Each plot's caption and SVG (markup that `plots` has escaped), whose ids begin with the next of ``names``."""
     assert isinstance(block, Plots)
     drawn = []
-    for index, slo in enumerate(block.slos):
-        name = f"{block.kind}-{index}"
+    for slo in block.slos:
+        name = next(names)
         svg = plots.heat(slo, name) if block.kind == "heat" else plots.burndown(slo, block.timezone, name)
         drawn.append((slo_name(slo), Markup(svg)))  # noqa: S704
     return drawn

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sla_kit.timeline import Finding
 
 SHOWN_ROWS = 20
-SHOWN_RUNS = 12
+SHOWN_RUNS = 8
 _OWNER = Column("Objective of")
 
 

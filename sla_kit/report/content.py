@@ -226,11 +226,11 @@ def _direction(change: float | None) -> str:
 
 
 def _measured(slo: SloResult) -> str:
-    """The measured figure itself, with its limit where there is one: p95 87 ms (limit 100 ms)."""
+    """The measured figure itself, with its limit where there is one: p95 87 ms, limit 100 ms."""
     if slo.figure.value is None:
         return ""
     what = formats.quantile(slo.quantile) if slo.quantile is not None else "worst"
-    limit = f" (limit {formats.measured(slo.threshold, slo.kind)})" if slo.threshold is not None else ""
+    limit = f", limit {formats.measured(slo.threshold, slo.kind)}" if slo.threshold is not None else ""
     return f"{what} {formats.measured(slo.figure.value, slo.kind)}{limit}"
 
 
@@ -238,12 +238,13 @@ def _budgets(evaluation: Evaluation) -> tuple[Block, ...]:
     known = [slo for slo in worst_budget_first(evaluation.slos) if slo.own.budget.left_ratio is not None]
     if not known:
         return (Paragraph("No error budget can be told: there were no events to judge."),)
-    blocks: list[Block] = list(_burndowns(known, evaluation.timezone))
+    blocks: list[Block] = []
     burning = [slo for slo in known if any(_fires(burn.rate, burn.threshold) for burn in slo.burn_rates)]
     if burning:
         names = ", ".join(slo_name(slo) for slo in burning[:SHOWN_BURNDOWNS])
         more = f" and {len(burning) - SHOWN_BURNDOWNS} more" if len(burning) > SHOWN_BURNDOWNS else ""
         blocks.append(Paragraph(f"Burning faster than an alert's threshold at the end of the window: {names}{more}."))
+    blocks += _burndowns(known, evaluation.timezone)
     blocks.append(Fold(f"All {len(known)} error budgets and burn rates as a table", (_budget_table(known),)))
     return tuple(blocks)
 
@@ -356,7 +357,7 @@ def _heat(evaluation: Evaluation) -> tuple[Block, ...]:
 def _over(hours: int, objectives: int) -> str:
     noun = f"{formats.count(hours)} {'hour' if hours == 1 else 'hours'}"
     owners = f"{objectives} {'objective' if objectives == 1 else 'objectives'}"
-    return f"More errors than the objective allows in {noun}, of {owners}."
+    return f"{noun} of {owners} had more errors than the objective allows."
 
 
 def _incidents(evaluation: Evaluation) -> tuple[Block, ...]:

@@ -10,12 +10,12 @@ import io
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
@@ -74,7 +74,7 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
             axes.plot(marks, heights, linestyle="none", marker="v", markersize=7, color=_DEBT, mec=_FACE, mew=1)
         low = min(0.0, float(np.nanmin(percents)))
         axes.set_ylim(low - (100 - low) * 0.06, 100 + (100 - low) * 0.06)
-        axes.set_xlim(times[0], times[-1])
+        axes.set_xlim(times[0], max(times[-1], times[0] + 1))
         _percent_ticks(axes, low)
         _time_ticks(axes, int(times[0]), int(times[-1]), timezone)
         last = float(left[-1])
@@ -108,8 +108,7 @@ def heat(slo: SloResult, name: str) -> str:
         axes.patch.set_alpha(0)
         # Bounds are open below: 0 is its own step, and exactly 1x belongs to "up to 1x".
         bounds = [-1.0, 1e-300, *(np.nextafter(step, np.inf) for step, _, _ in HEAT_STEPS[1:-1]), np.finfo(float).max]
-        colours = ListedColormap([colour for _, colour, _ in HEAT_STEPS])
-        colours.set_bad(alpha=0)
+        colours = ListedColormap([colour for _, colour, _ in HEAT_STEPS]).with_extremes(bad=(0, 0, 0, 0))
         axes.imshow(
             np.ma.masked_invalid(times), cmap=colours, norm=BoundaryNorm(bounds, colours.N), aspect="auto",
             interpolation="none", extent=(0, 24, days, 0),
@@ -140,7 +139,7 @@ def heat(slo: SloResult, name: str) -> str:
 
 def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str, description: str) -> str:
     # No pyplot: its registry of figures is global, and would keep every plot alive.
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 11,
         "text.color": _INK, "axes.edgecolor": _FAINT, "xtick.color": _MUTED, "ytick.color": _MUTED,
         "axes.unicode_minus": True, "path.simplify": True,
@@ -150,7 +149,8 @@ def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str, d
         figure.patch.set_alpha(0)
         draw(figure)
         out = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        # A date would make every rendering different.
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return _embedded(out.getvalue(), name, title, description)
 
 
@@ -187,7 +187,7 @@ def _thinned(found: Burndown) -> tuple[np.ndarray, np.ndarray]:
     if len(times) <= _MOST_POINTS:
         return times, left
     edges = np.linspace(1, len(times) - 1, _MOST_POINTS - 1).astype(int)
-    lows = [low + int(np.argmin(left[low:high])) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    lows = [low + int(np.argmin(left[low:high])) for low, high in pairwise(edges)]
     kept = np.unique([0, *lows, len(times) - 1])
     return times[kept], left[kept]
 

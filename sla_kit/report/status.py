@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _STYLES = {True: "green", False: "bold red", None: "yellow"}
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _PLAIN_MARKS = {True: "+", False: "x", None: "?"}
+_ASCII = str.maketrans({formats.MINUS: "-", formats.UNKNOWN: "-", "×": "x"})
 _BAR = 10
 #: Under this width the objective and the burn rate give way, under the second the bar too.
-_NARROW, _VERY_NARROW = 92, 66
+_NARROW, _VERY_NARROW = 100, 66
 
 
 def render_status(evaluation: Evaluation, console: Console) -> None:
@@ -43,7 +44,7 @@ def render_status(evaluation: Evaluation, console: Console) -> None:
     table.add_column("Budget left", justify="left" if bars else "right", no_wrap=True)
     if wide:
         table.add_column("Burn rate", justify="right", no_wrap=True)
-    table.add_column("Verdict", no_wrap=not bars, overflow="fold")
+    table.add_column("Verdict", no_wrap=not bars, overflow="fold", min_width=12)
     for slo in worst_first(evaluation.slos):
         name = [slo.service, slo.slo] if wide else [f"{slo.service}/{slo.slo}"]
         cells: list[Text] = [Text(_printable(part)) for part in name]
@@ -54,7 +55,7 @@ def render_status(evaluation: Evaluation, console: Console) -> None:
         if wide:
             cells.append(_burning(slo))
         cells.append(_verdict(slo, fancy, bars))
-        table.add_row(*cells)
+        table.add_row(*(cells if fancy else map(_in_ascii, cells)))
     console.print(table)
     window = evaluation.window
     days = formats.span(window.start, window.end, evaluation.timezone)
@@ -120,6 +121,13 @@ def _burning(slo: SloResult) -> Text:
     return Text(f"{formats.rate(burn.rate)} over {formats.duration(burn.window_seconds)}", style=style)
 
 
+def _in_ascii(cell: Text) -> Text:
+    """The same cell for a terminal that knows no more than ASCII, where a lost minus sign would be a false figure."""
+    plain = cell.copy()
+    plain.plain = cell.plain.translate(_ASCII)
+    return plain
+
+
 def _printable(text: str) -> str:
     """Text without control characters, which would steer the terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
@@ -128,5 +136,7 @@ def _printable(text: str) -> str:
 def _verdict(slo: SloResult, fancy: bool, reasons: bool) -> Text:
     met = slo.figure.met
     marks = _MARKS if fancy else _PLAIN_MARKS
-    reason = f": {slo.figure.reason}" if reasons and slo.figure.reason else ""
-    return Text(f"{marks[met]} {formats.verdict(met)}{reason}", style=_STYLES[met])
+    text = Text(f"{marks[met]} {formats.verdict(met)}", style=_STYLES[met])
+    if reasons and slo.figure.reason:
+        text.append(f"\n{_printable(slo.figure.reason)}", style="dim")
+    return text

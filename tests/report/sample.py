@@ -84,12 +84,12 @@ def figure(
 
 def burndown(period: Period, drops: dict[str, float], slope: float = 0.15, seed: int = 1) -> Burndown:
     """A budget that erodes by ``slope`` over the period and falls by a share at each named moment."""
-    times = np.arange(period.start, period.end + 1, 1800, dtype=np.int64)
+    times = np.arange(period.start, period.end + 1, 600, dtype=np.int64)
     noise = np.random.default_rng(seed).gamma(0.4, 1.0, len(times))
     left = 1 - slope * np.cumsum(noise) / noise.sum()
     for moment, drop in drops.items():
-        # An incident spends its share over half an hour, not at once.
-        left -= drop * np.clip((times - at(moment)) / 1800, 0, 1)
+        # An incident spends its share over a quarter of an hour, not at once.
+        left -= drop * np.clip((times - at(moment)) / 900, 0, 1)
     return Burndown(times, left)
 
 
@@ -250,8 +250,8 @@ def sample() -> Evaluation:
     )
     slos = (
         slo("web", "availability", 0.9999, 1_204.0, 38_114_202.0, promise="availability", owner="frontend"),
-        replace(slo("web", "probe", 0.9999, 19.0, 40_320.0, own_bad=23.0, own_total=172_800.0, before_bad=1.0, kind="probe",
-            unit="samples", promise="availability", incidents=(lasting,), owner="frontend",
+        replace(slo("web", "probe", 0.9999, 19.0, 40_320.0, own_bad=23.0, own_total=172_800.0, before_bad=1.0,
+            kind="probe", unit="samples", promise="availability", incidents=(lasting,), owner="frontend",
             action="Freeze feature releases; every change needs the on-call engineer's approval"),
             burndown=burndown(MONTH, {"2026-09-20T23:41": 0.44, "2026-09-08T04:10": 0.23}, 0.66),
         ),
