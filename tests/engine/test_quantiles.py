@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sla_kit.engine.quantiles import fraction_under, quantile, quantile_of, repaired
+from sla_kit.engine.quantiles import fraction_under, quantile, quantile_of, repaired, summed
 from sla_kit.timeline import Floats, Histogram
 
 INF = float("inf")
@@ -96,3 +96,12 @@ def test_quantiles_rise(counts: Floats, one: float, other: float) -> None:
     bounds = np.append(np.arange(1, len(counts)) * 0.1, INF)
     low, high = (quantile_of(bounds, counts.astype(float), q) for q in sorted((one, other)))
     assert not low > high + 1e-12
+
+
+def test_sums_over_a_mask_are_exact_however_long_the_history() -> None:
+    rng = np.random.default_rng(3)
+    counts = np.cumsum(rng.integers(0, 50, (30_000, 4)), axis=1).astype(np.float64)
+    inside = rng.random(29_000) < 0.3
+    found = summed(Histogram(BOUNDS, counts), slice(500, 29_500), inside)
+    assert found.tolist() == counts[500:29_500][inside].sum(axis=0).tolist()
+    assert summed(Histogram(BOUNDS, counts)).tolist() == counts.sum(axis=0).tolist()
