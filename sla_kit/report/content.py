@@ -28,8 +28,9 @@ from sla_kit.report.rows import bounded, name_cell, number_cell, slo_name, time_
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation, Incident, SloResult
 
-#: How many SLOs are shown without folding, how many plots of each kind, and how many of the worst hours.
+#: How much is shown without folding: SLOs, services of folded ones, plots of each kind, worst hours, incidents.
 SHOWN_SLOS = 30
+SHOWN_SERVICES = 10
 SHOWN_BURNDOWNS = 12
 #: A budget with less than this left is shown without unfolding.
 MUCH_SPENT = 0.75
@@ -180,12 +181,29 @@ def _objectives(evaluation: Evaluation) -> tuple[Block, ...]:
     by_service: dict[str, list[SloResult]] = {}
     for slo in rest:
         by_service.setdefault(slo.service, []).append(slo)
-    if rest:
-        blocks.append(Paragraph(f"The {len(shown)} worst of {len(ordered)} are above; the others by service:"))
-    for service, slos in sorted(by_service.items()):
-        title = f"{service}: {len(slos)} more {'objective' if len(slos) == 1 else 'objectives'}"
-        blocks.append(Fold(title, (Table(f"More of {service}", _OBJECTIVES, tuple(map(_objective, slos))),)))
-    return tuple(blocks)
+    folds = tuple(
+        Fold(
+            f"{service}: {_counted(slos)}",
+            (Table(f"More of {service}", _OBJECTIVES, tuple(_objective(slo) for slo in slos)),),
+        )
+        for service, slos in sorted(by_service.items())
+    )
+    if not rest:
+        return tuple(blocks)
+    if len(folds) <= SHOWN_SERVICES:
+        return (
+            *blocks,
+            Paragraph(f"The {len(shown)} worst of {len(ordered)} are above; the others by service:"),
+            *folds,
+        )
+    return (*blocks, Fold(f"The other {formats.count(len(rest))} objectives by service: {_counted(rest)}", folds))
+
+
+def _counted(slos: Sequence[SloResult]) -> str:
+    """How SLOs stand: 9 met, 1 missed."""
+    words = ((False, "missed"), (None, "can't be judged"), (True, "met"))
+    counts = [(sum(slo.figure.met is met for slo in slos), word) for met, word in words]
+    return ", ".join(f"{formats.count(number)} {word}" for number, word in counts if number)
 
 
 def _objective(slo: SloResult) -> tuple[Cell, ...]:
