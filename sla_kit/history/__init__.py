@@ -1,0 +1,118 @@
+"""Recorded histories: the same declarations evaluated with no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sla_kit.errors import SourceError
+from sla_kit.history.store import History, Series
+from sla_kit.sources import Indicator, Progress, no_progress
+from sla_kit.sources.indicators import fetch_timelines
+from sla_kit.sources.series import Selector, SeriesFrame, SeriesQuery
+from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask, Timeline
+
+__all__ = ["History", "HistorySource", "Series", "open_source", "read"]
+
+_SUFFIXES = (".parquet", ".om.gz", ".om", ".openmetrics", ".openmetrics.gz")
+
+
+class HistorySource:
+    """A recorded history as a source."""
+
+    def __init__(self, history: History, name: str = "history") -> None:
+        self.history = history
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The path it was read from."""
+        return self._name
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last sample's time, whole epoch seconds, the last rounded up."""
+        found = self.history.span()
+        return None if found is None else (found[0] // 1000, -(-found[1] // 1000))
+
+    def fetch(
+        self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
+    ) -> Iterator[tuple[Indicator, Timeline]]:
+        """Every indicator with its timeline."""
+        return fetch_timelines(self, indicators, grid, progress)
+
+    def read(
+        self, queries: Sequence[SeriesQuery], grid: Grid, progress: Progress = no_progress
+    ) -> Iterator[tuple[SeriesQuery, SeriesFrame]]:
+        """Every query with its bucketed series."""
+        for done, query in enumerate(queries):
+            progress(done, len(queries), query.selector.metric)
+            yield query, self.history.frame(query, grid)
+        progress(len(queries), len(queries), "")
+
+    def read_native(self, selector: Selector, grid: Grid) -> tuple[Histogram, Mask, tuple[Finding, ...]]:
+        """Nothing: the recorded forms hold no native histograms."""
+        message = f"a recorded history holds no native histograms, so {selector.metric} is not in it"
+        nothing = Histogram(np.array([np.inf]), np.zeros((grid.count, 1)))
+        return nothing, np.zeros(grid.count, dtype=np.bool_), (Finding("unsupported", message, grid.count),)
+
+    def read_promql(self, expression: str, grid: Grid) -> tuple[Floats, tuple[Finding, ...]]:
+        """An expression at the end of each bucket; series are summed. `SourceError` for PromQL beyond our subset."""
+        from sla_kit.history.promql import evaluate_range
+
+        return evaluate_range(self.history, expression, grid), ()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def open_source(address: str) -> HistorySource:
+    """The recorded history at a path, or at a file:// address."""
+    return HistorySource(read(Path(address.removeprefix("file://"))), address)
+
+
+def read(path: Path) -> History:
+    """A recorded history: a file, or all of a folder's. Of recordings that differ only in their form (history.om.gz
+    beside history.parquet) one is read. `SourceError` where there is none."""
+    if path.is_dir():
+        files = {_stem(one): one for suffix in reversed(_SUFFIXES) for one in sorted(path.glob(f"*{suffix}"))}
+        if not files:
+            raise SourceError(
+                "the folder holds no recorded history",
+                place=str(path),
+                remedy=f"a recording's name ends in {', '.join(_SUFFIXES)}",
+            )
+        parts = [read(one) for one in files.values()]
+        return parts[0] if len(parts) == 1 else _merged(parts)
+    if path.name.endswith(".parquet"):
+        from sla_kit.history import parquet
+
+        return parquet.read(path)
+    from sla_kit.history import openmetrics
+
+    return openmetrics.read(path)
+
+
+def _stem(path: Path) -> str:
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.name
+
+
+def _merged(parts: Sequence[History]) -> History:
+    """Several recordings as one; of two samples of one series at the same time the later recording's counts."""
+    pieces: dict[tuple[str, tuple[tuple[str, str], ...]], list[Series]] = {}
+    for part in parts:
+        for one in part.series:
+            pieces.setdefault((one.metric, one.labels), []).append(one)
+    series = []
+    for (metric, labels), several in pieces.items():
+        times = np.concatenate([one.times for one in several])
+        values = np.concatenate([one.values for one in several])
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+        last = np.append(np.diff(times) > 0, True)
+        series.append(Series(metric, labels, times[last], values[last]))
+    return History(series, [finding for part in parts for finding in part.findings])

@@ -1,0 +1,119 @@
+"""Recorded histories as Parquet: one long table of samples with the columns metric, labels, timestamp and value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from sla_kit.errors import MissingExtraError, SourceError
+from sla_kit.history.store import History, Series
+from sla_kit.sources.series import sorted_labels
+from sla_kit.timeline import Finding
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ModuleNotFoundError as error:  # the light installs do without
+    raise MissingExtraError("reading and writing Parquet", "pyarrow", "parquet") from error
+
+_COLUMNS = ("metric", "labels", "timestamp", "value")
+
+
+def write(history: History, path: Path) -> None:
+    """Writes a history: ``metric`` and ``labels`` (JSON text) as dictionaries, ``timestamp`` in ms, ``value``."""
+    metrics = sorted({one.metric for one in history.series})
+    labels = sorted({_label_text(one) for one in history.series})
+    metric_at = {name: number for number, name in enumerate(metrics)}
+    labels_at = {text: number for number, text in enumerate(labels)}
+    lengths = [one.times.size for one in history.series]
+    metric_index = np.repeat(np.array([metric_at[o.metric] for o in history.series], dtype=np.int32), lengths)
+    labels_index = np.repeat(np.array([labels_at[_label_text(o)] for o in history.series], dtype=np.int32), lengths)
+    times = np.concatenate([o.times for o in history.series]) if lengths else np.empty(0, dtype=np.int64)
+    values = np.concatenate([o.values for o in history.series]) if lengths else np.empty(0)
+    columns = {
+        "metric": pa.DictionaryArray.from_arrays(pa.array(metric_index), pa.array(metrics, pa.string())),
+        "labels": pa.DictionaryArray.from_arrays(pa.array(labels_index), pa.array(labels, pa.string())),
+        "timestamp": pa.array(times),
+        "value": pa.array(values),
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=["metric", "labels"])
+
+
+def _label_text(series: Series) -> str:
+    return json.dumps(dict(series.labels), separators=(",", ":"), ensure_ascii=False)
+
+
+def read(path: Path) -> History:
+    """Reads a history; rows may stand in any order. `SourceError` where the columns are not the four of `write`."""
+    try:
+        found = pq.read_schema(path).names
+        missing = [name for name in _COLUMNS if name not in found]
+        if missing:
+            raise SourceError(
+                f"the columns are {', '.join(found)}; {', '.join(missing)} missing",
+                place=str(path),
+                remedy="docs/history.md tells what a recording in Parquet holds",
+            )
+        # Dictionaries, so that a label text is looked at once and not once a row.
+        table = pq.read_table(path, columns=list(_COLUMNS), read_dictionary=["metric", "labels"])
+        times = _milliseconds(table.column("timestamp"), path)
+        values = table.column("value").cast(pa.float64()).to_numpy()
+        metric_index, metrics = _dictionary(table.column("metric"))
+        labels_index, labels = _dictionary(table.column("labels"))
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"it can't be read as Parquet: {error}", place=str(path), remedy="check the copy") from error
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"a column can't be read: {error}", place=str(path), remedy="see docs/history.md") from error
+    if not times.size:
+        return History(())
+    owner = metric_index.astype(np.int64) * max(len(labels), 1) + labels_index
+    unordered = int(((np.diff(times) < 0) & (np.diff(owner) == 0)).sum())
+    order = np.lexsort((np.arange(times.size), times, owner))
+    owner, times, values = owner[order], times[order], values[order]
+    last = np.append((np.diff(times) > 0) | (np.diff(owner) != 0), True)
+    owner, times, values = owner[last], times[last], values[last]
+    cuts = np.flatnonzero(np.diff(owner)) + 1
+    starts, ends = np.concatenate(([0], cuts)), np.append(cuts, owner.size)
+    series = []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        metric, text = divmod(int(owner[start]), max(len(labels), 1))
+        one = Series(metrics[metric], _labels(labels[text], path), times[start:end], values[start:end])
+        series.append(one)
+    backwards = [Finding("clock-backwards", f"times run backwards in {path}", unordered)] if unordered else []
+    return History(series, backwards)
+
+
+def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:  # type: ignore[type-arg]
+    """Indices and values of a column of texts."""
+    combined = column.combine_chunks().dictionary_encode() if column.num_chunks else pa.array([]).dictionary_encode()
+    if isinstance(combined, pa.ChunkedArray):
+        combined = combined.unify_dictionaries().combine_chunks()
+    if combined.null_count:
+        raise ValueError("a metric or labels are null")
+    return combined.indices.to_numpy(), [str(value) for value in combined.dictionary.to_pylist()]
+
+
+def _milliseconds(column: pa.ChunkedArray, path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
+    elif not pa.types.is_integer(column.type):
+        raise SourceError(
+            f"the column timestamp is {column.type}",
+            place=str(path),
+            remedy="write it as integers in milliseconds since 1970, or as a timestamp",
+        )
+    return np.ascontiguousarray(column.to_numpy(), dtype=np.int64)
+
+
+def _labels(text: str, path: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        decoded = json.loads(text)
+        if not isinstance(decoded, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise SourceError(
+            f"the labels {text[:60]!r} are no JSON object", place=str(path), remedy='write {"label": "value"}'
+        ) from error
+    return sorted_labels({str(name): str(value) for name, value in decoded.items()})

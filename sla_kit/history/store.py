@@ -1,0 +1,133 @@
+"""Recorded samples in memory, and their reduction to bucketed series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sla_kit.sources.series import Labels, Reduction, Selector, SeriesFrame, SeriesQuery
+from sla_kit.timeline import Finding, Floats, Grid, Ints
+
+#: The bits of the NaN with which Prometheus marks that a series has ended: no sample, only the end of one.
+_STALE = 0x7FF0000000000002
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series: ``times`` (n,) epoch milliseconds, ascending, and ``values`` (n,)."""
+
+    metric: str
+    labels: Labels
+    times: Ints
+    values: Floats
+
+
+class History:
+    """Recorded series, found by selector. ``findings`` say what was wrong with the recording."""
+
+    def __init__(self, series: Iterable[Series], findings: Sequence[Finding] = ()) -> None:
+        self.series: tuple[Series, ...] = tuple(series)
+        self.findings = tuple(findings)
+        self._rows: dict[str, list[int]] = {}
+        for row, one in enumerate(self.series):
+            self._rows.setdefault(one.metric, []).append(row)
+        self._by_value: dict[tuple[str, str], dict[str, set[int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def metrics(self) -> list[str]:
+        """The names of the metrics, sorted."""
+        return sorted(self._rows)
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and last sample's time in ms, None where there is none."""
+        full = [one.times for one in self.series if one.times.size]
+        return (min(int(t[0]) for t in full), max(int(t[-1]) for t in full)) if full else None
+
+    def select(self, selector: Selector) -> list[Series]:
+        """The series of a metric that match, in the order of the recording."""
+        rows: Iterable[int] = self._rows.get(selector.metric, [])
+        narrow = [
+            self._values_of(selector.metric, matcher.label).get(matcher.value, set())
+            for matcher in selector.matchers
+            if matcher.operator == "=" and matcher.value
+        ]
+        if narrow:
+            rows = sorted(set.intersection(*narrow))
+        tests = [
+            (matcher.label, matcher.predicate())
+            for matcher in selector.matchers
+            if matcher.operator != "=" or not matcher.value
+        ]
+        found = []
+        for row in rows:
+            labels = dict(self.series[row].labels) if tests else {}
+            if all(test(labels.get(label, "")) for label, test in tests):
+                found.append(self.series[row])
+        return found
+
+    def _values_of(self, metric: str, label: str) -> dict[str, set[int]]:
+        """The rows of a metric by one label's value; made once."""
+        if (metric, label) not in self._by_value:
+            index: dict[str, set[int]] = {}
+            for row in self._rows.get(metric, []):
+                index.setdefault(dict(self.series[row].labels).get(label, ""), set()).add(row)
+            self._by_value[metric, label] = index
+        return self._by_value[metric, label]
+
+    def frame(self, query: SeriesQuery, grid: Grid) -> SeriesFrame:
+        """One number per series and bucket, as ``reduction(selector[bucket])`` gives at the end of each bucket."""
+        groups: dict[Labels, Floats] = {}
+        for one in self.select(query.selector):
+            reduced = reduce(one, query.reduction, grid)
+            if reduced is None:
+                continue
+            labels = tuple(pair for pair in one.labels if pair[0] not in query.sum_labels)
+            if labels in groups:
+                groups[labels] = _added(groups[labels], reduced)
+            else:
+                groups[labels] = reduced
+        if not groups:
+            return SeriesFrame.empty(grid, self.findings)
+        return SeriesFrame(grid, tuple(groups), np.array(list(groups.values())), self.findings)
+
+
+def _added(left: Floats, right: Floats) -> Floats:
+    """A sum in which a missing value adds nothing; missing where both are."""
+    return np.where(np.isnan(left), right, np.where(np.isnan(right), left, left + right))
+
+
+def without_stale(times: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """The samples without staleness markers."""
+    stale = values.view(np.uint64) == _STALE
+    return (times[~stale], values[~stale]) if stale.any() else (times, values)
+
+
+def reduce(series: Series, reduction: Reduction, grid: Grid) -> Floats | None:
+    """The reduction of one series per bucket, shape (grid.count,), NaN without samples; None where the grid has none."""
+    start, step = grid.start * 1000, grid.step * 1000
+    low, high = np.searchsorted(series.times, (start, start + step * grid.count), side="right")
+    times, values = without_stale(series.times[low:high], series.values[low:high])
+    if not times.size:
+        return None
+    buckets = (times - start - 1) // step
+    firsts = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
+    lengths = np.diff(np.append(firsts, times.size))
+    if reduction is Reduction.MAX:
+        reduced = np.fmax.reduceat(values, firsts)
+    elif reduction is Reduction.MIN:
+        reduced = np.fmin.reduceat(values, firsts)
+    elif reduction is Reduction.LAST:
+        reduced = values[firsts + lengths - 1]
+    elif reduction is Reduction.COUNT:
+        reduced = lengths.astype(np.float64)
+    else:
+        reduced = np.add.reduceat(values, firsts)
+        if reduction is Reduction.MEAN:
+            reduced = reduced / lengths
+    result = np.full(grid.count, np.nan)
+    result[buckets[firsts]] = reduced
+    return result
