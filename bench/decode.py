@@ -4,8 +4,8 @@
 
 Each side runs in a process of its own, a few times in turn; the time is the best round's, from before the first
 request to the last number (imports are outside). Memory is the peak of the process above what it had when everything
-was imported. Each side is as its users get it; prometheus-api-client thus asks for gzip, even of its own machine. Beside
-them stands the bare answer to one request, fetched and thrown away.
+was imported. Each side is as its users get it; prometheus-api-client thus asks for gzip, even on its own machine.
+Beside them stands the bare answer to one request, fetched and thrown away.
 """
 
 from __future__ import annotations
