@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -61,11 +62,12 @@ def prometheus(
     openmetrics: Path | None = None,
     flags: Sequence[str] = (),
     web_config: str = "",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Prometheus]:
     """A Prometheus that holds the samples of an OpenMetrics file (``.gz`` too).
 
     ``config`` is the text of its prometheus.yml (without it nothing is scraped), ``web_config`` of its web.config.file
-    (TLS, basic authentication). Whatever the samples' age, none is dropped.
+    (TLS, basic authentication; ``tls`` is then what a client of it needs). Whatever the samples' age, none is dropped.
     """
     program = prometheus_program(version)
     if program is None:
@@ -92,7 +94,7 @@ def prometheus(
                 *more,
             ]
 
-        with running(command, data=folder, ready="/-/ready", name="prometheus") as server:
+        with running(command, data=folder, ready="/-/ready", name="prometheus", tls=tls) as server:
             yield Prometheus(server.url, server.data, server.log, server.pid, version)
 
 

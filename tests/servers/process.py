@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -57,9 +58,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Callable[[int], Sequence[str]], *, data: Path, ready: str, scheme: str = "http", name: str
+    command: Callable[[int], Sequence[str]],
+    *,
+    data: Path,
+    ready: str,
+    name: str,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
-    """Runs ``command(port)`` until the block ends; enters it once GET ``ready`` (a path) answers 200.
+    """Runs ``command(port)`` until the block ends; enters it once GET ``ready`` (a path) answers 200, or 401 where the
+    server wants to know who asks. ``tls`` is the client's side of a server that speaks https.
 
     Another process may take the port between choosing and binding it: then another port is tried.
     """
@@ -77,8 +84,8 @@ def running(
                 preexec_fn=_die_with_parent,
             )
         try:
-            url = f"{scheme}://127.0.0.1:{port}"
-            if not _answers(process, url + ready):
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+            if not _answers(process, url + ready, tls):
                 tail = log.read_text(errors="replace")[-3000:]
                 if _PORT_TAKEN in tail and attempt < 4:
                     continue
@@ -89,13 +96,17 @@ def running(
             _stop(process)
 
 
-def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
+def _answers(process: subprocess.Popen[bytes], url: str, tls: ssl.SSLContext | None) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=5, context=tls) as answer:
                 if answer.status == 200:
                     return True
+        except urllib.error.HTTPError as error:
+            if error.code == 401:
+                return True
+            time.sleep(0.05)
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)  # between two looks, not instead of looking
     return False
