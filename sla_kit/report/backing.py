@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sla_kit.report import formats
@@ -15,25 +16,30 @@ if TYPE_CHECKING:
 SHOWN_ROWS = 20
 SHOWN_RUNS = 8
 _OWNER = Column("Objective of")
+#: What the end and the length of a run are called, by kind of indicator.
+_MEASURES = {"freshness": ("Completed", "Age reached"), "recovery": ("Recovered", "Recovered after")}
 
 
 def evidence(evaluation: Evaluation) -> tuple[Block, ...]:
     """Each run of a backup or a restore that was measured, newest first, one table an SLO."""
-    proved = [slo for slo in worst_first(evaluation.slos) if slo.evidence]
+    proved = [slo for slo in worst_first(evaluation.slos) if slo.evidence and slo.kind != "recovery"]
     if not proved:
         return (Paragraph("No run of a backup or a restore was measured in this window."),)
     blocks: list[Block] = []
     for slo in proved[:SHOWN_ROWS]:
-        blocks += _runs(slo, evaluation.timezone)
+        blocks += runs(slo, evaluation.timezone)
     if len(proved) > SHOWN_ROWS:
-        rest = [block for slo in proved[SHOWN_ROWS:] for block in _runs(slo, evaluation.timezone)]
+        rest = [block for slo in proved[SHOWN_ROWS:] for block in runs(slo, evaluation.timezone)]
         blocks.append(Fold(f"Evidence of {len(proved) - SHOWN_ROWS} more objectives", tuple(rest)))
     return tuple(blocks)
 
 
-def _runs(slo: SloResult, timezone: str) -> tuple[Block, ...]:
+def runs(slo: SloResult, timezone: str) -> tuple[Block, ...]:
+    """The runs or outages that one SLO was judged by, newest first; nothing where there are none."""
+    if not slo.evidence:
+        return ()
     limit = "" if slo.threshold is None else f", at most {formats.measured(slo.threshold, slo.kind)}"
-    runs = sorted(slo.evidence, key=lambda run: run.completed or 0, reverse=True)
+    newest = sorted(slo.evidence, key=lambda run: math.inf if run.completed is None else run.completed, reverse=True)
     rows = [
         (
             time_cell(run.completed, timezone),
@@ -41,10 +47,10 @@ def _runs(slo: SloResult, timezone: str) -> tuple[Block, ...]:
             Cell("In time" if run.ok else "Too late", tone="met" if run.ok else "missed"),
             Cell(run.note or formats.UNKNOWN),
         )
-        for run in runs
+        for run in newest
     ]
-    measure = "Age" if slo.kind == "freshness" else "Took"
-    columns = (Column("Completed"), Column(measure, numeric=True), Column("Verdict"), Column("Note"))
+    ended, measure = _MEASURES.get(slo.kind, ("Completed", "Took"))
+    columns = (Column(ended), Column(measure, numeric=True), Column("Verdict"), Column("Note"))
     return bounded(f"{slo_name(slo)}{limit}", columns, rows, SHOWN_RUNS, f"earlier runs of {slo_name(slo)}")
 
 

@@ -18,25 +18,19 @@ from sla_kit.report.blocks import (
     Fold,
     Page,
     Paragraph,
-    Plots,
     Section,
     Table,
     tone_of,
 )
-from sla_kit.report.rows import bounded, name_cell, number_cell, slo_name, time_cell, verdict_cell, worst_first
+from sla_kit.report.rows import name_cell, number_cell, slo_name, verdict_cell, worst_first
+from sla_kit.report.spending import budgets, heat, incidents
 
 if TYPE_CHECKING:
-    from sla_kit.engine.results import Evaluation, Incident, SloResult
+    from sla_kit.engine.results import Evaluation, SloResult
 
-#: How much is shown without folding: SLOs, services of folded ones, plots of each kind, worst hours, incidents.
+#: How many SLOs, and how many services of folded ones, are shown without unfolding.
 SHOWN_SLOS = 30
 SHOWN_SERVICES = 10
-SHOWN_BURNDOWNS = 12
-#: A budget with less than this left is shown without unfolding.
-MUCH_SPENT = 0.75
-SHOWN_HEATS = 6
-SHOWN_HOURS = 10
-SHOWN_INCIDENTS = 30
 
 
 def page(evaluation: Evaluation) -> Page:
@@ -56,9 +50,9 @@ def page(evaluation: Evaluation) -> Page:
                 ("promises", "Promises", _promises(evaluation)),
                 ("actions", "What to do now", _actions(evaluation)),
                 ("objectives", "Objectives", _objectives(evaluation)),
-                ("budgets", "Error budgets", _budgets(evaluation)),
-                ("heat", "When errors happened", _heat(evaluation)),
-                ("incidents", "Incidents", _incidents(evaluation)),
+                ("budgets", "Error budgets", budgets(evaluation)),
+                ("heat", "When errors happened", heat(evaluation)),
+                ("incidents", "Incidents", incidents(evaluation)),
                 ("evidence", "Backup and restore evidence", evidence(evaluation)),
                 ("events", "Live events", live_events(evaluation)),
                 ("exclusions", "Exclusions", exclusions(evaluation)),
@@ -243,172 +237,17 @@ def _direction(change: float | None) -> str:
     return "" if not change else "better" if change > 0 else "worse"
 
 
+#: What the measured figure of a kind is called, where it is no quantile.
+_WORST = {"probe": "worst bucket", "freshness": "oldest", "duration": "longest", "recovery": "slowest"}
+
+
 def _measured(slo: SloResult) -> str:
     """The measured figure itself, with its limit where there is one: p95 87 ms, limit 100 ms."""
     if slo.figure.value is None:
         return ""
-    what = formats.quantile(slo.quantile) if slo.quantile is not None else "worst"
+    what = formats.quantile(slo.quantile) if slo.quantile is not None else _WORST.get(slo.kind, "worst")
     limit = f", limit {formats.measured(slo.threshold, slo.kind)}" if slo.threshold is not None else ""
     return f"{what} {formats.measured(slo.figure.value, slo.kind)}{limit}"
-
-
-def _budgets(evaluation: Evaluation) -> tuple[Block, ...]:
-    known = [slo for slo in worst_budget_first(evaluation.slos) if slo.own.budget.left_ratio is not None]
-    if not known:
-        return (Paragraph("No error budget can be told: there were no events to judge."),)
-    blocks: list[Block] = []
-    burning = [slo for slo in known if any(_fires(burn.rate, burn.threshold) for burn in slo.burn_rates)]
-    if burning:
-        names = ", ".join(slo_name(slo) for slo in burning[:SHOWN_BURNDOWNS])
-        more = f" and {len(burning) - SHOWN_BURNDOWNS} more" if len(burning) > SHOWN_BURNDOWNS else ""
-        blocks.append(Paragraph(f"Burning faster than an alert's threshold at the end of the window: {names}{more}."))
-    blocks += _burndowns(known, evaluation.timezone)
-    blocks.append(Fold(f"All {len(known)} error budgets and burn rates as a table", (_budget_table(known),)))
-    return tuple(blocks)
-
-
-def _burndowns(known: Sequence[SloResult], timezone: str) -> tuple[Block, ...]:
-    """Pictures of the budgets that were much spent or have incidents; quieter ones folded, untouched ones left out."""
-    spent = [slo for slo in known if slo.burndown is not None and slo.own.budget.spent > 0][:SHOWN_BURNDOWNS]
-    if not spent:
-        return (Paragraph("Nothing was spent of any error budget.", "met"),)
-    loud = tuple(slo for slo in spent if slo.incidents or (slo.own.budget.left_ratio or 0.0) < MUCH_SPENT)
-    loud = loud or tuple(spent[:3])
-    quiet = tuple(slo for slo in spent if slo not in loud)
-    note = (
-        "What is left of each error budget over the objective's own window; below 0 % more went wrong than the "
-        "objective allows. The report's window is shaded, triangles mark where incidents began."
-    )
-    blocks: list[Block] = [Plots("burndown", loud, timezone, note)]
-    if quiet:
-        title = f"{len(quiet)} {'budget that was' if len(quiet) == 1 else 'budgets that were'} spent more slowly"
-        blocks.append(Fold(title, (Plots("burndown", quiet, timezone, ""),)))
-    return tuple(blocks)
-
-
-def worst_budget_first(slos: Sequence[SloResult]) -> list[SloResult]:
-    """SLOs by what is left of their budget, the unknown last."""
-    return sorted(slos, key=lambda slo: (slo.own.budget.left_ratio is None, slo.own.budget.left_ratio or 0.0))
-
-
-def _fires(burn: float | None, threshold: float) -> bool:
-    return burn is not None and burn >= threshold
-
-
-def _budget_table(slos: Sequence[SloResult]) -> Table:
-    windows = sorted({burn.window_seconds for slo in slos for burn in slo.burn_rates})
-    columns = (
-        Column("Objective of"),
-        Column("Window"),
-        Column("Left", numeric=True),
-        Column("Left in minutes", numeric=True),
-        *(Column(f"Burn rate {formats.duration(seconds)}", numeric=True) for seconds in windows),
-    )
-    rows = []
-    for slo in slos:
-        budget = slo.own.budget
-        by_window = {burn.window_seconds: burn for burn in slo.burn_rates}
-        left = None if budget.spent_minutes is None else budget.allowed_minutes - budget.spent_minutes
-        cells = [
-            Cell(slo_name(slo)),
-            Cell(slo.own_window.name),
-            number_cell(formats.share(budget.left_ratio), budget.left_ratio),
-            number_cell(formats.minutes(left), left, note=f"of {formats.minutes(budget.allowed_minutes)}"),
-        ]
-        for seconds in windows:
-            burn = by_window.get(seconds)
-            over = burn is not None and _fires(burn.rate, burn.threshold)
-            note = f"over {formats.rate(burn.threshold)}, a {burn.severity}" if burn is not None and over else ""
-            rate = None if burn is None else burn.rate
-            cells.append(Cell(formats.rate(rate), rate, "missed" if over else "", note=note))
-        rows.append(tuple(cells))
-    return Table("Error budgets and how fast they burn", columns, tuple(rows))
-
-
-def _heat(evaluation: Evaluation) -> tuple[Block, ...]:
-    """The hours in which errors were over what the objective allows."""
-    hours = []
-    for slo in evaluation.slos:
-        if slo.heat is None or slo.objective >= 1:
-            continue
-        allowed = 1 - slo.objective
-        for day, ratios in zip(slo.heat.days, slo.heat.ratio, strict=True):
-            hours += [
-                (float(ratio) / allowed, slo, day, hour, float(ratio))
-                for hour, ratio in enumerate(ratios)
-                if ratio > allowed
-            ]
-    if not hours:
-        return (Paragraph("No hour had more errors than its objective allows.", "met"),)
-    hours.sort(key=lambda found: (-found[0], found[2], found[3], found[1].key))
-    worst = list({found[1].key: found[1] for found in hours}.values())
-    rows = tuple(
-        (
-            Cell(slo_name(slo)),
-            Cell(day),
-            Cell(f"{hour:02d}:00 – {(hour + 1) % 24:02d}:00"),
-            number_cell(formats.percent(ratio, slo.objective), ratio),
-            number_cell(formats.rate(times), times),
-        )
-        for times, slo, day, hour, ratio in hours[:SHOWN_HOURS]
-    )
-    columns = (
-        Column("Objective of"),
-        Column("Day"),
-        Column("Hour"),
-        Column("Errors", numeric=True),
-        Column("Times the allowed", numeric=True),
-    )
-    shown = tuple(worst[:SHOWN_HEATS])
-    which = f"the {len(shown)} worst of {len(worst)} objectives" if len(shown) < len(worst) else "the objectives"
-    note = (
-        f"Errors by day and hour ({evaluation.timezone}) as a multiple of what the objective allows: {which} with an "
-        "hour over 1×."
-    )
-    return (
-        Paragraph(_over(len(hours), len(worst))),
-        Plots("heat", shown, evaluation.timezone, note),
-        Fold(f"The {len(rows)} worst hours as a table", (Table("The worst hours", columns, rows),)),
-    )
-
-
-def _over(hours: int, objectives: int) -> str:
-    noun = f"{formats.count(hours)} {'hour' if hours == 1 else 'hours'}"
-    owners = f"{objectives} {'objective' if objectives == 1 else 'objectives'}"
-    return f"{noun} of {owners} had more errors than the objective allows."
-
-
-def _incidents(evaluation: Evaluation) -> tuple[Block, ...]:
-    incidents = evaluation.incidents
-    if not incidents:
-        return (Paragraph("No incident: no alert's windows filled with errors.", "met"),)
-    columns = (
-        Column("Objective of"),
-        Column("Began"),
-        Column("Lasted", numeric=True),
-        Column("Detected after", numeric=True),
-        Column("Recovered after", numeric=True),
-        Column("Budget spent", numeric=True),
-        Column("During"),
-    )
-    rows = [_incident(incident, evaluation.timezone) for incident in incidents]
-    caption = "Incidents by start; recovery is counted from detection"
-    return bounded(caption, columns, rows, SHOWN_INCIDENTS, "more incidents")
-
-
-def _incident(incident: Incident, timezone: str) -> tuple[Cell, ...]:
-    lasts = incident.recovered is None
-    return (
-        Cell(slo_name(incident), note=f"alert: {incident.alert}"),
-        time_cell(incident.start, timezone),
-        number_cell(formats.duration(incident.seconds), incident.seconds, note="so far" if lasts else ""),
-        number_cell(formats.duration(incident.detect_seconds), incident.detect_seconds),
-        Cell("not yet", None, "missed")
-        if lasts
-        else number_cell(formats.duration(incident.recover_seconds), incident.recover_seconds),
-        number_cell(formats.share(incident.budget_spent), incident.budget_spent),
-        Cell(incident.during_event or formats.UNKNOWN),
-    )
 
 
 def _footer(evaluation: Evaluation) -> tuple[str, ...]:

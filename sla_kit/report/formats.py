@@ -48,6 +48,8 @@ def percent(ratio: float | None, objective: float | None = None) -> str:
     if exact in (0, 100):
         return f"{exact:.0f} %"
     goal = None if objective is None else _percentage(objective)
+    if goal is not None and abs(exact - goal) < Decimal(1).scaleb(-_MOST_DIGITS):
+        exact = goal  # no number of digits tells them apart; the sums they come from are not that exact either
     for digits in range(digits_of(objective), _MOST_DIGITS + 1):
         rounded = _round(exact, digits)
         if goal is not None and (rounded >= goal) != (exact >= goal):
@@ -157,8 +159,10 @@ def plain(number: float | None) -> str:
 
 
 def measured(value: float | None, kind: str) -> str:
-    """The measured figure of an SLO: a gauge for a bound, otherwise seconds."""
-    return plain(value) if kind == "bound" else duration(value)
+    """The measured figure of an SLO: a gauge for a bound, a share for a probe, otherwise seconds."""
+    if kind == "bound":
+        return plain(value)
+    return share(value) if kind == "probe" else duration(value)
 
 
 def quantile(ratio: float) -> str:

@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sla_kit.report import formats
+from sla_kit.report.alerts import Alert, nearest
 from sla_kit.report.content import headline
 from sla_kit.report.document import number, to_document
 from sla_kit.report.rows import worst_first
 
 if TYPE_CHECKING:
-    from sla_kit.engine.results import BurnRate, Evaluation, SloResult
+    from sla_kit.engine.results import Evaluation, SloResult
 
 _STYLES = {True: "green", False: "bold red", None: "yellow"}
 _MARKS = {True: "✓", False: "✗", None: "?"}
@@ -65,7 +66,7 @@ def render_status(evaluation: Evaluation, console: Console) -> None:
 
 def status_document(evaluation: Evaluation) -> dict[str, Any]:
     """What ``sla-kit status --json`` prints: the verdict, and of each SLO the figures of report.json that a pipeline
-    gates on, with the fastest burn rate relative to its alert's threshold."""
+    gates on, with the burn rate of the alert that is nearest to firing."""
     document = to_document(evaluation)
     kept = ("service", "slo", "objective", "sli", "good", "bad", "total", "coverage", "met", "reason")
     return {
@@ -76,7 +77,7 @@ def status_document(evaluation: Evaluation) -> dict[str, Any]:
                 **{name: told[name] for name in kept},
                 "own_window": told["own_window"],
                 "budget_left_ratio": told["own"]["budget"]["left_ratio"],
-                "burn_rate": _burn_document(hottest(slo)),
+                "burn_rate": _alert_document(nearest(slo)),
                 "action": told["action"],
             }
             for told, slo in zip(document["slos"], evaluation.slos, strict=True)
@@ -84,20 +85,15 @@ def status_document(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def hottest(slo: SloResult) -> BurnRate | None:
-    """The burn rate that is nearest to its alert's threshold, or furthest over it."""
-    known = [burn for burn in slo.burn_rates if burn.rate is not None]
-    return max(known, key=lambda burn: (burn.rate or 0.0) / burn.threshold, default=None)
-
-
-def _burn_document(burn: BurnRate | None) -> dict[str, Any] | None:
-    if burn is None:
+def _alert_document(alert: Alert | None) -> dict[str, Any] | None:
+    if alert is None:
         return None
     return {
-        "window_seconds": int(burn.window_seconds),
-        "rate": number(burn.rate),
-        "threshold": number(burn.threshold),
-        "severity": burn.severity,
+        "window_seconds": int(alert.windows[0].window_seconds),
+        "rate": number(alert.windows[0].rate),
+        "threshold": number(alert.threshold),
+        "severity": alert.severity,
+        "fires": alert.fires,
     }
 
 
@@ -114,11 +110,12 @@ def _budget(slo: SloResult, bars: bool, fancy: bool) -> Text:
 
 
 def _burning(slo: SloResult) -> Text:
-    burn = hottest(slo)
-    if burn is None or burn.rate is None:
+    alert = nearest(slo)
+    if alert is None:
         return Text(formats.UNKNOWN, style="dim")
-    style = "bold red" if burn.rate >= burn.threshold else ""
-    return Text(f"{formats.rate(burn.rate)} over {formats.duration(burn.window_seconds)}", style=style)
+    longest = alert.windows[0]
+    text = f"{formats.rate(longest.rate)} over {formats.duration(longest.window_seconds)}"
+    return Text(text, style="bold red" if alert.fires else "")
 
 
 def _in_ascii(cell: Text) -> Text:

@@ -106,13 +106,15 @@ def heat(period: Period, worst: dict[tuple[str, int], float], usual: float, seed
     return HeatMap(days, ratio)
 
 
-def burn_rates(hour: float, day: float, three_days: float) -> tuple[BurnRate, ...]:
-    """The windows of the SRE Workbook, table 5-8."""
+def burn_rates(hour: float, six_hours: float, three_days: float) -> tuple[BurnRate, ...]:
+    """The windows of the SRE Workbook, table 5-8, long and short."""
     return (
         BurnRate(3600, hour, 14.4, "page"),
-        BurnRate(6 * 3600, (hour + day) / 2, 6.0, "page"),
-        BurnRate(DAY, day, 3.0, "ticket"),
+        BurnRate(300, hour / 2, 14.4, "page"),
+        BurnRate(6 * 3600, six_hours, 6.0, "page"),
+        BurnRate(1800, hour, 6.0, "page"),
         BurnRate(3 * DAY, three_days, 1.0, "ticket"),
+        BurnRate(6 * 3600, six_hours, 1.0, "ticket"),
     )
 
 
@@ -217,7 +219,7 @@ def sample() -> Evaluation:
         without_exclusions=figure(118_440.0, 221_713_004.0, 0.9999),
         during_events=figure(61_702.0, 148_220_101.0, 0.9999),
         outside_events=figure(1_215.0, 73_260_132.0, 0.9999),
-        burn_rates=burn_rates(0.1, 0.8, 22.4),
+        burn_rates=burn_rates(0.1, 1.8, 22.4),
         burndown=burndown(MONTH, {"2026-09-19T20:14": 1.09, "2026-09-02T11:00": 0.12}, 0.21),
         heat=heat(
             WEEK,
@@ -263,8 +265,13 @@ def sample() -> Evaluation:
         slo("api", "error-rate", 0.999, 62_917.0, 221_480_233.0, before_bad=4_102.0, promise="error-rate"),
         replace(
             slo("api", "recovery", 0.95, 1.0, 2.0, own_bad=1.0, own_total=5.0, before_bad=0.0, kind="recovery",
-                unit="outages", promise="recovery-time", value=1_680.0, reason="too few events to say"),
+                unit="outages", promise="recovery-time", value=1_260.0, threshold=900.0,
+                reason="too few events to say"),
             heat=None, burndown=None, before=None,
+            evidence=(
+                Evidence(at("2026-09-19T20:39"), 1_260.0, False, ""),
+                Evidence(at("2026-09-15T10:21"), 540.0, True, ""),
+            ),
         ),
         replace(
             slo("postgres", "availability", 0.9999, 0.0, 10_080.0, before_bad=0.0, kind="probe", unit="minutes",

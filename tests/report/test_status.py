@@ -68,5 +68,11 @@ def test_the_status_document_is_plain_json_with_the_figures_a_pipeline_gates_on(
     assert document["met"] is False
     assert len(document["slos"]) == 13
     api = next(slo for slo in document["slos"] if (slo["service"], slo["slo"]) == ("api", "availability"))
-    assert api["burn_rate"] == {"window_seconds": 259200, "rate": 22.4, "threshold": 1, "severity": "ticket"}
+    assert api["burn_rate"] == {
+        "window_seconds": 259200,
+        "rate": 22.4,
+        "threshold": 1,
+        "severity": "ticket",
+        "fires": True,
+    }
     assert api["budget_left_ratio"] == pytest.approx(-0.4234, abs=1e-4)
