@@ -34,7 +34,8 @@ Ratio = Annotated[
 LocalTime = Annotated[str, Meta(extra={"form": "time"})]
 #: A name that other parts of the catalogue refer to: letters, digits, "-", "_", ".".
 Name = Annotated[str, Meta(extra={"form": "name"}, extra_json_schema={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
-#: Label matchers: "api" means equal, "=~5.." a regular expression, "!=x" and "!~x" their negations; a list means any of.
+#: Label matchers: "api" means equal, "=~5.." a regular expression, "!=x" and "!~x" their negations; a list means any
+#: of.
 Matchers = dict[str, str | list[str]]
 
 Budgeting = Literal["occurrences", "timeslices", "ratio-timeslices"]
@@ -247,10 +248,10 @@ class Occasion(_Value, frozen=True, kw_only=True):
 
     Either ``start`` with ``end`` or ``duration`` (and ``repeat``, an RFC 5545 RRULE, with ``except_dates``), or
     ``ical``, a file beside the catalogue. ``services`` empty means all. For maintenance ``reason`` and ``approved_by``
-    are printed beside every figure that it changes.
+    are printed beside every figure that it changes. Nothing refers to its name, which may hold spaces.
     """
 
-    name: Name
+    name: str
     start: LocalTime | None = None
     end: LocalTime | None = None
     duration: Duration | None = None

@@ -1,0 +1,129 @@
+"""Reading a catalogue: a YAML file or a folder of them, for one environment or for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from sla_kit.catalogue import overlay
+from sla_kit.catalogue.decode import decode
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, read
+from sla_kit.catalogue.places import Place, nearest
+from sla_kit.catalogue.rules import check_catalogue
+from sla_kit.errors import CatalogueError, Mistake
+
+
+def load(path: str | Path, environment: str | None = None) -> Catalogue:
+    """The catalogue of a file, or of a folder of ``*.yml`` and ``*.yaml``, with the overlay of an environment.
+
+    Without an environment the base is returned, and the overlays are checked all the same. Raises `CatalogueError`
+    with every mistake.
+    """
+    catalogue, mistakes = check(path, environment)
+    if catalogue is None:
+        raise CatalogueError(mistakes)
+    return catalogue
+
+
+def check(path: str | Path, environment: str | None = None) -> tuple[Catalogue | None, list[Mistake]]:
+    """The catalogue, None where there is any mistake, and all mistakes in order of file and line, each once."""
+    root, mistakes = _tree(Path(path), str(path))
+    if root is None:
+        return None, sorted(set(mistakes))
+    base, overlays, wrong = overlay.environments(root)
+    mistakes += wrong
+    folder = Path(path).resolve()
+    folder = folder if folder.is_dir() else folder.parent
+    if environment is None:
+        found, more = _decoded(base, None, folder)
+        mistakes += more
+        for name, (_, changes) in overlays.items():
+            mistakes += _laid(base, changes, name, folder)[1]
+    elif environment in overlays:
+        found, more = _laid(base, overlays[environment][1], environment, folder)
+        mistakes += more
+    elif _own_environment(base) == environment:
+        found, more = _decoded(base, None, folder)
+        mistakes += more
+    else:
+        found = None
+        known = list(overlays) + [name for name in [_own_environment(base)] if name]
+        hint = nearest(environment, known) or "the catalogue declares none under environments"
+        node = root.get("environments")
+        mistakes.append((node or root).place.mistake(f"there is no environment {environment!r}", hint))
+    return (None if mistakes else found), sorted(set(mistakes))
+
+
+def _laid(base: Mapping, changes: Mapping, name: str, folder: Path) -> tuple[Catalogue, list[Mistake]]:
+    root, mistakes = overlay.apply(base, changes)
+    catalogue, more = _decoded(root, name, folder)
+    return catalogue, mistakes + more
+
+
+def _decoded(root: Mapping, environment: str | None, folder: Path) -> tuple[Catalogue, list[Mistake]]:
+    catalogue, places, mistakes = decode(root)
+    catalogue = msgspec.structs.replace(
+        catalogue, environment=catalogue.environment if environment is None else environment, folder=str(folder)
+    )
+    return catalogue, mistakes + check_catalogue(catalogue, places)
+
+
+def _own_environment(base: Mapping) -> str:
+    node = base.get("environment")
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def _tree(path: Path, name: str) -> tuple[Mapping | None, list[Mistake]]:
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        return None, [Place(name, 0, 0).mistake(f"can't be read: {error}")]
+    if not is_folder:
+        return _mapping(*read(path, name))
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix in (".yml", ".yaml")
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    if not files:
+        return None, [Place(name, 0, 0).mistake("the folder holds no *.yml or *.yaml")]
+    whole: Mapping | None = None
+    mistakes: list[Mistake] = []
+    complete = True
+    for file in files:
+        root, wrong = _mapping(*read(file, str(Path(name) / file.relative_to(path))))
+        mistakes += wrong
+        if root is None:
+            complete = False
+        else:
+            whole = root if whole is None else _joined(whole, root, mistakes)
+    # Names that a file without a tree declares would all seem to dangle.
+    return (whole if complete else None), mistakes
+
+
+def _mapping(root: Node | None, mistakes: list[Mistake]) -> tuple[Mapping | None, list[Mistake]]:
+    if root is None or isinstance(root, Mapping):
+        return root, mistakes
+    return None, [*mistakes, root.place.mistake("a catalogue is a mapping", "it begins with name: and services:")]
+
+
+def _joined(first: Mapping, second: Mapping, mistakes: list[Mistake]) -> Mapping:
+    """Two files as one: lists are put together, mappings merged, everything else may be said once."""
+    entries = dict(first.entries)
+    for key, (place, value) in second.entries.items():
+        if key not in entries:
+            entries[key] = (place, value)
+            continue
+        earlier_place, earlier = entries[key]
+        if isinstance(earlier, Mapping) and isinstance(value, Mapping):
+            entries[key] = (earlier_place, _joined(earlier, value, mistakes))
+        elif isinstance(earlier, Sequence) and isinstance(value, Sequence):
+            entries[key] = (earlier_place, Sequence(earlier.place, earlier.items + value.items))
+        else:
+            where = f"{earlier_place.file}:{earlier_place.line}"
+            mistakes.append(place.mistake(f"{key} is set twice", f"it is in {where} already"))
+    return Mapping(first.place, entries)

@@ -1,0 +1,113 @@
+"""Environments: what differs from the base of a catalogue, merged before anything is decoded.
+
+Mappings merge key by key. A list whose items have names merges by name, and the overlay may write it as a list or
+as a mapping from name to changes. Other lists and scalars replace what the base has; null takes it away.
+"""
+
+from __future__ import annotations
+
+from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
+from sla_kit.catalogue.places import Place, nearest
+from sla_kit.errors import Mistake
+
+
+def environments(root: Mapping) -> tuple[Mapping, dict[str, tuple[Place, Mapping]], list[Mistake]]:
+    """A catalogue's tree without its ``environments``, and these by name."""
+    node = root.get("environments")
+    base = Mapping(root.place, {key: entry for key, entry in root.entries.items() if key != "environments"})
+    if node is None or is_null(node):
+        return base, {}, []
+    if not isinstance(node, Mapping):
+        return base, {}, [node.place.mistake("environments must be a mapping from name to overlay", "dev: {...}")]
+    overlays: dict[str, tuple[Place, Mapping]] = {}
+    mistakes: list[Mistake] = []
+    for name, (place, value) in node.entries.items():
+        if is_null(value):
+            overlays[name] = (place, Mapping(value.place, {}))
+        elif isinstance(value, Mapping):
+            overlays[name] = (place, value)
+        else:
+            mistakes.append(value.place.mistake(f"the overlay {name} must be a mapping"))
+    return base, overlays, mistakes
+
+
+def apply(base: Mapping, overlay: Mapping) -> tuple[Mapping, list[Mistake]]:
+    """The base with an overlay laid on it; every node keeps the line that it was written in."""
+    mistakes: list[Mistake] = []
+    return _mappings(base, overlay, mistakes), mistakes
+
+
+def _merged(base: Node | None, over: Node, mistakes: list[Mistake]) -> Node:
+    if isinstance(over, Mapping):
+        if isinstance(base, Mapping) and not _other_kind(base, over):
+            return _mappings(base, over, mistakes)
+        if isinstance(base, Sequence) and _named(base):
+            return _keyed(base, over, mistakes)
+        return _without_nulls(over)
+    if isinstance(over, Sequence) and isinstance(base, Sequence) and _named(base) and _named(over):
+        return _by_name(base, over, mistakes)
+    return over
+
+
+def _other_kind(base: Mapping, over: Mapping) -> bool:
+    """An indicator of another kind shares no keys with the one it replaces."""
+    before, after = base.get("kind"), over.get("kind")
+    return isinstance(before, Scalar) and isinstance(after, Scalar) and before.text != after.text
+
+
+def _mappings(base: Mapping, over: Mapping, mistakes: list[Mistake]) -> Mapping:
+    entries = dict(base.entries)
+    for key, (place, value) in over.entries.items():
+        if is_null(value):
+            if entries.pop(key, None) is None:
+                mistakes.append(place.mistake(f"{key} is not there to be taken away", nearest(key, base.entries)))
+        else:
+            before = base.entries.get(key)
+            entries[key] = (place, _merged(before[1] if before else None, value, mistakes))
+    return Mapping(base.place, entries)
+
+
+def _without_nulls(node: Mapping) -> Mapping:
+    return Mapping(node.place, {key: entry for key, entry in node.entries.items() if not is_null(entry[1])})
+
+
+def _name(item: Node) -> str | None:
+    name = item.get("name") if isinstance(item, Mapping) else None
+    return name.text if isinstance(name, Scalar) else None
+
+
+def _named(node: Sequence) -> bool:
+    return bool(node.items) and all(_name(item) is not None for item in node.items)
+
+
+def _by_name(base: Sequence, over: Sequence, mistakes: list[Mistake]) -> Sequence:
+    items = list(base.items)
+    known = {_name(item): index for index, item in enumerate(items)}
+    for change in over.items:
+        index = known.get(_name(change))
+        if index is None:
+            items.append(change)
+        else:
+            items[index] = _merged(items[index], change, mistakes)
+    return Sequence(base.place, tuple(items))
+
+
+def _keyed(base: Sequence, over: Mapping, mistakes: list[Mistake]) -> Sequence:
+    """Changes by name: ``services: {api: {...}, redis: null}`` on a list of services."""
+    items: list[Node | None] = list(base.items)
+    known = {name: index for index, item in enumerate(base.items) if (name := _name(item)) is not None}
+    for name, (place, change) in over.entries.items():
+        index = known.get(name)
+        if is_null(change):
+            if index is None:
+                mistakes.append(place.mistake(f"{name} is not there to be taken away", nearest(name, known)))
+            else:
+                items[index] = None
+        elif index is not None:
+            items[index] = _merged(items[index], change, mistakes)
+        elif isinstance(change, Mapping):
+            own = {"name": (place, Scalar(place, name, "str")), **change.entries}
+            items.append(Mapping(place, own))
+        else:
+            mistakes.append(change.place.mistake(f"{name} must be a mapping"))
+    return Sequence(base.place, tuple(item for item in items if item is not None))

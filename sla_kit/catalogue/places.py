@@ -1,0 +1,84 @@
+"""Where each part of a catalogue was written, so that a mistake found late can still name its line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sla_kit.errors import Mistake
+
+#: How to reach a part from the catalogue: field names, positions in lists and keys of mappings.
+Path = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """A file with its 1-based line and column; line 0 where there is no text."""
+
+    file: str
+    line: int
+    column: int
+
+    def mistake(self, message: str, hint: str = "") -> Mistake:
+        """A mistake that stands here."""
+        return Mistake(self.file, self.line, self.column, message, hint)
+
+
+PYTHON = Place("<python>", 0, 0)
+
+
+class Places:
+    """The place of every decoded part by its path, and which parts could not be decoded.
+
+    A part that could not be decoded holds a stand-in, about which nothing more must be said (``broken``). A list
+    or mapping that lost an entry can't prove that a name is missing (``partial``).
+    """
+
+    def __init__(self, root: Place = PYTHON) -> None:
+        self._root = root
+        self._places: dict[Path, Place] = {}
+        self._broken: set[Path] = set()
+        self._partial: set[Path] = set()
+
+    def put(self, path: Path, place: Place) -> None:
+        """Remembers where a part stands."""
+        self._places[path] = place
+
+    def mark_broken(self, path: Path) -> None:
+        """The part at ``path`` holds a stand-in."""
+        self._broken.add(path)
+        self._partial.add(path)
+
+    def mark_partial(self, path: Path) -> None:
+        """The list or mapping at ``path`` lost an entry."""
+        self._partial.add(path)
+
+    def find(self, path: Path) -> Place:
+        """Where a part stands; what has no text of its own (a default) stands where its owner does."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self._places:
+                return self._places[path[:end]]
+        return self._root
+
+    def broken(self, path: Path) -> bool:
+        """Whether the part, or one that holds it, is a stand-in."""
+        return any(path[:end] in self._broken for end in range(len(path) + 1))
+
+    def complete(self, path: Path) -> bool:
+        """Whether a name that is not among the entries at ``path`` was never written there."""
+        return path not in self._partial and not self.broken(path)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint for a name that is none of the known ones."""
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, 1)
+    if not close:  # difflib minds capitals
+        lowered = {each.lower(): each for each in names}
+        close = [lowered[each] for each in difflib.get_close_matches(name.lower(), list(lowered), 1)]
+    if close:
+        return f"did you mean {close[0]}?"
+    if not names:
+        return ""
+    shown = ", ".join(names[:12])
+    return f"one of {shown}" + (", …" if len(names) > 12 else "")
