@@ -92,6 +92,9 @@ class Connection:
         self._client = client
         self._session: requests.Session = client._session
         self._url = address.url
+        self._auth = client.auth
+        if self._auth is None and address.username:
+            self._auth = (address.username, address.password)
         self._parameters = dict(address.parameters)
         self._timeout = (min(10.0, timeout_seconds), timeout_seconds)
         self._secrets = sorted((text for text in secrets if len(text) > 2), key=len, reverse=True)
@@ -123,7 +126,7 @@ class Connection:
                 self._url + path,
                 data={**self._parameters, **form},
                 headers=headers,
-                auth=self._client.auth,
+                auth=self._auth,
                 verify=self._session.verify,
                 cert=self._session.cert,
                 timeout=self._timeout,

@@ -19,17 +19,17 @@ class FrameBuilder:
         self._grid = grid
         self._rows: dict[Labels, int] = {}
         self._values: Floats = np.empty((0, grid.count))
-        self._touched: set[tuple[int, int]] = set()
 
     def add(self, series: Sequence[tuple[Labels, Floats]], piece: Grid) -> None:
-        """Takes the values (piece.count,) of series in a piece of the grid."""
+        """Takes all of one answer: the values (piece.count,) of series in a piece of the grid."""
         self._make_room(len({labels for labels, _ in series if labels not in self._rows}))
         at = (piece.start - self._grid.start) // self._grid.step
+        filled: set[int] = set()
         for labels, values in series:
             row = self._rows.setdefault(labels, len(self._rows))
             target = self._values[row, at : at + piece.count]
-            if (row, at) not in self._touched:
-                self._touched.add((row, at))
+            if row not in filled:
+                filled.add(row)
                 target[:] = values
                 continue
             known = ~np.isnan(target)

@@ -119,7 +119,7 @@ def native_histogram(samples: NativeSamples, metric: str) -> tuple[Histogram, Ma
     every = {bound for one in samples.series.values() for sample in one.values() for bound in sample.upper.tolist()}
     finite = np.array(sorted(bound for bound in every if np.isfinite(bound)))
     bounds = np.append(finite, np.inf)
-    labels = tuple(samples.series)
+    labels = tuple(one for one, found in samples.series.items() if found)
     observed = np.zeros(grid.count, dtype=np.bool_)
     counts = np.zeros((grid.count, bounds.size))
     totals = np.full((len(labels), grid.count), np.nan)
@@ -149,4 +149,5 @@ def _without_resets(samples: dict[int, Cumulative], finite: Floats) -> tuple[lis
     restarted[1:] = heights[1:, -1] < heights[:-1, -1]
     lost = np.zeros_like(heights)
     lost[1:] = np.where(restarted[1:, None], heights[:-1], 0.0)
-    return columns, heights + np.cumsum(lost, axis=0)
+    # A bound that a coarser sample no longer has is estimated there: an estimate under what is known is no restart.
+    return columns, np.maximum.accumulate(heights + np.cumsum(lost, axis=0), axis=0)

@@ -69,8 +69,6 @@ class PrometheusSource:
         settings = settings or Settings()
         address = Address.parse(client if isinstance(client, str) else client.url)
         own = connect(address, settings) if isinstance(client, str) else client
-        if own.auth is None and address.username:
-            own.auth = (address.username, address.password)
         self._connection = Connection(own, address, settings.timeout_seconds, secrets_of(own, address, settings))
         self._connections = connections
         self._edge_ms: int | None = None
@@ -147,13 +145,13 @@ class PrometheusSource:
         total, noted = np.full(grid.count, np.nan), Notes()
         text = expression.replace("$window", f"{grid.step}s")
         for _, piece, answer, _ in fetch_pieces(self._ask, [text], grid, self._connections):
-            if answer is None or not len(answer.decoded.values):
+            if answer is None:
                 continue
+            noted.add(answer.outline, piece)
             values = answer.decoded.values
             some = ~np.isnan(values).all(axis=0)
             at = (piece.start - grid.start) // grid.step
             total[at : at + piece.count] = np.where(some, np.nansum(values, axis=0), np.nan)
-            noted.add(answer.outline, piece)
         return total, noted.findings()
 
     def _window_ms(self, grid: Grid) -> int:
@@ -164,8 +162,8 @@ class PrometheusSource:
         shows in the points of a subquery, whatever the server calls itself: two of them fit with both edges.
         """
         if self._edge_ms is None:
-            start = grid.start - grid.start % 60
-            answer = self._ask("count_over_time(vector(1)[1m:1m])", Grid(start, 60, 1)).decoded.values
+            minute = Grid(grid.end // 60 * 60 - 60, 60, 1)
+            answer = self._ask("count_over_time(vector(1)[1m:1m])", minute).decoded.values
             self._edge_ms = 0 if answer.size and answer[0, 0] == 1 else 1
         return grid.step * 1000 - self._edge_ms
 
