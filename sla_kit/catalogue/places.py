@@ -82,3 +82,25 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return ""
     shown = ", ".join(names[:12])
     return f"one of {shown}" + (", …" if len(names) > 12 else "")
+
+
+class Findings:
+    """Collects the mistakes that rules find, each at the place of the part that it concerns."""
+
+    def __init__(self, places: Places | None) -> None:
+        self.places = places or Places()
+        self.mistakes: list[Mistake] = []
+
+    def say(self, path: Path, message: str, hint: str = "") -> None:
+        """Notes a mistake, unless the part is a stand-in for something that was already told."""
+        if not self.places.broken(path):
+            self.mistakes.append(self.places.find(path).mistake(message, hint))
+
+    def expect(self, name: str, known: Iterable[str], path: Path, what: str, pools: Iterable[Path]) -> bool:
+        """Whether ``name``, written at ``path``, is known; ``pools`` are where such names are declared."""
+        names = list(known)
+        if name in names:
+            return True
+        if all(self.places.complete(pool) for pool in pools):
+            self.say(path, f"there is no {what} {name!r}", nearest(name, names) or f"no {what} is declared")
+        return False

@@ -1,12 +1,249 @@
-"""What a catalogue must hold beyond its types: names that exist, objectives that can be met."""
+"""What a catalogue must hold beyond its types: names that exist once, objectives and windows that can be."""
 
 from __future__ import annotations
 
-from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.places import Places
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Protocol
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from sla_kit.catalogue.indicator_rules import check_indicator
+from sla_kit.catalogue.model import Catalogue, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
+from sla_kit.catalogue.model import Latency as LatencySli
+from sla_kit.catalogue.model import Promql as PromqlSli
+from sla_kit.catalogue.occasion_rules import check_occasion
+from sla_kit.catalogue.places import Findings, Path, Places, nearest
 from sla_kit.errors import Mistake
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 def check_catalogue(catalogue: Catalogue, places: Places | None = None) -> list[Mistake]:
     """Every mistake of meaning, in order; those of a catalogue built in Python stand in "<python>", line 0."""
-    return []
+    rules = _Rules(catalogue, places)
+    rules.check()
+    return sorted(set(rules.findings.mistakes))
+
+
+class _Rules:
+    def __init__(self, catalogue: Catalogue, places: Places | None) -> None:
+        self.catalogue = catalogue
+        self.findings = Findings(places)
+        self.services = {service.name: index for index, service in enumerate(catalogue.services)}
+
+    def check(self) -> None:
+        catalogue, say = self.catalogue, self.findings.say
+        if not catalogue.name.strip():
+            say(("name",), "the catalogue's name is empty")
+        bucket = catalogue.bucket
+        if bucket <= 0 or bucket != int(bucket) or 3600 % int(bucket):
+            say(("bucket",), f"a bucket of {bucket:g} s does not divide an hour", "such as 15s, 30s, 1m or 5m")
+        self._zone(catalogue.timezone or "''", ("timezone",))
+        self._url(catalogue.runbooks, ("runbooks",))
+        for key in ("services", "promises", "contacts", "severities"):
+            self._unique(getattr(catalogue, key), (key,), key)
+        self._policy(catalogue.policy, ("policy",))
+        for index, service in enumerate(catalogue.services):
+            self._service(service, ("services", index))
+        self._any_slo()
+        self._routes()
+        self._calendar()
+
+    def _unique(self, things: Sequence[_Named], path: Path, what: str) -> None:
+        first: dict[str, int] = {}
+        for index, thing in enumerate(things):
+            here = (*path, index, "name")
+            self._name(thing.name, here)
+            if thing.name in first and not self.findings.places.broken((*path, first[thing.name], "name")):
+                line = self.findings.places.find((*path, first[thing.name], "name"))
+                hint = f"the first is at {line.file}:{line.line}" if line.line else ""
+                self.findings.say(here, f"two {what} are called {thing.name!r}", hint)
+            first.setdefault(thing.name, index)
+
+    def _name(self, name: str, path: Path) -> None:
+        if not NAME.fullmatch(name):
+            hint = 'letters, digits, "-", "_" and ".", a letter or digit first'
+            self.findings.say(path, f"{name[:60]!r} can't be a name", hint)
+
+    def _any_slo(self) -> None:
+        complete = self.findings.places.complete
+        pools: list[Path] = [("services",), *(("services", i, "slos") for i in range(len(self.catalogue.services)))]
+        if not self.catalogue.slos() and all(complete(pool) for pool in pools):
+            self.findings.say(("services",), "the catalogue promises nothing", "give a service an SLO under slos")
+
+    # --- a service and its promises ---------------------------------------------------------------------------------
+
+    def _service(self, service: Service, path: Path) -> None:
+        if service.owner:
+            contacts = [contact.name for contact in self.catalogue.contacts]
+            self.findings.expect(service.owner, contacts, (*path, "owner"), "contact", [("contacts",)])
+        self._url(service.runbook, (*path, "runbook"))
+        for name, sli in service.slis.items():
+            self._name(name, (*path, "slis", name))
+            self._indicator(sli, service, (*path, "slis", name))
+        self._unique(service.slos, (*path, "slos"), f"SLOs of {service.name}")
+        for index, slo in enumerate(service.slos):
+            self._slo(service, slo, (*path, "slos", index))
+
+    def _slo(self, service: Service, slo: Slo, path: Path) -> None:
+        expect = self.findings.expect
+        if isinstance(slo.sli, str):
+            pool = (*path[:2], "slis")
+            known = expect(slo.sli, service.slis, (*path, "sli"), f"indicator of {service.name}", [pool])
+            sli = service.slis[slo.sli] if known else None
+            whole = not self.findings.places.broken((*pool, slo.sli))
+        else:
+            sli = slo.sli
+            whole = not self.findings.places.broken((*path, "sli"))
+            self._indicator(sli, service, (*path, "sli"))
+        self._objectives(slo, path)
+        self._window(slo.window, (*path, "window"))
+        if sli is not None and whole:
+            self._slices(slo, sli, path)
+        if slo.promise:
+            promises = [promise.name for promise in self.catalogue.promises]
+            expect(slo.promise, promises, (*path, "promise"), "promise", [("promises",)])
+        self._severity(slo.severity, (*path, "severity"))
+        self._share(slo.min_coverage, (*path, "min_coverage"), "a coverage")
+        self._policy(slo.policy or [], (*path, "policy"))
+
+    def _objectives(self, slo: Slo, path: Path) -> None:
+        places, say = self.findings.places, self.findings.say
+        self._objective(slo.objective, (*path, "objective"))
+        if slo.sla is None:
+            return
+        agreed = (*path, "sla", "objective")
+        self._objective(slo.sla.objective, agreed)
+        if slo.sla.objective > slo.objective and not places.broken((*path, "objective")):
+            say(
+                agreed,
+                f"the SLA ({slo.sla.objective * 100:g} %) is stricter than its SLO ({slo.objective * 100:g} %)",
+                "promise customers less than you aim for",
+            )
+
+    def _objective(self, objective: float, path: Path) -> None:
+        if not 0 < objective < 1:
+            hint = "an error budget needs more than 0 % and less than 100 %, such as 99.9%"
+            self.findings.say(path, f"an objective of {objective * 100:g} % is impossible", hint)
+
+    def _window(self, window: Window, path: Path) -> None:
+        if (window.rolling is None) == (window.calendar is None):
+            self.findings.say(path, "a window is either rolling or of the calendar", 'such as "30d" or "month"')
+        elif window.rolling is not None and window.rolling < self.catalogue.bucket:
+            if not self.findings.places.broken(("bucket",)):
+                short = f"a window of {window.rolling:g} s is shorter than a bucket ({self.catalogue.bucket:g} s)"
+                self.findings.say((*path, "rolling"), short)
+        elif window.rolling is not None and window.rolling != int(window.rolling):
+            self.findings.say((*path, "rolling"), "a window must be whole seconds")
+        if window.timezone:
+            self._zone(window.timezone, (*path, "timezone"))
+
+    def _slices(self, slo: Slo, sli: Sli, path: Path) -> None:
+        say, bucket = self.findings.say, self.catalogue.bucket
+        known_bucket = bucket > 0 and not self.findings.places.broken(("bucket",))
+        if slo.slice and known_bucket and (slo.slice < 0 or slo.slice % bucket):
+            say((*path, "slice"), f"a slice of {slo.slice:g} s is no multiple of the bucket ({bucket:g} s)")
+        if slo.slice_target is not None:
+            if not 0 < slo.slice_target <= 1:
+                say((*path, "slice_target"), "a slice_target must be above 0 % and at most 100 %")
+        elif slo.budgeting == "timeslices" and isinstance(sli, Requests | LatencySli | PromqlSli):
+            places = self.findings.places
+            if not places.broken((*path, "slice_target")) and not places.broken((*path, "budgeting")):
+                hint = "the share of good events that makes a slice good, such as 99%"
+                say((*path, "budgeting"), "budgeting by timeslices needs a slice_target", hint)
+
+    def _indicator(self, sli: Sli, service: Service, path: Path) -> None:
+        check_indicator(sli, path, self.findings)
+        if isinstance(sli, Recovery):
+            self._recovery(sli, service, path)
+
+    def _recovery(self, sli: Recovery, service: Service, path: Path) -> None:
+        owner, _, name = sli.of.rpartition("/")
+        owner = owner or service.name
+        here = (*path, "of")
+        if not self.findings.expect(owner, self.services, here, "service", [("services",)]):
+            return
+        index = self.services[owner]
+        other = self.catalogue.services[index]
+        slos = {slo.name: slo for slo in other.slos}
+        if not self.findings.expect(name, slos, here, f"SLO of {owner}", [("services", index, "slos")]):
+            return
+        judged = slos[name].sli
+        judged = other.slis.get(judged, "") if isinstance(judged, str) else judged
+        if judged is sli:
+            self.findings.say(here, f"{sli.of} can't time its own recovery", "name the SLO whose outages count")
+        elif isinstance(judged, Recovery):
+            self.findings.say(here, f"{sli.of} is a recovery itself", "name the SLO whose outages count")
+
+    # --- what stands beside the services ----------------------------------------------------------------------------
+
+    def _routes(self) -> None:
+        contacts = [contact.name for contact in self.catalogue.contacts]
+        for index, route in enumerate(self.catalogue.routes):
+            path = ("routes", index)
+            if not route.to and self.findings.places.complete((*path, "to")):
+                self.findings.say((*path, "to"), "a route leads to nobody", "name a contact under to")
+            self._each(route.to, contacts, (*path, "to"), "contact", "contacts")
+            self._each(route.service, self.services, (*path, "service"), "service", "services")
+            for number, severity in enumerate(route.severity):
+                self._severity(severity, (*path, "severity", number))
+
+    def _calendar(self) -> None:
+        for kind in ("events", "maintenance"):
+            for index, occasion in enumerate(getattr(self.catalogue.calendar, kind)):
+                path = ("calendar", kind, index)
+                check_occasion(occasion, path, self.catalogue.folder, self.findings)
+                if occasion.timezone:
+                    self._zone(occasion.timezone, (*path, "timezone"))
+                self._each(occasion.services, self.services, (*path, "services"), "service", "services")
+
+    def _each(self, names: Sequence[str], known: Iterable[str], path: Path, what: str, pool: str) -> None:
+        for number, name in enumerate(names):
+            self.findings.expect(name, known, (*path, number), what, [(pool,)])
+
+    def _severity(self, severity: str, path: Path) -> None:
+        levels = [level.name for level in self.catalogue.severities]
+        if levels:
+            self.findings.expect(severity, levels, path, "severity", [("severities",)])
+
+    def _policy(self, steps: Sequence[PolicyStep], path: Path) -> None:
+        for index, step in enumerate(steps):
+            self._share(step.left, (*path, index, "left"), "a budget left")
+
+    def _share(self, share: float, path: Path, what: str) -> None:
+        if not 0 <= share <= 1:
+            self.findings.say(path, f"{what} of {share * 100:g} % is impossible", "from 0 % to 100 %")
+
+    def _zone(self, name: str, path: Path) -> None:
+        if not _zone_exists(name):
+            hint = nearest(name, sorted(available_timezones()))
+            self.findings.say(
+                path, f"there is no time zone {name!r}", hint if hint.startswith("did") else "such as Europe/Berlin"
+            )
+
+    def _url(self, url: str, path: Path) -> None:
+        if not url:
+            return
+        try:
+            parts = urlsplit(url)
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", url)
+        except ValueError:
+            fine = False
+        if not fine:
+            self.findings.say(path, f"{url[:80]!r} is no http(s) address", "such as https://runbooks.example.com")
+
+
+@cache
+def _zone_exists(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,166 @@
+"""What each kind of indicator must hold beyond its types."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+from sla_kit.catalogue.model import (
+    Bound,
+    Freshness,
+    LastDuration,
+    Latency,
+    Matchers,
+    Probe,
+    Promql,
+    Recovery,
+    Requests,
+    Sli,
+)
+from sla_kit.catalogue.places import Findings, Path
+
+# Prometheus's data model: https://prometheus.io/docs/concepts/data_model/
+_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+#: What Python's regular expressions know and RE2, Prometheus's own, refuses: lookaround and references.
+_NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:=|!|<=|<!|P=|>)|\\[1-9])")
+
+
+def check_indicator(sli: Sli, path: Path, findings: Findings) -> None:
+    """Notes every mistake of one indicator, ``path`` being where it stands."""
+    match sli:
+        case Requests():
+            _requests(sli, path, findings)
+        case Latency():
+            _latency(sli, path, findings)
+        case Probe():
+            _selector(sli.metric, sli.matchers, path, findings)
+        case Freshness():
+            _selector(sli.metric, sli.matchers, path, findings)
+            _positive(sli.max_age, (*path, "max_age"), findings)
+        case LastDuration():
+            _selector(sli.metric, sli.matchers, path, findings)
+            _positive(sli.max, (*path, "max"), findings)
+            if sli.completed_metric is not None:
+                _metric(sli.completed_metric, (*path, "completed_metric"), findings)
+        case Recovery():
+            _positive(sli.within, (*path, "within"), findings)
+        case Bound():
+            _bound(sli, path, findings)
+        case Promql():
+            _promql(sli, path, findings)
+
+
+def _requests(sli: Requests, path: Path, findings: Findings) -> None:
+    _selector(sli.metric, sli.matchers, path, findings)
+    sides = [
+        side
+        for side in ("good", "bad")
+        if getattr(sli, side) is not None
+        or getattr(sli, f"{side}_metric") is not None
+        or findings.places.broken((*path, side))
+        or findings.places.broken((*path, f"{side}_metric"))
+    ]
+    if len(sides) != 1:
+        wrong = "says both good and bad" if sides else "says neither good nor bad"
+        findings.say(path, f"an indicator of requests {wrong}", "exactly one of them tells the two apart")
+    for side in sides:
+        matchers, metric = getattr(sli, side), getattr(sli, f"{side}_metric")
+        if metric is not None:
+            _metric(metric, (*path, f"{side}_metric"), findings)
+        elif matchers == {}:
+            findings.say((*path, side), f"{side} matches every request", "give it a matcher, or a metric of its own")
+        _matchers(matchers or {}, (*path, side), findings)
+
+
+def _latency(sli: Latency, path: Path, findings: Findings) -> None:
+    _selector(sli.metric, sli.matchers, path, findings)
+    _positive(sli.threshold, (*path, "threshold"), findings)
+    if sli.metric.endswith("_bucket"):
+        findings.say((*path, "metric"), "the histogram's name ends before _bucket", sli.metric.removesuffix("_bucket"))
+    if not 0 < sli.quantile < 1:
+        findings.say((*path, "quantile"), f"a quantile of {sli.quantile:g} is impossible", "such as 0.95")
+    _positive(sli.unit_seconds, (*path, "unit_seconds"), findings)
+
+
+def _bound(sli: Bound, path: Path, findings: Findings) -> None:
+    _selector(sli.metric, sli.matchers, path, findings)
+    broken = findings.places.broken((*path, "min")) or findings.places.broken((*path, "max"))
+    if sli.min is None and sli.max is None and not broken:
+        findings.say(path, "a bound needs a min or a max")
+    elif sli.min is not None and sli.max is not None and sli.min > sli.max:
+        findings.say((*path, "min"), f"min ({sli.min:g}) is above max ({sli.max:g})")
+
+
+def _promql(sli: Promql, path: Path, findings: Findings) -> None:
+    sides = [
+        side for side in ("good", "bad") if getattr(sli, side) is not None or findings.places.broken((*path, side))
+    ]
+    if len(sides) != 1:
+        findings.say(path, f"promql needs good or bad beside total, {'not both' if sides else 'and has neither'}")
+    for key in ("total", *sides):
+        expression = getattr(sli, key)
+        if expression is not None:
+            _expression(expression, (*path, key), findings)
+
+
+def _expression(expression: str, path: Path, findings: Findings) -> None:
+    if not expression.strip():
+        findings.say(path, "the expression is empty")
+        return
+    try:
+        import promql_parser
+    except ModuleNotFoundError:
+        return
+    try:
+        promql_parser.parse(expression.replace("$window", "1m"))
+    except ValueError as error:
+        findings.say(path, f"is not PromQL: {' '.join(str(error).split())}")
+
+
+def _selector(metric: str, matchers: Matchers, path: Path, findings: Findings) -> None:
+    _metric(metric, (*path, "metric"), findings)
+    _matchers(matchers, (*path, "matchers"), findings)
+
+
+def _metric(metric: str, path: Path, findings: Findings) -> None:
+    if not _METRIC.fullmatch(metric):
+        hint = "letters, digits, _ and :, no digit first"
+        if "{" in metric:
+            hint = "labels belong under matchers"
+        findings.say(path, f"{metric[:80]!r} can't be a metric's name", hint)
+
+
+def _matchers(matchers: Matchers, path: Path, findings: Findings) -> None:
+    for label, values in matchers.items():
+        here = (*path, label)
+        if not _LABEL.fullmatch(label) or label == "__name__":
+            hint = "the metric's name stands under metric" if label == "__name__" else "letters, digits and _"
+            findings.say(here, f"{label[:80]!r} can't be a label's name", hint)
+        if isinstance(values, str):
+            _pattern(values, here, findings)
+        elif not values and findings.places.complete(here):
+            findings.say(here, f"{label} matches nothing", "a list means any of its values: name one")
+        else:
+            for index, value in enumerate(values):
+                _pattern(value, (*here, index), findings)
+
+
+def _pattern(value: str, path: Path, findings: Findings) -> None:
+    if not value.startswith(("=~", "!~")):
+        return
+    pattern = value[2:]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        findings.say(path, f"{pattern[:80]!r} is no regular expression: {error}")
+        return
+    if _NOT_RE2.search(pattern):
+        findings.say(path, f"{pattern[:80]!r} holds lookaround or a reference", "Prometheus (RE2) knows neither")
+
+
+def _positive(value: float, path: Path, findings: Findings) -> None:
+    if not value > 0:
+        findings.say(path, f"{path[-1]} must be above 0")
