@@ -55,7 +55,9 @@ def _pictures(block: Block, names: Iterator[str]) -> list[tuple[str, Markup]]:
     drawn = []
     for slo in block.slos:
         name = next(names)
-        svg = plots.heat(slo, name) if block.kind == "heat" else plots.burndown(slo, block.timezone, name)
+        svg = (
+            plots.heat(slo, block.timezone, name) if block.kind == "heat" else plots.burndown(slo, block.timezone, name)
+        )
         drawn.append((slo_name(slo), Markup(svg)))  # noqa: S704
     return drawn
 

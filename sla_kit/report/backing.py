@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sla_kit.report import formats
-from sla_kit.report.blocks import Block, Cell, Column, Fold, Paragraph
+from sla_kit.report.blocks import Block, Cell, Column, Fold, Paragraph, Table
 from sla_kit.report.rows import bounded, number_cell, slo_name, time_cell, verdict_cell, worst_first
 
 if TYPE_CHECKING:
@@ -129,28 +129,42 @@ def exclusions(evaluation: Evaluation) -> tuple[Block, ...]:
         Column("Why"),
         Column("Approved by"),
     )
-    changed = [
-        (
-            Cell(slo_name(slo)),
-            number_cell(formats.percent(slo.figure.sli, slo.objective), slo.figure.sli),
-            verdict_cell(slo.figure.met),
-            number_cell(formats.percent(slo.without_exclusions.sli, slo.objective), slo.without_exclusions.sli),
-            verdict_cell(slo.without_exclusions.met),
-        )
-        for slo in worst_first(evaluation.slos)
-        if slo.exclusions
-    ]
+    touched = [slo for slo in worst_first(evaluation.slos) if slo.exclusions]
     blocks = bounded("Maintenance that was left out", columns, rows, SHOWN_ROWS, "more exclusions")
-    if not changed:
-        return blocks
-    sides = (
-        _OWNER,
-        Column("SLI as reported", numeric=True),
-        Column("Verdict"),
-        Column("SLI with nothing excluded", numeric=True),
-        Column("Verdict with nothing excluded"),
+    different = [slo for slo in touched if _shown(slo.figure, slo) != _shown(slo.without_exclusions, slo)]
+    same = [slo for slo in touched if slo not in different]
+    if different:
+        changed = [_both_ways(slo) for slo in different]
+        blocks += bounded("The figures that it changed", _BOTH_WAYS, changed, SHOWN_ROWS, "more objectives")
+    if same:
+        unchanged = Table("The figures that it did not change", _BOTH_WAYS, tuple(_both_ways(slo) for slo in same))
+        read = "objective that reads" if len(same) == 1 else "objectives that read"
+        blocks += (Fold(f"{len(same)} {read} the same either way", (unchanged,)),)
+    return blocks
+
+
+_BOTH_WAYS = (
+    _OWNER,
+    Column("SLI as reported", numeric=True),
+    Column("Verdict"),
+    Column("SLI with nothing excluded", numeric=True),
+    Column("Verdict with nothing excluded"),
+)
+
+
+def _shown(figure: Figure, slo: SloResult) -> tuple[str, str]:
+    return formats.percent(figure.sli, slo.objective), formats.verdict(figure.met)
+
+
+def _both_ways(slo: SloResult) -> tuple[Cell, ...]:
+    with_all = slo.without_exclusions
+    return (
+        Cell(slo_name(slo)),
+        number_cell(formats.percent(slo.figure.sli, slo.objective), slo.figure.sli),
+        verdict_cell(slo.figure.met),
+        number_cell(formats.percent(with_all.sli, slo.objective), with_all.sli),
+        verdict_cell(with_all.met),
     )
-    return blocks + bounded("The figures it touched, both ways", sides, changed, SHOWN_ROWS, "more objectives")
 
 
 def coverage(evaluation: Evaluation) -> tuple[Block, ...]:

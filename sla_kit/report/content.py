@@ -22,7 +22,7 @@ from sla_kit.report.blocks import (
     Table,
     tone_of,
 )
-from sla_kit.report.rows import name_cell, number_cell, slo_name, verdict_cell, worst_first
+from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def _details(evaluation: Evaluation) -> tuple[str, ...]:
     known = [
         (slo.own.budget.left_ratio, slo)
         for slo in evaluation.slos
-        if slo.own.budget.left_ratio is not None and slo.own.met is not None
+        # Where less than one bad event is allowed, the first one is a debt of any depth.
+        if slo.own.budget.left_ratio is not None and slo.own.met is not None and slo.own.budget.allowed >= 1
     ]
     if known:
         left, slo = min(known, key=lambda pair: pair[0])
@@ -120,16 +121,12 @@ def _promises(evaluation: Evaluation) -> tuple[Block, ...]:
             Cell(promise.title or promise.name),
             Cell(promise.target or formats.UNKNOWN),
             verdict_cell(promise.met),
-            Cell(promise.summary or _carried_by(len(promise.slos))),
+            Cell(because(promise, evaluation.slos)),
         )
         for promise in evaluation.promises
     )
     columns = (Column("Promise"), Column("Target"), Column("Verdict"), Column("Because"))
     return (Table("The promises, each met where all its objectives are", columns, rows, look="cards"),)
-
-
-def _carried_by(number: int) -> str:
-    return f"{number} objective{'' if number == 1 else 's'} behind it" if number else "no objective behind it"
 
 
 def _actions(evaluation: Evaluation) -> tuple[Block, ...]:

@@ -6,14 +6,14 @@ may decode a report into `Report` again. Ratios are 0 to 1, lengths seconds, tim
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from sla_kit.report.formats import rfc3339
+from sla_kit.report.formats import number, rfc3339
+from sla_kit.report.rows import because
 
 if TYPE_CHECKING:
     from sla_kit.engine import results
@@ -233,7 +233,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         bucket_seconds=int(evaluation.bucket),
         window=_window(evaluation.window),
         met=_truth(evaluation.met),
-        promises=[_promise(promise) for promise in evaluation.promises],
+        promises=[_promise(promise, evaluation.slos) for promise in evaluation.promises],
         slos=[_slo(slo) for slo in evaluation.slos],
         incidents=[_incident(incident) for incident in evaluation.incidents],
         events=[
@@ -243,16 +243,6 @@ def to_report(evaluation: results.Evaluation) -> Report:
         exclusions=_exclusions(evaluation.exclusions),
         findings=_findings(evaluation.findings),
     )
-
-
-def number(value: float | None) -> float | None:
-    """A number as JSON holds it: None for what isn't finite, an int where that is exact (numpy's numbers too)."""
-    if value is None:
-        return None
-    value = float(value)
-    if not math.isfinite(value):
-        return None
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _sure(value: float) -> float:
@@ -381,14 +371,14 @@ def _incident(incident: results.Incident) -> Incident:
     )
 
 
-def _promise(promise: results.PromiseResult) -> Promise:
+def _promise(promise: results.PromiseResult, slos: Sequence[results.SloResult]) -> Promise:
     return Promise(
         name=promise.name,
         title=promise.title,
         target=promise.target,
         met=_truth(promise.met),
         slos=[SloName(service=service, slo=slo) for service, slo in promise.slos],
-        summary=promise.summary,
+        summary=because(promise, slos),
     )
 
 

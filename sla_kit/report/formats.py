@@ -145,6 +145,8 @@ def rate(number: float | None) -> str:
     """A burn rate: 14.4×, 0.30×."""
     if number is None or not math.isfinite(number):
         return UNKNOWN
+    if number == 0:
+        return "0×"
     digits = 0 if abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2
     return f"{_signed(_round(Decimal(repr(float(number))), digits))}×"
 
@@ -168,6 +170,16 @@ def measured(value: float | None, kind: str) -> str:
 def quantile(ratio: float) -> str:
     """A quantile's short name: p95, p99.9."""
     return f"p{float(f'{ratio * 100:.6g}'):g}"
+
+
+def number(value: float | None) -> float | None:
+    """A number as JSON holds it: None for what isn't finite, an int where that is exact (numpy's numbers too)."""
+    if value is None:
+        return None
+    value = float(value)
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def rfc3339(time: float | None) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,13 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
     times, left = _thinned(slo.burndown)
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_axes((0.115, 0.135, 0.735, 0.8))
         percents = left * 100
+        low = min(0.0, float(np.nanmin(percents)))
+        ticks, last = _percent_ticks(low), float(left[-1])
+        # Room for the longest label at either side, by the width of a wide font's figures.
+        before = 8 + 7.2 * max(len(label) for label in ticks.values())
+        after = 10 + 8.2 * len(formats.share(last))
+        axes = figure.add_axes((before / WIDTH, 0.135, 1 - (before + after) / WIDTH, 0.8))
         axes.patch.set_alpha(0)
         axes.axvspan(slo.window.start, slo.window.end, color=_BAND, linewidth=0, zorder=0)
         axes.fill_between(times, percents, 0, where=percents >= 0, interpolate=True, color=_LEFT, alpha=0.22, lw=0)
@@ -72,15 +77,16 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
         if marks:
             heights = np.interp(marks, times, percents)
             axes.plot(marks, heights, linestyle="none", marker="v", markersize=7, color=_DEBT, mec=_FACE, mew=1)
-        low = min(0.0, float(np.nanmin(percents)))
         axes.set_ylim(low - (100 - low) * 0.06, 100 + (100 - low) * 0.06)
         axes.set_xlim(times[0], max(times[-1], times[0] + 1))
-        _percent_ticks(axes, low)
+        axes.set_yticks(list(ticks), list(ticks.values()))
+        axes.grid(axis="y", color=_FAINT, linewidth=0.8)
+        axes.set_axisbelow(True)
+        _bare(axes)
         _time_ticks(axes, int(times[0]), int(times[-1]), timezone)
-        last = float(left[-1])
         axes.annotate(
             formats.share(last), (times[-1], last * 100), xytext=(5, 0), textcoords="offset points",
-            va="center", ha="left", fontsize=12, fontweight="bold", color=_DEBT if last < 0 else _INK,
+            va="center", ha="left", fontsize=11.5, fontweight="bold", color=_DEBT if last < 0 else _INK,
             annotation_clip=False,
         )  # fmt: skip
 
@@ -92,14 +98,15 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
     return _svg(draw, 190, name, f"Error budget left, {slo_name(slo)}", description)
 
 
-def heat(slo: SloResult, name: str) -> str:
-    """The error ratio by day and hour as an SVG, in steps of what the objective allows; hours without data are
-    crossed."""
+def heat(slo: SloResult, timezone: str, name: str) -> str:
+    """The error ratio by day and hour as an SVG, in steps of what the objective allows; hours of the window without
+    data are crossed."""
     assert slo.heat is not None
     found: HeatMap = slo.heat
     allowed = 1 - slo.objective
     times = np.asarray(found.ratio, dtype=np.float64) / allowed
     days = len(found.days)
+    missing = ~np.isfinite(times) & _inside(found.days, slo.window.start, slo.window.end, timezone)
     row = 15 if days <= 14 else max(4, 220 // days)
 
     def draw(figure: Figure) -> None:
@@ -117,7 +124,7 @@ def heat(slo: SloResult, name: str) -> str:
             axes.axvline(hour, color=_FACE, linewidth=0.8)
         for day in range(1, days) if days <= 45 else ():
             axes.axhline(day, color=_FACE, linewidth=0.8)
-        missing_days, missing_hours = np.nonzero(~np.isfinite(times))
+        missing_days, missing_hours = np.nonzero(missing)
         axes.plot(
             missing_hours + 0.5, missing_days + 0.5, linestyle="none", marker="x", markersize=4, color=_MUTED, mew=0.9
         )
@@ -132,7 +139,7 @@ def heat(slo: SloResult, name: str) -> str:
     description = (
         f"{days} days of 24 hours. The worst was {found.days[int(worst[0])]} at {int(worst[1]):02d}:00 with "
         f"{formats.rate(float(finite[worst]))} the allowed error ratio; {int((finite > 1).sum())} hours were over 1×, "
-        f"{int((~np.isfinite(times)).sum())} had no data."
+        f"{int(missing.sum())} had no data."
     )
     return _svg(draw, days * row + 24, name, f"Errors by day and hour, {slo_name(slo)}", description)
 
@@ -192,13 +199,11 @@ def _thinned(found: Burndown) -> tuple[np.ndarray, np.ndarray]:
     return times[kept], left[kept]
 
 
-def _percent_ticks(axes: Axes, low: float) -> None:
+def _percent_ticks(low: float) -> dict[float, str]:
+    """At most seven ticks from ``low`` to 100 percent, 0 always among them, with their labels."""
     step = next(size for size in (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 10**9) if (100 - low) / size <= 5)
     ticks = [tick for tick in range(-step * int(-low // step), 101, step) if tick >= low - step * 0.1]
-    axes.set_yticks(ticks, [f"{tick} %".replace("-", formats.MINUS) for tick in ticks])
-    axes.grid(axis="y", color=_FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    _bare(axes)
+    return {tick: formats.share(tick / 100) for tick in ticks}
 
 
 def _time_ticks(axes: Axes, start: int, end: int, timezone: str) -> None:
@@ -226,6 +231,14 @@ def _bare(axes: Axes) -> None:
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(length=0, pad=4)
+
+
+def _inside(days: Sequence[str], start: int, end: int, timezone: str) -> np.ndarray:
+    """Which hours of those local days the window (start, end] touches, shape (days, 24)."""
+    zone = ZoneInfo(timezone)
+    first, last = (datetime.fromtimestamp(time, zone) for time in (start, end - 1))
+    hours = np.array([[f"{day}T{hour:02d}" for hour in range(24)] for day in days])
+    return np.asarray((hours >= f"{first:%Y-%m-%dT%H}") & (hours <= f"{last:%Y-%m-%dT%H}"))
 
 
 def _short(day: str) -> str:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from sla_kit.report import formats
 from sla_kit.report.blocks import Block, Cell, Column, Fold, Table, tone_of
-from sla_kit.report.document import number
 
 if TYPE_CHECKING:
-    from sla_kit.engine.results import SloResult
+    from sla_kit.engine.results import PromiseResult, SloResult
 
 
 class Named(Protocol):
@@ -34,7 +33,7 @@ def name_cell(slo: SloResult) -> Cell:
 
 def number_cell(text: str, value: float | None, note: str = "") -> Cell:
     """A formatted figure with the full number behind it."""
-    return Cell(text, number(value), note=note)
+    return Cell(text, formats.number(value), note=note)
 
 
 def time_cell(time: int | None, timezone: str) -> Cell:
@@ -55,6 +54,20 @@ def worst_first(slos: Iterable[SloResult]) -> list[SloResult]:
         return {False: 0, None: 1, True: 2}[slo.figure.met], 1.0 if left is None else left
 
     return sorted(slos, key=rank)
+
+
+def because(promise: PromiseResult, slos: Sequence[SloResult]) -> str:
+    """Why a promise stands as it does: its worst SLO, in the digits of every other figure of the report."""
+    mine = [slo for slo in slos if slo.key in promise.slos]
+    if not mine:
+        return promise.summary or "no objective measures it"
+    worst = worst_first(mine)[0]
+    figure = worst.figure
+    if figure.sli is None:
+        return f"{slo_name(worst)}: {figure.reason or 'no events'}"
+    good, wanted = formats.percent(figure.sli, worst.objective), formats.objective_percent(worst.objective)
+    text = f"{slo_name(worst)}: {good} of {worst.unit} good, {wanted} promised"
+    return f"{text} ({figure.reason})" if figure.reason else text
 
 
 def bounded(

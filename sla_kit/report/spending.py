@@ -9,7 +9,7 @@ from sla_kit.report import formats
 from sla_kit.report.alerts import Alert, alerts
 from sla_kit.report.backing import runs
 from sla_kit.report.blocks import Block, Cell, Column, Fold, Paragraph, Plots, Table
-from sla_kit.report.document import number
+from sla_kit.report.formats import number
 from sla_kit.report.rows import bounded, number_cell, slo_name, time_cell
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def heat(evaluation: Evaluation) -> tuple[Block, ...]:
     """The hours in which errors were over what the objective allows."""
     hours = []
     for slo in evaluation.slos:
-        if slo.heat is None or slo.objective >= 1:
+        # What lasts (the length of the last restore, an age) is as bad in every hour; it has a section of its own.
+        if slo.heat is None or slo.objective >= 1 or slo.kind in ("duration", "freshness", "recovery"):
             continue
         allowed = 1 - slo.objective
         for day, ratios in zip(slo.heat.days, slo.heat.ratio, strict=True):

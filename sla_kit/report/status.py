@@ -13,7 +13,8 @@ from rich.text import Text
 from sla_kit.report import formats
 from sla_kit.report.alerts import Alert, nearest
 from sla_kit.report.content import headline
-from sla_kit.report.document import number, to_document
+from sla_kit.report.document import to_document
+from sla_kit.report.formats import number
 from sla_kit.report.rows import worst_first
 
 if TYPE_CHECKING:

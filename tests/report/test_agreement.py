@@ -71,6 +71,15 @@ def test_markdown_shows_the_incidents_of_json(document: dict[str, Any]) -> None:
         assert spent == formats.share(incident["budget_spent"])
 
 
+def test_promises_stand_for_the_same_reason_in_every_format(document: dict[str, Any]) -> None:
+    rows = markdown_rows(render(sample(), "md"), "Promises")
+    page = render(sample(), "html").replace("\N{NO-BREAK SPACE}", " ")
+    for promise, (title, target, verdict, why) in zip(document["promises"], rows, strict=True):
+        assert (title, target, verdict) == (promise["title"], promise["target"], formats.verdict(promise["met"]))
+        assert why == promise["summary"]
+        assert why in page
+
+
 def test_the_window_is_shown_in_the_catalogues_time_zone(document: dict[str, Any]) -> None:
     assert document["window"]["start"] == "2026-09-14T04:00:00Z"
     assert formats.span(sample().window.start, sample().window.end, ZONE) == "Mon 14 Sep 2026 – Sun 20 Sep 2026"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from sla_kit.engine.results import Evaluation
 from sla_kit.report import render
 from tests.report.sample import many, sample
 
@@ -31,10 +33,21 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def deep() -> Evaluation:
+    """Budgets overspent a hundredfold, and a week that ends within a day, as rolling windows do."""
+    one = sample()
+    slo = one.slos[3]
+    assert slo.burndown is not None
+    downs = [replace(slo.burndown, left_ratio=1 - (1 - slo.burndown.left_ratio) * times) for times in (2, 14, 100)]
+    window = replace(one.window, start=one.window.start + 7200, end=one.window.end - 7200)
+    slos = tuple(replace(slo, slo=f"down-{place}", burndown=down, window=window) for place, down in enumerate(downs))
+    return replace(one, slos=slos, promises=())
+
+
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("report")
-    pages = {"sample": sample(), "many": many(60)}
+    pages = {"sample": sample(), "many": many(60), "deep": deep()}
     found = {}
     for name, evaluation in pages.items():
         found[name] = folder / f"{name}.html"
@@ -71,9 +84,12 @@ def test_the_page_is_quiet_and_never_wider_than_the_screen(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_text_of_a_plot_is_cut_off_or_overlaps(browser: Browser, reports: dict[str, Path], width: int) -> None:
+@pytest.mark.parametrize("name", ["sample", "deep"])
+def test_no_text_of_a_plot_is_cut_off_or_overlaps(
+    browser: Browser, reports: dict[str, Path], name: str, width: int
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844})
-    page.goto(reports["sample"].as_uri())
+    page.goto(reports[name].as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     troubles = page.evaluate(
         """() => [...document.querySelectorAll('.plot svg')].flatMap(svg => {

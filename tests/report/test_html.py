@@ -134,7 +134,7 @@ def test_a_plot_of_every_kind_of_history_can_be_drawn() -> None:
         assert burndown(odd, "UTC", "x").startswith("<svg")
     for ratio in (np.full((1, 24), np.nan), np.zeros((92, 24)), np.ones((400, 24))):
         days = tuple((np.datetime64("2026-01-01") + np.arange(len(ratio))).astype(str))
-        assert heat(replace(slo, heat=HeatMap(days, ratio)), "x").startswith("<svg")
+        assert heat(replace(slo, heat=HeatMap(days, ratio)), "UTC", "x").startswith("<svg")
 
 
 def luminance(colour: str) -> float:

@@ -67,20 +67,20 @@ def timelines_on(grid: Grid) -> dict[str, Timeline]:
     ends, ones, none = grid.ends, np.ones(grid.count), np.zeros(grid.count)
     total = np.full(grid.count, 1000.0)
     outage = (ends > MONDAY - DAY + 3600) & (ends <= MONDAY - DAY + 3600 + 1500)
-    bad = np.where(outage, np.full(grid.count, 400.0), np.full(grid.count, 0.02))
+    bad = 0.02 * ones
+    bad[outage] = 400.0
     counts = np.stack([total * 0.5, total * 0.97, total], axis=1)
     histogram = Histogram(np.array([0.05, 0.1, np.inf]), counts)
     gap = (ends > MONDAY - 3 * DAY) & (ends <= MONDAY - 2 * DAY)
-    up = np.where(outage, 0.0, 1.0)
+    seen, up = np.where(gap, none, ones), np.where(outage, none, ones)
     done = np.floor((ends - 3600) / DAY) * DAY + 3600
-    age, took = ends - done, np.where(done % (2 * DAY) == 3600, 4000.0, 2500.0)
+    age, took = ends - done, np.where(done % (2 * DAY) == 3600, 4000.0 * ones, 2500.0 * ones)
     return {
         "availability": Timeline(grid, total - bad, total, ones),
         "p95": Timeline(grid, total * 0.97, total, ones, histogram=histogram),
-        "probe": Timeline(grid, np.where(gap, none, 4 * up), np.where(gap, none, 4 * ones), np.where(gap, none, ones), "samples",
-                          value=np.where(gap, np.nan, up)),
-        "backup-age": Timeline(grid, (age <= 93600) * 1.0, ones, ones, "samples", value=age, completed=done),
-        "restore": Timeline(grid, (took <= 3600) * 1.0, ones, ones, "samples", value=took, completed=done),
+        "probe": Timeline(grid, 4 * up * seen, 4 * seen, seen, "samples", value=np.where(gap, np.nan * ones, up)),
+        "backup-age": Timeline(grid, np.where(age <= 93600, ones, none), ones, ones, "samples", value=age, completed=done),
+        "restore": Timeline(grid, np.where(took <= 3600, ones, none), ones, ones, "samples", value=took, completed=done),
         "queue": Timeline(grid, ones, ones, ones, "samples", value=np.full(grid.count, 123.4)),
         "silent": Timeline(grid, none, none, none, "samples", findings=(Finding("no-data", "no series match"),)),
     }  # fmt: skip
