@@ -28,6 +28,7 @@ from sla_kit.catalogue.model import (
     Window,
 )
 from sla_kit.catalogue.rules import check_catalogue
+from sla_kit.catalogue.writing import to_yaml
 
 __all__ = [
     "Agreement",
@@ -57,4 +58,5 @@ __all__ = [
     "check",
     "check_catalogue",
     "load",
+    "to_yaml",
 ]

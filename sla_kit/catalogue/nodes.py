@@ -63,6 +63,8 @@ def read(path: Path, name: str) -> tuple[Node | None, list[Mistake]]:
     """Reads a file, called ``name`` in mistakes."""
     top = Place(name, 1, 1)
     try:
+        if path.exists() and not path.is_file():
+            return None, [Place(name, 0, 0).mistake("is neither a file nor a folder")]  # a pipe would never end
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
