@@ -40,17 +40,19 @@ def runs(slo: SloResult, timezone: str) -> tuple[Block, ...]:
         return ()
     limit = "" if slo.threshold is None else f", at most {formats.measured(slo.threshold, slo.kind)}"
     newest = sorted(slo.evidence, key=lambda run: math.inf if run.completed is None else run.completed, reverse=True)
-    rows = [
+    ended, measure = _MEASURES.get(slo.kind, ("Completed", "Took"))
+    columns: tuple[Column, ...] = (Column(ended), Column(measure, numeric=True), Column("Verdict"))
+    rows: list[tuple[Cell, ...]] = [
         (
             time_cell(run.completed, timezone),
             number_cell(formats.duration(run.seconds), run.seconds),
             Cell("In time" if run.ok else "Too late", tone="met" if run.ok else "missed"),
-            Cell(run.note or formats.UNKNOWN),
         )
         for run in newest
     ]
-    ended, measure = _MEASURES.get(slo.kind, ("Completed", "Took"))
-    columns = (Column(ended), Column(measure, numeric=True), Column("Verdict"), Column("Note"))
+    if any(run.note for run in newest):
+        columns += (Column("Note", prose=True),)
+        rows = [(*row, Cell(run.note or formats.UNKNOWN)) for row, run in zip(rows, newest, strict=True)]
     return bounded(f"{slo_name(slo)}{limit}", columns, rows, SHOWN_RUNS, f"earlier runs of {slo_name(slo)}")
 
 
@@ -126,7 +128,7 @@ def exclusions(evaluation: Evaluation) -> tuple[Block, ...]:
         Column("Maintenance"),
         Column("When"),
         Column("Length", numeric=True),
-        Column("Why"),
+        Column("Why", prose=True),
         Column("Approved by"),
     )
     touched = [slo for slo in worst_first(evaluation.slos) if slo.exclusions]
@@ -189,7 +191,13 @@ def coverage(evaluation: Evaluation) -> tuple[Block, ...]:
     if not found:
         return (*blocks, Paragraph("The data showed nothing else that a reader must know."))
     rows = [_finding(where, finding, evaluation.timezone) for where, finding in found]
-    columns = (Column("Where"), Column("Finding"), Column("What"), Column("Buckets", numeric=True), Column("When"))
+    columns = (
+        Column("Where"),
+        Column("Finding"),
+        Column("What", prose=True),
+        Column("Buckets", numeric=True),
+        Column("When"),
+    )
     return (*blocks, *bounded("Findings in the data", columns, rows, SHOWN_ROWS, "more findings"))
 
 

@@ -34,10 +34,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title; numbers are set to the right."""
+    """A column's title; numbers are set to the right, ``prose`` gets a line of its own where room is short."""
 
     title: str
     numeric: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True, slots=True)

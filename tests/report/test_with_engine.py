@@ -75,12 +75,13 @@ def timelines_on(grid: Grid) -> dict[str, Timeline]:
     seen, up = np.where(gap, none, ones), np.where(outage, none, ones)
     done = np.floor((ends - 3600) / DAY) * DAY + 3600
     age, took = ends - done, np.where(done % (2 * DAY) == 3600, 4000.0 * ones, 2500.0 * ones)
+    fresh, quick = np.where(age <= 93600, ones, none), np.where(took <= 3600, ones, none)
     return {
         "availability": Timeline(grid, total - bad, total, ones),
         "p95": Timeline(grid, total * 0.97, total, ones, histogram=histogram),
         "probe": Timeline(grid, 4 * up * seen, 4 * seen, seen, "samples", value=np.where(gap, np.nan * ones, up)),
-        "backup-age": Timeline(grid, np.where(age <= 93600, ones, none), ones, ones, "samples", value=age, completed=done),
-        "restore": Timeline(grid, np.where(took <= 3600, ones, none), ones, ones, "samples", value=took, completed=done),
+        "backup-age": Timeline(grid, fresh, ones, ones, "samples", value=age, completed=done),
+        "restore": Timeline(grid, quick, ones, ones, "samples", value=took, completed=done),
         "queue": Timeline(grid, ones, ones, ones, "samples", value=np.full(grid.count, 123.4)),
         "silent": Timeline(grid, none, none, none, "samples", findings=(Finding("no-data", "no series match"),)),
     }  # fmt: skip
