@@ -5,8 +5,8 @@ Each is a context manager that enters once the server answers and stops it howev
     with prometheus("3", openmetrics=tmp_path / "history.om") as server:
         requests.get(server.url + "/api/v1/query", params={"query": "up"})
 
-- ``prometheus(version, config=…, data=…, openmetrics=…, flags=…, web_config=…, tls=…)``: "2" is the distribution's; "3" is
-  optional and found by ``SLA_KIT_PROMETHEUS3`` (a program) or in ``~/.cache/sla-kit-tools``; parametrise by
+- ``prometheus(version, config=…, data=…, openmetrics=…, flags=…, web_config=…, tls=…)``: "2" is the distribution's;
+  "3" is optional and found by ``SLA_KIT_PROMETHEUS3`` (a program) or in ``~/.cache/sla-kit-tools``; parametrise by
   ``prometheus_versions()``. Samples of an OpenMetrics file are there from the start, whatever their age.
 - ``victoria_metrics(openmetrics=…, data=…, flags=…)``
 - ``alertmanager(config=…, data=…, flags=…)``
