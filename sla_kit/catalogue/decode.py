@@ -1,309 +1,274 @@
-"""From a tree of YAML values to the typed catalogue, collecting every mistake on the way.
+"""From a tree of nodes to the catalogue's structs, collecting every mistake on the way instead of the first.
 
-The tree is walked beside the types of `sla_kit.catalogue.model`; where a value can't be used a placeholder stands in
-for it, so that everything else is still checked, and its path is remembered as broken.
+The structs' own types say what is wanted. What can't be decoded becomes a stand-in that `Places` knows as broken, so
+that the rules can go on and say nothing untrue about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping as AbstractMapping
-from dataclasses import dataclass, field
+import re
+import types
+import typing
 from functools import cache
-from typing import Any
+from typing import Any, Literal, Union
 
 import msgspec
-from msgspec import NODEFAULT, inspect
 
-from sla_kit.catalogue.document import Mapping, Node, Place, Scalar, Sequence
-from sla_kit.catalogue.forms import FormError, parse_duration, parse_number, parse_ratio
-from sla_kit.catalogue.model import Catalogue, Promql, Sli, Window
-from sla_kit.catalogue.nearest import suggest
+from sla_kit.catalogue.model import Catalogue, Window
+from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
+from sla_kit.catalogue.places import Path, Places, nearest
+from sla_kit.catalogue.quantities import parse_duration, parse_number, parse_ratio
 from sla_kit.errors import Mistake
 
-#: Where a value stands in the catalogue: ("services", 0, "slos", 2, "objective").
-Path = tuple[str | int, ...]
-
-#: What the loader sets and nobody writes.
-_NOT_WRITTEN = {Catalogue: frozenset({"folder"})}
-_FORMS: AbstractMapping[str, Callable[[str], float]] = {"duration": parse_duration, "ratio": parse_ratio}
-_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
-_CALENDAR = ("day", "week", "month", "quarter", "year")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
+_PERIODS = ("day", "week", "month", "quarter", "year")
+#: Set by loading, never by writing.
+_NOT_WRITTEN = {Catalogue: {"folder"}}
 
 
-@dataclass(slots=True)
-class Places:
-    """Where every value and key of a catalogue is written, and which paths hold placeholders."""
-
-    top: Place
-    values: dict[Path, Place] = field(default_factory=dict)
-    keys: dict[Path, Place] = field(default_factory=dict)
-    broken: set[Path] = field(default_factory=set)
-
-    def of(self, path: Path) -> Place:
-        """The place of a value, or of the nearest thing around it that is written."""
-        for length in range(len(path), 0, -1):
-            found = self.values.get(path[:length])
-            if found is not None:
-                return found
-        return self.top
-
-    def of_key(self, path: Path) -> Place:
-        """The place of the key that a value stands under."""
-        return self.keys.get(path) or self.of(path)
+class _UnreadableError(Exception):
+    """A value that can't be decoded; its mistake has been noted."""
 
 
 def decode(root: Mapping) -> tuple[Catalogue, Places, list[Mistake]]:
-    """The catalogue that a tree says, with placeholders for what could not be used, and every mistake in it."""
+    """A catalogue, complete only where there are no mistakes, and where each of its parts stands."""
     decoder = _Decoder(Places(root.place))
-    catalogue = decoder.struct(root, _type_of(Catalogue), ())
-    assert isinstance(catalogue, Catalogue)
+    catalogue: Catalogue = decoder.struct(root, Catalogue, ())
     return catalogue, decoder.places, decoder.mistakes
 
 
-@cache
-def _type_of(struct: type[msgspec.Struct]) -> inspect.StructType:
-    found = inspect.type_info(struct)
-    assert isinstance(found, inspect.StructType)
-    return found
-
-
-@cache
-def fields_of(struct: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    """The fields of a struct that a catalogue may hold."""
-    hidden = _NOT_WRITTEN.get(struct, frozenset())
-    return tuple(entry for entry in _type_of(struct).fields if entry.name not in hidden)
-
-
-def bare(kind: inspect.Type) -> tuple[inspect.Type, str]:
-    """A type without its annotations, and the form that these name ("" where none)."""
-    form = ""
-    while isinstance(kind, inspect.Metadata):
-        form = form or str((kind.extra or {}).get("form", ""))
-        kind = kind.type
-    return kind, form
-
-
-class _Unusable(Exception):
-    """A value can't be used; its mistake has been noted."""
-
-
 class _Decoder:
-    """Walks types and tree side by side."""
-
     def __init__(self, places: Places) -> None:
         self.places = places
         self.mistakes: list[Mistake] = []
 
-    def value(self, node: Node, kind: inspect.Type, path: Path) -> Any:
-        """The value of a node; a placeholder where it can't be used."""
-        self.places.values[path] = node.place
-        try:
-            return self._value(node, kind, path)
-        except _Unusable:
-            self.places.broken.add(path)
-            return placeholder(kind)
+    def value(self, node: Node, wanted: Any, path: Path) -> Any:
+        """A node as the wanted type; `_UnreadableError` after noting why not."""
+        self.places.put(path, node.place)
+        form, wanted = _form(wanted)
+        options = _options(wanted)
+        if options is not None:
+            return self._one_of(node, options, path)
+        if is_null(node):
+            raise self._wrong(node, f"{_label(path)} has no value", "leave the key out, or put text in quotes")
+        origin = typing.get_origin(wanted)
+        if origin is list:
+            return self._list(node, typing.get_args(wanted)[0], path)
+        if origin is dict:
+            wanted_key, wanted_value = typing.get_args(wanted)
+            return self._dict(node, wanted_key, wanted_value, path)
+        if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+            if wanted is Window and isinstance(node, Scalar):
+                return self._window(node, path)
+            if not isinstance(node, Mapping):
+                raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
+            return self.struct(node, wanted, path)
+        if not isinstance(node, Scalar):
+            kind = "text" if wanted is str else "one value"
+            raise self._wrong(node, f"{_label(path)} must be {kind}, not {_what(node)}")
+        return self._scalar(node, form, wanted, path)
 
-    def _value(self, node: Node, kind: inspect.Type, path: Path) -> Any:
-        kind, form = bare(kind)
-        match kind:
-            case inspect.StructType():
-                if kind.cls is Window and isinstance(node, Scalar):
-                    return self._window(node)
-                return self.struct(self._mapping(node), kind, path)
-            case inspect.UnionType():
-                return self._union(node, kind, path)
-            case inspect.ListType():
-                if not isinstance(node, Sequence):
-                    hint = f"write [{node.text}]" if isinstance(node, Scalar) and not node.is_null else ""
-                    self._refuse(node, f"expected a list, not {_what(node)}", hint)
-                return [self.value(item, kind.item_type, (*path, at)) for at, item in enumerate(node.items)]
-            case inspect.DictType():
-                mapping = self._mapping(node)
-                return {key: self._entry(mapping, key, kind.value_type, path) for key in mapping.entries}
-        return self._scalar(node, kind, form)
+    def struct(self, node: Mapping, wanted: Any, path: Path) -> Any:
+        """A struct with whatever could be decoded, stand-ins for the rest."""
+        tag_field = wanted.__struct_config__.tag_field
+        fields = {each.encode_name: each for each in written_fields(wanted)}
+        guesses = self._unknown_keys(node, [*fields, *([tag_field] if tag_field else [])])
+        values: dict[str, Any] = {}
+        for key, each in fields.items():
+            child = node.get(key)
+            if child is None:
+                if each.required:
+                    if key not in guesses:
+                        self.mistakes.append(node.place.mistake(f"{_label(path) or 'the catalogue'} has no {key}"))
+                    self.places.mark_broken((*path, key))
+                    values[each.name] = _stand_in(each.type)
+                elif key in guesses:
+                    self.places.mark_broken((*path, key))
+                continue
+            try:
+                values[each.name] = self.value(child, each.type, (*path, key))
+            except _UnreadableError:
+                self.places.mark_broken((*path, key))
+                if each.required:
+                    values[each.name] = _stand_in(each.type)
+        return wanted(**values)
 
-    def _entry(self, mapping: Mapping, key: str, kind: inspect.Type, path: Path) -> Any:
-        place, node = mapping.entries[key]
-        self.places.keys[*path, key] = place
-        return self.value(node, kind, (*path, key))
+    def _unknown_keys(self, node: Mapping, known: list[str]) -> set[str]:
+        """Notes keys that do not exist; returns what they were probably meant to be."""
+        free = [key for key in known if key not in node.entries]
+        meant: set[str] = set()
+        for key, (place, _) in node.entries.items():
+            if key in known:
+                continue
+            hint = nearest(key, free)
+            if not hint.startswith("did"):
+                hint = nearest(key, known)
+            self.mistakes.append(place.mistake(f"unknown key {key}", hint))
+            meant.update(name for name in free if hint == f"did you mean {name}?")
+        return meant
 
-    def struct(self, node: Mapping, kind: inspect.StructType, path: Path) -> Any:
-        """A struct from a mapping, with every key checked."""
-        fields = {entry.name: entry for entry in fields_of(kind.cls)}
-        given: dict[str, Any] = {}
-        for key, (place, value) in node.entries.items():
-            if key in fields:
-                self.places.keys[*path, key] = place
-                if not (value_is_null(value) and not fields[key].required):
-                    given[key] = self.value(value, fields[key].type, (*path, key))
-            elif key != kind.tag_field:
-                hint = suggest(key, [*fields, *([kind.tag_field] if kind.tag_field else [])])
-                self._note(place, f"unknown key {key!r}", hint)
-        for name, entry in fields.items():
-            if entry.required and name not in node.entries:
-                self._note(node.place, f"the key {name!r} is missing", node.note)
-                self.places.broken.add((*path, name))
-                given[name] = placeholder(entry.type)
-        return kind.cls(**given)
-
-    def _union(self, node: Node, kind: inspect.UnionType, path: Path) -> Any:
-        members = [bare(member)[0] for member in kind.types]
-        if value_is_null(node) and any(isinstance(member, inspect.NoneType) for member in members):
+    def _one_of(self, node: Node, options: tuple[Any, ...], path: Path) -> Any:
+        """A union: nothing, text or a list, or one of several structs told apart by their tag."""
+        if is_null(node) and type(None) in options:
             return None
-        annotated = [member for member in kind.types if not isinstance(bare(member)[0], inspect.NoneType)]
-        if len(annotated) == 1:
-            return self._value(node, annotated[0], path)
-        structs = [member for member in members if isinstance(member, inspect.StructType)]
+        structs = [each for each in options if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+        rest = [each for each in options if each is not type(None) and each not in structs]
         if isinstance(node, Mapping) and structs:
-            return self._tagged(node, structs, path)
-        for member in annotated:
-            inner = bare(member)[0]
-            if isinstance(node, Sequence) and isinstance(inner, inspect.ListType):
-                return self._value(node, member, path)
-            if isinstance(node, Scalar) and isinstance(inner, inspect.StrType):
-                return self._value(node, member, path)
-        wanted = " or ".join(dict.fromkeys(_wanted(member) for member in members))
-        self._refuse(node, f"expected {wanted}, not {_what(node)}")
-        return None
-
-    def _tagged(self, node: Mapping, structs: list[inspect.StructType], path: Path) -> Any:
-        tags = {str(struct.tag): struct for struct in structs}
-        tag_field = structs[0].tag_field or "kind"
-        tag = node.get(tag_field)
-        if tag is None:
-            near = node.note or f"one of {', '.join(tags)}"
-            self._refuse(node, f"the key {tag_field!r} is missing", near)
-        elif not isinstance(tag, Scalar) or tag.text not in tags:
-            text = tag.text if isinstance(tag, Scalar) else ""
-            hint = suggest(text, tags) or f"one of {', '.join(tags)}"
-            self._refuse(tag, f"there is no {tag_field} {text!r}" if text else f"{tag_field} must be a word", hint)
+            return self.struct(node, self._tagged(node, structs, path) if len(structs) > 1 else structs[0], path)
+        if isinstance(node, Sequence):
+            rest = [each for each in rest if typing.get_origin(_form(each)[1]) is list] or rest
         else:
-            return self.struct(node, tags[tag.text], path)
+            rest = [each for each in rest if typing.get_origin(_form(each)[1]) is not list] or rest
+        return self.value(node, rest[0] if rest else structs[0], path)
 
-    def _window(self, node: Scalar) -> Window:
-        text = node.text.strip()
-        if text in _CALENDAR:
-            return Window(calendar=text)
-        try:
-            return Window(rolling=parse_duration(text))
-        except FormError as error:
-            near = suggest(text, _CALENDAR) if text.isalpha() else error.hint
-            hint = near if near.startswith(("did", "write")) else "write a length such as 30d, or day, week, month …"
-            self._refuse(node, f"{node.text!r} is no window", hint)
-            raise AssertionError from error
+    def _tagged(self, node: Mapping, structs: list[Any], path: Path) -> Any:
+        field = structs[0].__struct_config__.tag_field
+        by_tag = {each.__struct_config__.tag: each for each in structs}
+        tag = node.get(field)
+        if tag is None:
+            raise self._wrong(node, f"{_label(path)} has no {field}", f"one of {', '.join(by_tag)}")
+        if not isinstance(tag, Scalar) or tag.text not in by_tag:
+            text = tag.text if isinstance(tag, Scalar) else ""
+            raise self._wrong(tag, f"unknown {field} {_quoted(text)}", nearest(text, by_tag))
+        return by_tag[tag.text]
 
-    def _scalar(self, node: Node, kind: inspect.Type, form: str) -> Any:
-        if not isinstance(node, Scalar) or node.is_null:
-            hint = ""
-            if isinstance(node, Scalar) and isinstance(kind, inspect.StrType):
-                hint = 'write "" for an empty text, or put quotes around the word null'
-            self._refuse(node, f"expected {_wanted(kind, form)}, not {_what(node)}", hint)
-            raise AssertionError
-        text = node.text
-        match kind:
-            case inspect.StrType():
-                return text
-            case inspect.BoolType():
-                if text.casefold() in _TRUE + _FALSE:
-                    return text.casefold() in _TRUE
-                self._refuse(node, f"expected true or false, not {text!r}")
-            case inspect.LiteralType():
-                if text in kind.values:
-                    return text
-                values = [str(value) for value in kind.values]
-                self._refuse(node, f"expected {_listed(values)}, not {text!r}", _did_you_mean(text, values))
-            case inspect.FloatType():
-                try:
-                    return _FORMS.get(form, parse_number)(text)
-                except FormError as error:
-                    self._refuse(node, str(error), error.hint)
-        raise AssertionError(f"no decoder for {kind}")
+    def _list(self, node: Node, wanted: Any, path: Path) -> list[Any]:
+        if not isinstance(node, Sequence):
+            hint = f"write [{node.text}]" if isinstance(node, Scalar) and len(node.text) < 40 else ""
+            raise self._wrong(node, f"{_label(path)} must be a list, not {_what(node)}", hint)
+        found: list[Any] = []
+        for item in node.items:
+            here = (*path, len(found))
+            try:
+                found.append(self.value(item, wanted, here))
+            except _UnreadableError:
+                self.places.mark_partial(path)
+        return found
 
-    def _mapping(self, node: Node) -> Mapping:
+    def _dict(self, node: Node, wanted_key: Any, wanted: Any, path: Path) -> dict[str, Any]:
         if not isinstance(node, Mapping):
-            self._refuse(node, f"expected a mapping of keys, not {_what(node)}")
-            raise AssertionError
-        return node
+            raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
+        found: dict[str, Any] = {}
+        for key, (place, child) in node.entries.items():
+            here = (*path, key)
+            if _form(wanted_key)[0] == "name" and not _NAME.fullmatch(key):
+                self._bad_name(Scalar(place, key, "str"))
+            try:
+                found[key] = self.value(child, wanted, here)
+            except _UnreadableError:
+                self.places.mark_broken(here)
+                found[key] = _stand_in(wanted)
+        return found
 
-    def _note(self, place: Place, message: str, hint: str = "") -> None:
-        self.mistakes.append(place.mistake(message, hint))
+    def _window(self, node: Scalar, path: Path) -> Window:
+        if node.text in _PERIODS:
+            return Window(calendar=typing.cast(Any, node.text))
+        try:
+            return Window(rolling=parse_duration(node.text))
+        except ValueError:
+            close = nearest(node.text, _PERIODS)
+            hint = close if close.startswith("did") else f"30d, or one of {', '.join(_PERIODS)}"
+            raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} is not a window", hint) from None
 
-    def _refuse(self, node: Node, message: str, hint: str = "") -> None:
-        self._note(node.place, message, hint)
-        raise _Unusable
+    def _scalar(self, node: Scalar, form: str, wanted: Any, path: Path) -> Any:
+        if typing.get_origin(wanted) is Literal:
+            known = typing.get_args(wanted)
+            if node.text not in known:
+                raise self._wrong(node, f"{_label(path)} can't be {_quoted(node.text)}", nearest(node.text, known))
+            return node.text
+        if wanted is str:
+            if form == "name" and not _NAME.fullmatch(node.text):
+                self._bad_name(node)
+            return node.text
+        if wanted is bool:
+            if node.text.lower() in _TRUE | _FALSE:
+                return node.text.lower() in _TRUE
+            raise self._wrong(node, f"{_label(path)} must be true or false, not {_quoted(node.text)}")
+        parse, hint = {
+            "duration": (parse_duration, "such as 15m, 1h30m, 100ms, 30d, or seconds"),
+            "ratio": (parse_ratio, "such as 99.9% or 0.999"),
+        }.get(form, (parse_number, ""))
+        try:
+            number = parse(node.text)
+            return int(number) if wanted is int else number
+        except (ValueError, ArithmeticError) as error:
+            reason = str(error) if form != "ratio" else "is not a share"
+            raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} {reason}", hint) from None
+
+    def _bad_name(self, node: Scalar) -> None:
+        """The name stays in use: what refers to it is not wrong for that."""
+        self.mistakes.append(
+            node.place.mistake(
+                f"{_quoted(node.text)} can't be a name", 'letters, digits, "-", "_" and ".", a letter or digit first'
+            )
+        )
+
+    def _wrong(self, node: Node, message: str, hint: str = "") -> _UnreadableError:
+        self.mistakes.append(node.place.mistake(message, hint))
+        return _UnreadableError()
 
 
-def value_is_null(node: Node) -> bool:
-    """Whether a node says that there is nothing."""
-    return isinstance(node, Scalar) and node.is_null
+@cache
+def written_fields(wanted: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields of a struct that stand in YAML."""
+    hidden = _NOT_WRITTEN.get(wanted, set())
+    return tuple(each for each in msgspec.structs.fields(wanted) if each.name not in hidden)
 
 
-def placeholder(kind: inspect.Type) -> Any:
-    """What stands in for a value that could not be used: empty, of the right type, never seen by a caller."""
-    kind = bare(kind)[0]
-    match kind:
-        case inspect.StructType():
-            required = {entry.name: placeholder(entry.type) for entry in kind.fields if entry.required}
-            return kind.cls(**required)
-        case inspect.UnionType():
-            if any(isinstance(member, inspect.NoneType) for member in kind.types):
-                return None
-            if any(isinstance(member, inspect.StrType) for member in kind.types):
-                return ""
-            return NO_SLI
-        case inspect.ListType():
-            return []
-        case inspect.DictType():
-            return {}
-        case inspect.FloatType():
-            return float("nan")
-        case inspect.BoolType():
-            return False
-        case inspect.LiteralType():
-            return kind.values[0]
-    return ""
+def field_form(wanted: Any) -> str:
+    """How a field's value is written: "duration", "ratio", "time", "name", or "" where nothing is special."""
+    options = _options(wanted) or (wanted,)
+    return next((form for form in (_form(each)[0] for each in options) if form), "")
 
 
-#: Stands in for an indicator that could not be understood.
-NO_SLI: Sli = Promql(total="")
+def _form(wanted: Any) -> tuple[str, Any]:
+    """The form that a type's annotation asks for, and the type without its annotation."""
+    form = ""
+    while typing.get_origin(wanted) is typing.Annotated:
+        for meta in wanted.__metadata__:
+            if isinstance(meta, msgspec.Meta) and meta.extra:
+                form = form or meta.extra.get("form", "")
+        wanted = wanted.__origin__
+    return form, wanted
 
 
-def default_of(entry: inspect.Field) -> Any:
-    """The default of a field; `NODEFAULT` where it has none."""
-    if entry.default is not NODEFAULT:
-        return entry.default
-    return entry.default_factory() if entry.default_factory is not NODEFAULT else NODEFAULT
+def _options(wanted: Any) -> tuple[Any, ...] | None:
+    """The members of a union, None where it is none."""
+    if typing.get_origin(wanted) in (Union, types.UnionType):
+        return typing.get_args(wanted)
+    return None
+
+
+def _stand_in(wanted: Any) -> Any:
+    """Some value of a type, never shown to anybody."""
+    _, wanted = _form(wanted)
+    options = _options(wanted)
+    if options is not None:
+        return None if type(None) in options else _stand_in(str if str in options else options[0])
+    origin = typing.get_origin(wanted)
+    if origin is Literal:
+        return typing.get_args(wanted)[0]
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        return wanted(**{each.name: _stand_in(each.type) for each in written_fields(wanted) if each.required})
+    return (origin or wanted)()
+
+
+def _label(path: Path) -> str:
+    """How a part is called in a message: the key it stands under."""
+    keys = [str(part) for part in path if isinstance(part, str)]
+    if not keys:
+        return ""
+    if isinstance(path[-1], int):
+        return f"an entry of {keys[-1]}"
+    return keys[-1]
 
 
 def _what(node: Node) -> str:
-    match node:
-        case Scalar():
-            return "nothing" if node.is_null else repr(node.text if len(node.text) < 60 else node.text[:57] + "…")
-        case Sequence():
-            return "a list"
-        case Mapping():
-            return "a mapping"
+    if isinstance(node, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(node, Sequence) else _quoted(node.text)
 
 
-def _wanted(kind: inspect.Type, form: str = "") -> str:
-    match kind:
-        case inspect.StructType() | inspect.DictType():
-            return "a mapping"
-        case inspect.ListType():
-            return "a list"
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.FloatType():
-            return {"duration": "a duration", "ratio": "a ratio"}.get(form, "a number")
-        case inspect.LiteralType():
-            return _listed([str(value) for value in kind.values])
-    return "a name" if form == "name" else "a text"
-
-
-def _listed(values: list[str]) -> str:
-    return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
-
-
-def _did_you_mean(text: str, values: list[str]) -> str:
-    hint = suggest(text, values)
-    return hint if hint.startswith("did") else ""
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:59] + "…")

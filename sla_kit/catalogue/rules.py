@@ -36,6 +36,7 @@ class _Rules:
     def __init__(self, catalogue: Catalogue, places: Places | None) -> None:
         self.catalogue = catalogue
         self.findings = Findings(places)
+        self.in_python = places is None  # decoding checks the form of names that are written
         self.services = {service.name: index for index, service in enumerate(catalogue.services)}
 
     def check(self) -> None:
@@ -68,7 +69,7 @@ class _Rules:
             first.setdefault(thing.name, index)
 
     def _name(self, name: str, path: Path) -> None:
-        if not NAME.fullmatch(name):
+        if self.in_python and not NAME.fullmatch(name):
             hint = 'letters, digits, "-", "_" and ".", a letter or digit first'
             self.findings.say(path, f"{name[:60]!r} can't be a name", hint)
 
