@@ -76,7 +76,9 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
         marks = [i.start for i in slo.incidents if times[0] <= i.start <= times[-1]]
         if marks:
             heights = np.interp(marks, times, percents)
-            axes.plot(marks, heights, linestyle="none", marker="v", markersize=7, color=_DEBT, mec=_FACE, mew=1)
+            axes.plot(
+                marks, heights, linestyle="none", marker="v", markersize=7, clip_on=False, color=_DEBT, mec=_FACE, mew=1
+            )
         axes.set_ylim(low - (100 - low) * 0.06, 100 + (100 - low) * 0.06)
         axes.set_xlim(times[0], max(times[-1], times[0] + 1))
         axes.set_yticks(list(ticks), list(ticks.values()))
