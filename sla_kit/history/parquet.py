@@ -10,7 +10,7 @@ import numpy as np
 from sla_kit.errors import MissingExtraError, SourceError
 from sla_kit.history.store import History, Series
 from sla_kit.sources.series import sorted_labels
-from sla_kit.timeline import Finding
+from sla_kit.timeline import Finding, Ints
 
 try:
     import pyarrow as pa
@@ -85,7 +85,7 @@ def read(path: Path) -> History:
     return History(series, backwards)
 
 
-def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:  # type: ignore[type-arg]
+def _dictionary(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     """Indices and values of a column of texts."""
     combined = column.combine_chunks().dictionary_encode() if column.num_chunks else pa.array([]).dictionary_encode()
     if isinstance(combined, pa.ChunkedArray):
@@ -95,7 +95,7 @@ def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:  # typ
     return combined.indices.to_numpy(), [str(value) for value in combined.dictionary.to_pylist()]
 
 
-def _milliseconds(column: pa.ChunkedArray, path: Path) -> np.ndarray:  # type: ignore[type-arg]
+def _milliseconds(column: pa.ChunkedArray, path: Path) -> Ints:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
     elif not pa.types.is_integer(column.type):

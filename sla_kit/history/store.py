@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sla_kit.sources.series import Labels, Reduction, Selector, SeriesFrame, SeriesQuery
-from sla_kit.timeline import Finding, Floats, Grid, Ints
+from sla_kit.timeline import Finding, Floats, Grid, Ints, Mask
 
 #: The bits of the NaN with which Prometheus marks that a series has ended: no sample, only the end of one.
 _STALE = 0x7FF0000000000002
@@ -100,14 +100,20 @@ def _added(left: Floats, right: Floats) -> Floats:
     return np.where(np.isnan(left), right, np.where(np.isnan(right), left, left + right))
 
 
+def is_stale(values: Floats) -> Mask:
+    """Which values are staleness markers, shape as ``values``."""
+    stale: Mask = np.ascontiguousarray(values).view(np.uint64) == _STALE
+    return stale
+
+
 def without_stale(times: Ints, values: Floats) -> tuple[Ints, Floats]:
     """The samples without staleness markers."""
-    stale = values.view(np.uint64) == _STALE
+    stale = is_stale(values)
     return (times[~stale], values[~stale]) if stale.any() else (times, values)
 
 
 def reduce(series: Series, reduction: Reduction, grid: Grid) -> Floats | None:
-    """The reduction of one series per bucket, shape (grid.count,), NaN without samples; None where the grid has none."""
+    """The reduction of one series per bucket, shape (grid.count,), NaN without samples; None where there is none."""
     start, step = grid.start * 1000, grid.step * 1000
     low, high = np.searchsorted(series.times, (start, start + step * grid.count), side="right")
     times, values = without_stale(series.times[low:high], series.values[low:high])
