@@ -87,9 +87,14 @@ def evaluate_range(history: History, expression: str, grid: Grid) -> Floats:
     except ValueError as error:
         raise SourceError(f"this is no PromQL: {error}", place=text, remedy="correct the expression") from error
     result = np.full(grid.count, np.nan)
-    for begun in range(0, max(grid.count, 1), _PIECE):
-        ends = grid.ends[begun : begun + _PIECE] * 1000
-        result[begun : begun + _PIECE] = _summed(_Evaluation(history, text, ends).value(tree), text)
+    try:
+        for begun in range(0, max(grid.count, 1), _PIECE):
+            ends = grid.ends[begun : begun + _PIECE] * 1000
+            result[begun : begun + _PIECE] = _summed(_Evaluation(history, text, ends).value(tree), text)
+    except VectorError as error:
+        raise SourceError(
+            str(error), place=text, remedy="aggregate the sides (sum by …) so that each series matches one"
+        ) from error
     return result
 
 
@@ -163,7 +168,7 @@ class _Evaluation:
             if present.any():
                 labels = _named(one) if named else one.labels
                 rows.append((labels, function(times, values, shifted, window), present))
-        return self._checked(lambda: Vector.of(rows, self.ends.size))
+        return Vector.of(rows, self.ends.size)
 
     def _shifted(self, selector: Any) -> Ints:
         if selector.at is not None:
@@ -195,7 +200,7 @@ class _Evaluation:
             return self._range(name, arguments[0])
         if name in _VALUE_FUNCTIONS:
             vector = self._vector(arguments[0])
-            return self._checked(lambda: vector.mapped(_VALUE_FUNCTIONS[name]))
+            return vector.mapped(_VALUE_FUNCTIONS[name])
         match name:
             case "time":
                 return self.ends / 1000
@@ -210,7 +215,7 @@ class _Evaluation:
                 return self._clamp(name, arguments)
             case "histogram_quantile":
                 quantile, vector = self._scalar(arguments[0]), self._vector(arguments[1])
-                return self._checked(lambda: histogram_quantile(quantile, vector))
+                return histogram_quantile(quantile, vector)
         raise self._unsupported(f"the function {name}()")
 
     def _clamp(self, name: str, arguments: list[Any]) -> Vector:
@@ -219,7 +224,7 @@ class _Evaluation:
         highest = np.full(self.ends.shape, np.inf) if name == "clamp_min" else self._scalar(arguments[-1])
         values = np.maximum(lowest, np.minimum(highest, vector.values))
         present = vector.present & ~(lowest > highest)  # such bounds leave nothing
-        return self._checked(lambda: vector.kept(values, present, nameless=True))
+        return vector.kept(values, present, nameless=True)
 
     def _vector(self, node: Any) -> Vector:
         value = self.value(node)
@@ -241,8 +246,8 @@ class _Evaluation:
         names = list(node.modifier.labels) if node.modifier is not None else []
         if node.modifier is not None and node.modifier.type == pq.AggModifierType.Without:
             names += _NAME
-            return self._checked(lambda: aggregate(operation, vector, lambda labels: without_labels(labels, names)))
-        return self._checked(lambda: aggregate(operation, vector, lambda labels: with_labels(labels, names)))
+            return aggregate(operation, vector, lambda labels: without_labels(labels, names))
+        return aggregate(operation, vector, lambda labels: with_labels(labels, names))
 
     def _binary(self, node: Any) -> Value:
         operator, modifier = str(node.op).strip(), node.modifier
@@ -263,7 +268,7 @@ class _Evaluation:
                 result = (ARITHMETIC.get(operator) or COMPARISONS[operator])(left, right)
             return np.asarray(result, dtype=np.float64)
         assert isinstance(scalar, np.ndarray)
-        return self._checked(lambda: with_scalar(operator, vector, scalar, scalar_first=first, as_bool=as_bool))
+        return with_scalar(operator, vector, scalar, scalar_first=first, as_bool=as_bool)
 
     def _matched(self, operator: str, left: Vector, right: Vector, modifier: Any, as_bool: bool) -> Vector:
         labels, include, filled = [], False, None
@@ -278,23 +283,15 @@ class _Evaluation:
             raise self._unsupported("fill()")
         key = matching(labels if include else None, labels)
         if operator in ("and", "or", "unless"):
-            return self._checked(lambda: set_operation(operator, left, right, key))
+            return set_operation(operator, left, right, key)
         dropped = [*labels, "__name__"] if operator in ARITHMETIC or as_bool else labels
 
         def result(found: Labels) -> Labels:
             return with_labels(found, labels) if include else without_labels(found, dropped)
 
-        return self._checked(lambda: one_to_one(operator, left, right, key, result, as_bool=as_bool))
+        return one_to_one(operator, left, right, key, result, as_bool=as_bool)
 
     # --- errors ---
-
-    def _checked(self, make: Callable[[], Vector]) -> Vector:
-        try:
-            return make()
-        except VectorError as error:
-            raise SourceError(
-                str(error), place=self.text, remedy="aggregate the sides (sum by …) so that each series matches one"
-            ) from error
 
     def _unsupported(self, what: str) -> SourceError:
         return SourceError(
