@@ -1,0 +1,85 @@
+"""Gauges of a simulated history: probes, values with excursions, and the marks that jobs leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from sla_kit.history.store import Series
+from sla_kit.simulate.draw import inside, scrape_ends
+from sla_kit.simulate.scenario import Gauge, Job, ProbeTarget, Scenario
+from sla_kit.sources.series import sorted_labels
+from sla_kit.timeline import Floats, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One successful run of a job."""
+
+    completed: float
+    seconds: float
+
+
+def probe(scenario: Scenario, target: ProbeTarget) -> tuple[Series, dict[str, object]]:
+    """A probe's series, and how many of its samples were up."""
+    ends, visible = _scrapes(scenario)
+    up = (~inside(ends, list(target.down))).astype(np.float64)[visible]
+    truth: dict[str, object] = {
+        "metric": target.metric,
+        "labels": target.labels,
+        "samples": int(up.size),
+        "up": int(up.sum()),
+        "down": [{"start": float(span.start), "end": float(span.start + span.length)} for span in target.down],
+    }
+    return _series(target.metric, target.labels, ends[visible], up), truth
+
+
+def gauge(scenario: Scenario, wanted: Gauge, random: np.random.Generator) -> Series:
+    """A gauge's series."""
+    ends, visible = _scrapes(scenario)
+    value = np.maximum(wanted.value + wanted.noise * random.standard_normal(ends.size), 0.0)
+    value = value if wanted.noise else np.full(ends.size, float(wanted.value))
+    for excursion in wanted.excursions:
+        value[inside(ends, [excursion])] = excursion.value
+    return _series(wanted.metric, wanted.labels, ends[visible], value[visible])
+
+
+def runs_of(scenario: Scenario, job: Job, random: np.random.Generator) -> list[JobRun]:
+    """The runs that succeed, from one before the history begins, so that its first day knows of one."""
+    unusual = {run.day: float(run.seconds) for run in job.unusual}
+    runs = []
+    day = int(scenario.start // 86400) - job.every
+    while day * 86400 <= scenario.end:
+        begun = day * 86400 + job.hour * 3600
+        name = datetime.fromtimestamp(begun, UTC).date().isoformat()
+        seconds = unusual.get(name, float(job.seconds) * float(random.uniform(0.9, 1.1)))
+        if name not in job.missed:
+            runs.append(JobRun(round(begun + seconds), round(seconds, 3)))
+        day += job.every
+    return runs
+
+
+def job_series(scenario: Scenario, job: Job, runs: list[JobRun]) -> list[Series]:
+    """The gauges that a job's runs leave behind."""
+    ends, visible = _scrapes(scenario)
+    ends = ends[visible]
+    last = np.searchsorted([run.completed for run in runs], ends, side="right") - 1
+    known = last >= 0
+    completed = np.array([run.completed for run in runs] or [0.0])[np.maximum(last, 0)]
+    found = [_series(job.completed_metric, job.labels, ends[known], completed[known])]
+    if job.duration_metric:
+        seconds = np.array([run.seconds for run in runs] or [0.0])[np.maximum(last, 0)]
+        found.append(_series(job.duration_metric, job.labels, ends[known], seconds[known]))
+    return found
+
+
+def _scrapes(scenario: Scenario) -> tuple[Floats, Mask]:
+    """Scrape times, and which of them no gap swallows."""
+    ends = scrape_ends(scenario)
+    return ends, ~inside(ends, [gap for gap in scenario.gaps if not gap.services])
+
+
+def _series(metric: str, labels: dict[str, str], ends: Floats, values: Floats) -> Series:
+    return Series(metric, sorted_labels(labels), np.rint(ends * 1000).astype(np.int64), values.astype(np.float64))

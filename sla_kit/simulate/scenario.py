@@ -1,0 +1,281 @@
+"""A scenario: what a simulated month holds. Built in Python, or read from YAML by `load_scenario`.
+
+Moments are epoch seconds, in YAML also RFC 3339; lengths are seconds, in YAML also "20m"; shares are ratios.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct, field
+
+from sla_kit.errors import ScenarioError
+
+_LENGTH = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every part of a scenario is: frozen, built by keyword, closed to unknown keys."""
+
+
+class Span(_Value, frozen=True, kw_only=True):
+    """A stretch of time from ``start`` on."""
+
+    start: float
+    length: float
+
+
+class Burst(Span, frozen=True, kw_only=True):
+    """A live event: traffic grows ``factor``-fold over ``ramp`` seconds, and back at the end."""
+
+    factor: float = 100.0
+    ramp: float = 600.0
+
+
+class Outage(Span, frozen=True, kw_only=True):
+    """A time in which ``error_ratio`` of the requests fail."""
+
+    error_ratio: float
+
+
+class Slowdown(Span, frozen=True, kw_only=True):
+    """A time in which every request takes ``factor`` times as long."""
+
+    factor: float
+
+
+class Gap(Span, frozen=True, kw_only=True):
+    """A time in which nothing is scraped: of these services, or of everything."""
+
+    services: list[str] = field(default_factory=list)
+
+
+class Restart(_Value, frozen=True, kw_only=True):
+    """The process of one pod (by number) begins anew: its counters go back to zero."""
+
+    at: float
+    pod: int = 0
+
+
+class Latency(_Value, frozen=True, kw_only=True):
+    """How long requests take: lognormal with this median and 95th percentile (seconds), in a histogram."""
+
+    metric: str = "http_request_duration_seconds"
+    median: float = 0.02
+    p95: float = 0.06
+    bounds: list[float] = field(default_factory=lambda: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
+    labels: dict[str, str] | None = None
+
+
+class Workload(_Value, frozen=True, kw_only=True):
+    """Pods that answer requests.
+
+    ``rps`` is the mean rate of all pods together outside live events; over the day it swings by ``daily`` (0 to 1),
+    at weekends it is ``weekend`` times as high. Good requests have the statuses of ``codes`` in those shares, bad ones
+    ``bad_code``. ``split`` divides every status further, as {"route": {"/games": 0.7, "/teams": 0.3}}. There are
+    ``pods`` at least and ``pods_most`` at most, one for every ``pod_rps``.
+    """
+
+    name: str
+    metric: str = "http_requests_total"
+    labels: dict[str, str] = field(default_factory=dict)
+    instance_label: str = "instance"
+    status_label: str = "status_code"
+    codes: dict[str, float] = field(default_factory=lambda: {"200": 1.0})
+    bad_code: str = "500"
+    error_ratio: float = 0.0
+    split: dict[str, dict[str, float]] = field(default_factory=dict)
+    rps: float = 1.0
+    daily: float = 0.5
+    weekend: float = 1.0
+    bursts: bool = True
+    pods: int = 1
+    pods_most: int = 1
+    pod_rps: float = 50.0
+    latency: Latency | None = None
+    outages: list[Outage] = field(default_factory=list)
+    slowdowns: list[Slowdown] = field(default_factory=list)
+    restarts: list[Restart] = field(default_factory=list)
+
+
+class ProbeTarget(_Value, frozen=True, kw_only=True):
+    """A gauge that is 1, and 0 during its ``down`` times."""
+
+    metric: str = "probe_success"
+    labels: dict[str, str] = field(default_factory=dict)
+    down: list[Span] = field(default_factory=list)
+
+
+class Excursion(Span, frozen=True, kw_only=True):
+    """A time in which a gauge has another value."""
+
+    value: float
+
+
+class Gauge(_Value, frozen=True, kw_only=True):
+    """A gauge with a value, some noise (the standard deviation of a normal; never below zero), and excursions."""
+
+    metric: str
+    labels: dict[str, str] = field(default_factory=dict)
+    value: float = 0.0
+    noise: float = 0.0
+    excursions: list[Excursion] = field(default_factory=list)
+
+
+class Run(_Value, frozen=True, kw_only=True):
+    """One run of a job that took ``seconds``, other than usual."""
+
+    day: str
+    seconds: float
+
+
+class Job(_Value, frozen=True, kw_only=True):
+    """A job every ``every`` days at ``hour`` (UTC) that takes about ``seconds``: a backup, a restore drill.
+
+    ``completed_metric`` is the gauge with the time of its last success, ``duration_metric`` the one with that run's
+    length. On the ``missed`` days (ISO dates) it does not run; ``unusual`` ones take another time.
+    """
+
+    completed_metric: str
+    duration_metric: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    every: int = 1
+    hour: float = 3.0
+    seconds: float = 1200.0
+    missed: list[str] = field(default_factory=list)
+    unusual: list[Run] = field(default_factory=list)
+
+
+class Scenario(_Value, frozen=True, kw_only=True):
+    """The whole: ``days`` from ``start``, scraped every ``scrape_interval`` seconds; the same seed draws the same."""
+
+    start: float
+    days: float
+    name: str = "scenario"
+    seed: int = 1
+    scrape_interval: float = 15.0
+    services: list[Workload] = field(default_factory=list)
+    events: list[Burst] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    probes: list[ProbeTarget] = field(default_factory=list)
+    gauges: list[Gauge] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def end(self) -> float:
+        """When it ends, epoch seconds."""
+        return float(self.start) + self.days * 86400
+
+
+def packaged() -> list[str]:
+    """The names of the scenarios that come with sla-kit."""
+    folder = files("sla_kit.simulate") / "scenarios"
+    return sorted(one.name.removesuffix(".yml") for one in folder.iterdir() if one.name.endswith(".yml"))
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """A scenario that comes with sla-kit by its name, or one from a YAML file. `ScenarioError` with the place."""
+    path = Path(name)
+    if str(name) in packaged():
+        text = (files("sla_kit.simulate") / "scenarios" / f"{name}.yml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            remedy = f"give the path of a YAML file, or one of {', '.join(packaged())}"
+            raise ScenarioError(f"the scenario can't be read: {error}", place=str(name), remedy=remedy) from error
+    try:
+        return checked(_converted(yaml.safe_load(text)), str(name))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}" if mark else str(name)
+        raise ScenarioError(f"this is no YAML: {getattr(error, 'problem', error)}", place=place) from error
+    except msgspec.ValidationError as error:
+        remedy = "docs/simulate.md lists what a scenario holds"
+        raise ScenarioError(str(error), place=str(name), remedy=remedy) from error
+
+
+def _converted(raw: Any) -> Scenario:
+    return msgspec.convert(_prepared(raw), Scenario, str_keys=True)
+
+
+#: The keys whose values may be written as text.
+_MOMENTS = ("start", "at")
+_LENGTHS = ("length", "ramp", "scrape_interval", "seconds")
+
+
+def _prepared(raw: Any) -> Any:
+    """The tree with moments and lengths as numbers, and the days of jobs as text."""
+    if isinstance(raw, dict):
+        return {str(key): _value(str(key), value) for key, value in raw.items()}
+    return [_prepared(item) for item in raw] if isinstance(raw, list) else raw
+
+
+def _value(key: str, value: Any) -> Any:
+    if key in _MOMENTS and not isinstance(value, dict | list):
+        return _moment(value)
+    if key in _LENGTHS and not isinstance(value, dict | list):
+        return _length(value)
+    if key == "day" or (key == "missed" and isinstance(value, list)):
+        return [str(item) for item in value] if isinstance(value, list) else str(value)
+    return _prepared(value)
+
+
+def _moment(value: Any) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise msgspec.ValidationError(f"{value!r} is no time; write 2026-09-01T00:00:00Z") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _length(value: Any) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    text = str(value)
+    parts = _LENGTH.findall(text)
+    if not parts or _LENGTH.sub("", text).strip():
+        raise msgspec.ValidationError(f"{value!r} is no length of time; write 20m or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def checked(scenario: Scenario, place: str = "scenario") -> Scenario:
+    """The scenario, if it can be drawn; `ScenarioError` otherwise."""
+
+    def refuse(what: str) -> None:
+        raise ScenarioError(what, place=place, remedy="docs/simulate.md lists what a scenario holds")
+
+    if not 0 < scenario.days <= 3660:
+        refuse(f"days is {scenario.days}; it must be above 0, and ten years at most")
+    if scenario.scrape_interval < 1:
+        refuse(f"scrape_interval is {scenario.scrape_interval} s; it must be a second or more")
+    names = [service.name for service in scenario.services]
+    if len(set(names)) < len(names):
+        refuse("two services have the same name")
+    for service in scenario.services:
+        if service.rps < 0 or not 0 <= service.error_ratio <= 1:
+            refuse(f"{service.name}: rps must not be negative, and error_ratio be from 0 to 1")
+        if not 1 <= service.pods <= service.pods_most:
+            refuse(f"{service.name}: pods must be 1 or more, and pods_most not fewer")
+        shares = [service.codes, *service.split.values()]
+        if any(abs(sum(share.values()) - 1) > 1e-6 or min(share.values(), default=0) < 0 for share in shares):
+            refuse(f"{service.name}: the shares of codes, and of each label in split, must add up to 1")
+        for outage in service.outages:
+            if not 0 <= outage.error_ratio <= 1:
+                refuse(f"{service.name}: an outage's error_ratio must be from 0 to 1")
+        if service.latency is not None and not 0 < service.latency.median < service.latency.p95:
+            refuse(f"{service.name}: the latency's median must be above 0 and below its p95")
+    for gap in scenario.gaps:
+        for name in gap.services:
+            if name not in names:
+                refuse(f"a gap names the service {name!r}, which the scenario does not have")
+    return scenario
