@@ -34,19 +34,22 @@ def process_of(labels: Labels, sum_labels: Sequence[str] = ()) -> Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
-    """The bucket in which a process was first seen, and whether its counters were at zero just before."""
+class Life:
+    """What is known of a process: the bucket ``first`` in which it was seen, whether its counters were at zero just
+    before, and per bucket (count,) whether it was ``seen`` and whether one of its counters fell (``reset``)."""
 
-    bucket: int
+    first: int
     from_zero: bool
+    seen: Mask
+    reset: Mask
 
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
     """The samples of a frame one after another, series by series; every array has one entry per sample.
 
-    ``increase`` is the difference to the sample before in the same series (after a reset the value itself) and NaN at
-    a series' first sample, ``gap`` the buckets since then.
+    ``increase`` is the difference to the sample before in the same series (after a reset the value itself) and 0 at a
+    series' first sample, ``gap`` the buckets since then, ``reset`` whether the value fell.
     """
 
     rows: Ints
@@ -55,81 +58,101 @@ class _Steps:
     increase: Floats
     gap: Ints
     first: Mask
+    reset: Mask
 
 
 def _steps(values: Floats) -> _Steps:
-    rows, columns = np.nonzero(~np.isnan(values))
+    rows, columns = np.nonzero(np.isfinite(values))
     found = values[rows, columns]
     first = np.ones(rows.size, dtype=np.bool_)
     first[1:] = rows[1:] != rows[:-1]
-    increase = np.full(rows.size, np.nan)
-    gap = np.zeros(rows.size, dtype=np.int64)
-    if rows.size > 1:
-        difference = found[1:] - found[:-1]
-        increase[1:] = np.where(difference < 0, found[1:], difference)
-        gap[1:] = columns[1:] - columns[:-1]
-    increase[first] = np.nan
-    # A reset inside a gap says when counting began again only roughly; what was counted since is put where it was seen.
-    reset = np.zeros(rows.size, dtype=np.bool_)
-    reset[1:] = (found[1:] < found[:-1]) & ~first[1:]
-    gap[reset] = 1
-    return _Steps(rows, columns, found, increase, gap, first)
+    increase = np.zeros(rows.size)
+    increase[1:] = found[1:] - found[:-1]
+    increase[first] = 0.0
+    reset = increase < 0
+    increase[reset] = found[reset]
+    gap = np.ones(rows.size, dtype=np.int64)
+    gap[1:] = columns[1:] - columns[:-1]
+    # A reset inside a gap: what was counted since is put where it was seen.
+    gap[first | reset] = 1
+    return _Steps(rows, columns, found, increase, gap, first, reset)
 
 
-def births(frame: SeriesFrame, sum_labels: Sequence[str] = ()) -> dict[Process, Birth]:
-    """When each process of a frame of counters appeared. A process that is there in the grid's first bucket is taken
-    to be old."""
-    steps = _steps(frame.values)
-    starts = np.flatnonzero(steps.first)
-    following = np.zeros(starts.size)
-    inside = starts + 1 < steps.rows.size
-    later = starts[inside] + 1
-    following[inside] = np.where(steps.first[later], 0.0, np.nan_to_num(steps.increase[later]))
-    by_process: dict[Process, list[tuple[int, float, float]]] = {}
-    for start, after in zip(starts, following, strict=True):
-        process = process_of(frame.labels[steps.rows[start]], sum_labels)
-        entry = (int(steps.columns[start]), float(steps.values[start]), float(after))
-        by_process.setdefault(process, []).append(entry)
-    found: dict[Process, Birth] = {}
-    for process, entries in by_process.items():
-        bucket = min(entry[0] for entry in entries)
-        newest = [entry for entry in entries if entry[0] == bucket]
-        counted, next_counted = sum(entry[1] for entry in newest), sum(entry[2] for entry in newest)
-        found[process] = Birth(bucket, bucket > 0 and counted <= _YOUNG * (next_counted + 1))
+def lives(frame: SeriesFrame, sum_labels: Sequence[str] = ()) -> dict[Process, Life]:
+    """What a frame of counters tells of each process in it. A process that is there in the grid's first bucket is
+    taken to be old."""
+    return _lives(frame, _steps(frame.values), _processes(frame, sum_labels))
+
+
+def _processes(frame: SeriesFrame, sum_labels: Sequence[str]) -> list[Process]:
+    return [process_of(labels, sum_labels) for labels in frame.labels]
+
+
+def _lives(frame: SeriesFrame, steps: _Steps, processes: Sequence[Process]) -> dict[Process, Life]:
+    count = frame.grid.count
+    edges = np.searchsorted(steps.rows, np.arange(len(processes) + 1))
+    rows_of: dict[Process, list[int]] = {}
+    for row, process in enumerate(processes):
+        if edges[row] < edges[row + 1]:
+            rows_of.setdefault(process, []).append(row)
+    found: dict[Process, Life] = {}
+    for process, rows in rows_of.items():
+        seen, reset = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
+        for row in rows:
+            part = slice(edges[row], edges[row + 1])
+            seen[steps.columns[part]] = True
+            reset[steps.columns[part][steps.reset[part]]] = True
+        first = int(np.argmax(seen))
+        counted = following = 0.0
+        for row in rows:
+            start = edges[row]
+            if steps.columns[start] == first:
+                counted += float(steps.values[start])
+                following += float(steps.increase[start + 1]) if start + 1 < edges[row + 1] else 0.0
+        found[process] = Life(first, first > 0 and counted <= _YOUNG * (following + 1), seen, reset)
     return found
 
 
 def increments(
     frame: SeriesFrame,
-    known: Mapping[Process, Birth],
+    known: Mapping[Process, Life],
     groups: Sequence[int] | None = None,
     sum_labels: Sequence[str] = (),
 ) -> Floats:
     """Events per group and bucket, shape (max(groups) + 1, grid.count), never negative.
 
-    ``known`` are the processes' births (from the frame that counts everything), ``groups`` the group of each series
-    (all one group where None). A series whose process was there before it counts from zero.
+    ``known`` are the lives of the processes (from the frame that counts everything), ``groups`` the group of each
+    series (all one group where None). A series whose process was there before it counts from zero; so does one that
+    comes back after its process began anew.
     """
     grid: Grid = frame.grid
     group_of = np.zeros(len(frame.labels), dtype=np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
     count = int(group_of.max()) + 1 if group_of.size else 1
     steps = _steps(frame.values)
-    events = np.where(steps.first, 0.0, steps.increase)
-    own = births(frame, sum_labels) if steps.rows.size else {}
+    processes = _processes(frame, sum_labels)
+    own = _lives(frame, steps, processes) if any(process not in known for process in processes) else {}
+    events, gap = steps.increase, steps.gap
+
+    def life_of(row: int) -> Life:
+        return known.get(processes[row]) or own[processes[row]]
+
     for start in np.flatnonzero(steps.first):
-        process = process_of(frame.labels[steps.rows[start]], sum_labels)
-        birth = known.get(process) or own[process]
-        column = int(steps.columns[start])
-        if column > birth.bucket or (column == birth.bucket and birth.from_zero):
+        life, column = life_of(steps.rows[start]), int(steps.columns[start])
+        if column > life.first or (column == life.first and life.from_zero):
             events[start] = steps.values[start]
-    # Infinite samples are no counts.
-    events[~np.isfinite(events)] = 0.0
+    for at in np.flatnonzero(gap > 1):
+        life, column = life_of(steps.rows[at]), int(steps.columns[at])
+        before = column - int(gap[at]) + 1
+        if life.reset[before : column + 1].any():
+            events[at], gap[at] = steps.values[at], 1
+        elif life.seen[before:column].any():
+            gap[at] = 1  # the process was seen without this series, so what it counted happened when it came back
     cells = group_of[steps.rows] * grid.count + steps.columns
-    wide = steps.gap > 1
+    wide = gap > 1
     size = count * grid.count
     result = np.bincount(cells[~wide], weights=events[~wide], minlength=size).astype(np.float64)
     if wide.any():
-        gaps = steps.gap[wide]
+        gaps = gap[wide]
         back = np.arange(gaps.sum()) - np.repeat(np.cumsum(gaps) - gaps, gaps)
         spread = np.repeat(cells[wide], gaps) - back
         result += np.bincount(spread, weights=np.repeat(events[wide] / gaps, gaps), minlength=size)

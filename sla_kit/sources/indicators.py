@@ -23,7 +23,7 @@ from sla_kit.catalogue.model import (
     Requests,
 )
 from sla_kit.sources import Indicator, Progress, no_progress
-from sla_kit.sources.increments import births, increments
+from sla_kit.sources.increments import increments, lives
 from sla_kit.sources.series import Reduction, Selector, SeriesFrame, SeriesQuery
 from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask, Timeline
 
@@ -177,7 +177,7 @@ def _request_queries(sli: Requests, sum_labels: tuple[str, ...]) -> tuple[Series
 def _requests(sli: Requests, sum_labels: tuple[str, ...], frames: Frames, grid: Grid) -> Timeline:
     total_query, side_query = _request_queries(sli, sum_labels)
     all_frame, side_frame = frames[total_query], frames[side_query]
-    known = births(all_frame, sum_labels)
+    known = lives(all_frame, sum_labels)
     total = increments(all_frame, known, sum_labels=sum_labels)[0]
     side = increments(side_frame, known, sum_labels=sum_labels)[0]
     coverage, seen = _coverage(all_frame.values)
@@ -213,7 +213,7 @@ def _latency(sli: Latency, sum_labels: tuple[str, ...], frame: SeriesFrame, grid
     groups = np.searchsorted(bounds, rows)
     # The widest bucket counts everything, so it tells when a process appeared.
     widest = [row for row, bound in enumerate(rows) if bound == bounds[-1]]
-    known = births(SeriesFrame(grid, tuple(frame.labels[row] for row in widest), frame.values[widest]), sum_labels)
+    known = lives(SeriesFrame(grid, tuple(frame.labels[row] for row in widest), frame.values[widest]), sum_labels)
     counts = np.ascontiguousarray(increments(frame, known, list(groups), sum_labels).T)
     np.maximum.accumulate(counts, axis=1, out=counts)
     if np.isfinite(bounds[-1]):

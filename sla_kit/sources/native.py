@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from sla_kit.sources.decode import RangeSeries
-from sla_kit.sources.increments import births, increments
+from sla_kit.sources.increments import increments, lives
 from sla_kit.sources.series import Labels, SeriesFrame, sorted_labels
 from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask
 
@@ -127,7 +127,7 @@ def native_histogram(samples: NativeSamples, metric: str) -> tuple[Histogram, Ma
     for row, (columns, heights) in enumerate(risen):
         totals[row, columns] = heights[:, -1]
         observed[columns] = True
-    known = births(SeriesFrame(grid, labels, totals))
+    known = lives(SeriesFrame(grid, labels, totals))
     for one, (columns, heights) in zip(labels, risen, strict=True):
         values = np.full((bounds.size, grid.count), np.nan)
         values[:, columns] = heights.T

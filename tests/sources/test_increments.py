@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sla_kit.sources.increments import births, increments
+from sla_kit.sources.increments import increments, lives
 from sla_kit.sources.series import Labels, SeriesFrame
 from sla_kit.timeline import Grid
 
@@ -22,7 +22,7 @@ def frame_of(*rows: tuple[dict[str, str], list[float]]) -> SeriesFrame:
 
 def events_of(*rows: tuple[dict[str, str], list[float]]) -> list[float]:
     frame = frame_of(*rows)
-    return [float(value) for value in increments(frame, births(frame))[0]]
+    return [float(value) for value in increments(frame, lives(frame))[0]]
 
 
 POD = {"instance": "a:80"}
@@ -64,9 +64,26 @@ def test_a_process_counts_as_old_or_new_as_a_whole() -> None:
     assert events_of(ok, errors) == [0, 0, 10]
 
 
+def test_an_error_series_that_comes_back_after_a_restart_counts_from_zero() -> None:
+    ok, errors = ({**POD, "code": "200"}, [100.0, 110, 3, 9, 20]), ({**POD, "code": "500"}, [7.0, 7, NAN, NAN, 50])
+    assert events_of(ok, errors) == [0, 10, 3, 6, 11 + 50]
+
+
+def test_a_series_left_out_while_it_did_not_change_is_counted_when_it_comes_back() -> None:
+    ok, errors = (
+        ({**POD, "code": "200"}, [100.0, 110, 120, 130, 140]),
+        ({**POD, "code": "500"}, [7.0, NAN, NAN, NAN, 9]),
+    )
+    assert events_of(ok, errors) == [0, 10, 10, 10, 10 + 2]
+
+
+def test_infinite_samples_are_no_counts() -> None:
+    assert events_of((POD, [1, float("inf"), 3, 4])) == [0, 1, 1, 1]
+
+
 def test_groups_are_counted_apart() -> None:
     frame = frame_of((POD, [1, 2, 4]), ({"instance": "b:80"}, [10, 20, 40]))
-    assert increments(frame, births(frame), [1, 0]).tolist() == [[0, 10, 20], [0, 1, 2]]
+    assert increments(frame, lives(frame), [1, 0]).tolist() == [[0, 10, 20], [0, 1, 2]]
 
 
 def test_no_series_is_no_events() -> None:
@@ -80,7 +97,9 @@ def test_no_series_is_no_events() -> None:
     st.sets(st.integers(1, 58)),
     st.data(),
 )
-def test_the_sum_is_what_was_counted_whatever_is_missing(steps: list[int], holes: set[int], data: st.DataObject) -> None:
+def test_the_sum_is_what_was_counted_whatever_is_missing(
+    steps: list[int], holes: set[int], data: st.DataObject
+) -> None:
     counter = np.cumsum(steps).astype(np.float64)
     seen = counter.copy()
     for hole in holes:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sla_kit.sources.decode import read_answer
-from sla_kit.sources.increments import births, increments
+from sla_kit.sources.increments import increments, lives
 from sla_kit.sources.native import Cumulative, NativeSamples, native_histogram, read_native_samples
 from sla_kit.sources.prometheus import PrometheusSource
 from sla_kit.sources.series import Labels, Reduction, Selector, SeriesFrame, SeriesQuery
@@ -136,7 +136,7 @@ scrape_configs:
     assert findings == ()
     assert isinstance(classic, SeriesFrame)
     np.testing.assert_array_equal(observed, ~np.isnan(classic.values[0]))
-    expected = increments(classic, births(classic))[0]
+    expected = increments(classic, lives(classic))[0]
     assert expected.sum() > 0
     np.testing.assert_allclose(native.counts[:, -1], expected)
     assert native.bounds.size > 2
