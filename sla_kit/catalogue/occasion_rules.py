@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
 
-from dateutil.rrule import rrule, rrulestr
-
 from sla_kit.catalogue.model import Occasion
 from sla_kit.catalogue.places import Findings, Path
+from sla_kit.errors import SlaKitError
 
 _EXAMPLE = "such as 2026-09-15T02:00, or 2026-09-15T00:00:00Z"
+#: Up to when an iCalendar file is followed to see that it can be: the beginning of 2033.
+_LATEST = 1_988_150_400
+_LONGEST = 10 * 365 * 86_400
+#: Whoever writes another year mistyped it, and arithmetic stays clear of the ends of time.
+_YEARS = range(1971, 2200)
 
 
-def check_occasion(occasion: Occasion, path: Path, folder: str, findings: Findings) -> None:
-    """Notes every mistake of one occasion; ``folder`` is where its iCalendar file is looked for."""
+def check_occasion(occasion: Occasion, path: Path, timezone: str, folder: str, findings: Findings) -> None:
+    """Notes every mistake of one occasion; ``timezone``, one that exists, completes its local times, ``folder`` is
+    where its iCalendar file is looked for."""
+    before = len(findings.mistakes)
+    _check_parts(occasion, path, folder, findings)
+    if len(findings.mistakes) == before and not findings.places.has_broken(path):
+        _followed(occasion, path, timezone, folder, findings)
+
+
+def _check_parts(occasion: Occasion, path: Path, folder: str, findings: Findings) -> None:
     say, broken = findings.say, findings.places.broken
     if not occasion.name.strip():
         say((*path, "name"), "the name is empty")
@@ -27,12 +38,15 @@ def check_occasion(occasion: Occasion, path: Path, folder: str, findings: Findin
     if "ical" in given:
         for key in sorted(given - {"ical"}):
             say((*path, key), f"{key} can't stand beside ical", "the iCalendar file says when")
-        if occasion.ical:
-            _ical(occasion.ical, (*path, "ical"), folder, findings)
+        if occasion.ical and not _is_file(FilePath(folder) / occasion.ical):
+            hint = "it is looked for beside the catalogue"
+            say((*path, "ical"), f"there is no file {occasion.ical[:120]!r}", hint)
         return
     if occasion.duration is not None and not occasion.duration > 0:
         say((*path, "duration"), "duration must be above 0")
         given.add("duration")
+    elif occasion.duration is not None and occasion.duration > _LONGEST:
+        say((*path, "duration"), "duration must be at most ten years")
     if "start" not in given:
         say(path, "it is not said when this is", "give start with end or duration, or ical")
         return
@@ -45,9 +59,7 @@ def check_occasion(occasion: Occasion, path: Path, folder: str, findings: Findin
         say((*path, "end"), f"the end ({occasion.end}) is not after the start ({occasion.start})")
     for index, text in enumerate(occasion.except_dates):
         _time(text, (*path, "except_dates", index), findings)
-    if occasion.repeat:
-        _repeat(occasion.repeat, start, (*path, "repeat"), findings)
-    elif "except_dates" in given and "repeat" not in given:
+    if "except_dates" in given and "repeat" not in given:
         say((*path, "except_dates"), "except_dates without repeat", "they are left out of what repeats")
 
 
@@ -55,10 +67,21 @@ def _time(text: str | None, path: Path, findings: Findings) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         findings.say(path, f"{text[:40]!r} is no time", _EXAMPLE)
         return None
+    if time.year not in _YEARS:
+        findings.say(path, f"{text[:40]!r} is not in our time", f"from {_YEARS.start} to {_YEARS.stop - 1}")
+        return None
+    return time
+
+
+def _is_file(path: FilePath) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _before(end: datetime, start: datetime) -> bool:
@@ -69,34 +92,21 @@ def _before(end: datetime, start: datetime) -> bool:
     return (end.replace(tzinfo=UTC) - start.replace(tzinfo=UTC)).total_seconds() <= -slack
 
 
-def _repeat(text: str, start: datetime | None, path: Path, findings: Findings) -> None:
-    """RFC 5545 section 3.3.10. UNTIL may be local or UTC, which is no matter of syntax and left to reading it."""
-    hint = "an RFC 5545 rule such as FREQ=WEEKLY;BYDAY=SU"
-    rule = text.strip().removeprefix("RRULE:")
-    if not re.fullmatch(r"[A-Za-z]+=[^;:\s]+(;[A-Za-z]+=[^;:\s]+)*;?", rule):
-        findings.say(path, f"{text[:80]!r} does not repeat", hint)
-        return
-    local = re.sub(r"(UNTIL=\w+?)Z\b", r"\1", rule.rstrip(";"), flags=re.IGNORECASE)
-    begin = (start or datetime(2026, 1, 1)).replace(tzinfo=None)
+def _followed(occasion: Occasion, path: Path, timezone: str, folder: str, findings: Findings) -> None:
+    """Asks the calendar itself for the first occurrences, so that what is right here is right when it is evaluated."""
+    from sla_kit.catalogue.calendar import intervals
+
+    key = "ical" if occasion.ical else "repeat" if occasion.repeat else "start"
     try:
-        parsed = rrulestr(local, dtstart=begin)
-        fine = isinstance(parsed, rrule) and not re.search(r"INTERVAL=0*(;|$)", local, re.IGNORECASE)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError):
-        fine = False
-    if not fine:
-        findings.say(path, f"{text[:80]!r} does not repeat", hint)
+        end = _LATEST if occasion.ical else _years_after(occasion.start)
+        intervals([occasion], 0, end, timezone, folder)
+    except SlaKitError as error:
+        findings.say((*path, key), error.message, error.remedy)
+    except (LookupError, ValueError, ArithmeticError):  # dateutil meets some impossible rules only as it walks
+        findings.say((*path, key), "can't be followed", "is there such a day in the month or year?")
 
 
-def _ical(name: str, path: Path, folder: str, findings: Findings) -> None:
-    from icalendar import Calendar
-
-    try:
-        data = (FilePath(folder) / name).read_bytes()
-    except (OSError, ValueError):
-        findings.say(path, f"there is no file {name[:120]!r}", "it is looked for beside the catalogue")
-        return
-    try:
-        Calendar.from_ical(data)
-    except Exception as error:  # the parser raises whatever it stumbles over
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        findings.say(path, f"{name} is not an iCalendar file: {reason[:120]}")
+def _years_after(start: str | None) -> int:
+    """Epoch seconds two years past a time, which shows each month of a rule."""
+    moment = datetime.fromisoformat((start or "").strip())
+    return int(moment.replace(tzinfo=UTC).timestamp()) + 2 * 366 * 86_400

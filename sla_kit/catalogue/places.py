@@ -64,6 +64,10 @@ class Places:
         """Whether the part, or one that holds it, is a stand-in."""
         return any(path[:end] in self._broken for end in range(len(path) + 1))
 
+    def has_broken(self, path: Path) -> bool:
+        """Whether the part, one that holds it, or one inside it is a stand-in or lost an entry."""
+        return self.broken(path) or any(part[: len(path)] == path for part in self._partial)
+
     def complete(self, path: Path) -> bool:
         """Whether a name that is not among the entries at ``path`` was never written there."""
         return path not in self._partial and not self.broken(path)

@@ -9,6 +9,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+import msgspec
+
 from sla_kit.catalogue.indicator_rules import check_indicator
 from sla_kit.catalogue.model import Catalogue, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
 from sla_kit.catalogue.model import Latency as LatencySli
@@ -200,9 +202,11 @@ class _Rules:
         for kind in ("events", "maintenance"):
             for index, occasion in enumerate(getattr(self.catalogue.calendar, kind)):
                 path = ("calendar", kind, index)
-                check_occasion(occasion, path, self.catalogue.folder, self.findings)
                 if occasion.timezone:
                     self._zone(occasion.timezone, (*path, "timezone"))
+                zone = next((z for z in (occasion.timezone, self.catalogue.timezone) if _zone_exists(z)), "UTC")
+                own = msgspec.structs.replace(occasion, timezone=zone)
+                check_occasion(own, path, zone, self.catalogue.folder, self.findings)
                 self._each(occasion.services, self.services, (*path, "services"), "service", "services")
 
     def _each(self, names: Sequence[str], known: Iterable[str], path: Path, what: str, pool: str) -> None:

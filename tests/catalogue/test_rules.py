@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sla_kit.catalogue import (
     Agreement,
@@ -20,6 +22,7 @@ from sla_kit.catalogue import (
     check,
     check_catalogue,
 )
+from sla_kit.catalogue.calendar import intervals
 from tests.catalogue.written import GOOD, assert_marked, mistakes_of
 
 
@@ -304,15 +307,19 @@ calendar:
     - name: rule
       start: 2026-09-06
       duration: 1d
-      repeat: FREQ=SOMETIMES  #! does not repeat
+      repeat: FREQ=SOMETIMES  #! FREQ=SOMETIMES
     - name: stuck
       start: 2026-09-06
       duration: 1d
-      repeat: FREQ=DAILY;INTERVAL=0  #! does not repeat
+      repeat: FREQ=DAILY;INTERVAL=0  #! INTERVAL=0
     - name: words
       start: 2026-09-06
       duration: 1d
-      repeat: every sunday  #! does not repeat
+      repeat: every sunday  #! EVERY SUNDAY
+    - name: mondays
+      start: 2026-09-06
+      duration: 1d
+      repeat: FREQ=YEARLY;BYDAY=99MO  #! is there such a day
     - name: left out
       start: 2026-09-06
       duration: 1d
@@ -327,7 +334,7 @@ def test_an_icalendar_file_is_found_beside_the_catalogue_and_is_one(tmp_path: Pa
     (tmp_path / "games.ics").write_text("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nEND:VCALENDAR\n")
     assert check(path)[1] == []
     (tmp_path / "games.ics").write_text("nothing of the kind")
-    assert [(m.line, "not an iCalendar file" in m.message) for m in check(path)[1]] == [(16, True)]
+    assert [(m.line, m.column) for m in check(path)[1]] == [(16, 13)]
 
 
 @pytest.mark.parametrize("url", ["runbooks", "ftp://example.com", "http://", "https://exa mple.com", "http://[1"])
@@ -403,3 +410,27 @@ def test_a_catalogue_built_in_python() -> None:
         ]
     )
     assert str(found[0]).startswith("<python>: ")
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["2026-09-06T13:00", "2026-09-06", "2026-09-06T13:00Z", "0001-01-01", "9999-12-31T23:59", "x"]),
+    st.sampled_from([None, "2026-09-06T14:00", "2026-09-07", "0001-01-02", "9999-12-31T23:59:59+14:00"]),
+    st.none() | st.floats(0, 1e300),
+    st.sampled_from(["", "FREQ=WEEKLY;BYDAY=SU;UNTIL=20270110T235959Z", "FREQ=DAILY;COUNT=3", "FREQ=YEARLY;BYDAY=99MO"])
+    | st.text("FREQ=DAILY;BYSUMO0123,-", max_size=30),
+    st.sampled_from(["", "Europe/Berlin", "America", "../etc/passwd", "\0"]),
+)
+def test_what_is_checked_can_be_followed(
+    start: str, end: str | None, duration: float | None, repeat: str, timezone: str
+) -> None:
+    """Either there are mistakes, or the calendar gives the intervals."""
+    occasion = Occasion(name="game", start=start, end=end, duration=duration, repeat=repeat, timezone=timezone)
+    slo = Slo(name="a", sli=Probe(), objective=0.9)
+    catalogue = Catalogue(
+        name="shop",
+        services=[Service(name="api", slos=[slo])],
+        calendar=Calendar(events=[occasion]),
+    )
+    if not check_catalogue(catalogue):
+        intervals([occasion], 1_788_000_000, 1_790_000_000, "UTC", "")
