@@ -92,6 +92,9 @@ def parse(text: str, name: str) -> tuple[Node | None, list[Mistake]]:
         return None, [Place(name, line, column).mistake(f"the character {ord(bad.group()):#x} is not allowed in YAML")]
     loader = None
     try:
+        deep = _too_deep(text, name)
+        if deep is not None:
+            return None, [deep]
         loader = _Loader(text)
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -108,6 +111,22 @@ def parse(text: str, name: str) -> tuple[Node | None, list[Mistake]]:
     tree = _Tree(name)
     node = tree.node(root, 0)
     return (None if tree.unusable else node), tree.mistakes
+
+
+def _too_deep(text: str, name: str) -> Mistake | None:
+    """The mistake of a text that nests beyond all measure, before a tree is made of it: libyaml's events are walked
+    without recursion, but its composer recurses in C, where ten thousand brackets end the whole process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                mark = event.start_mark
+                place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
+                return place.mistake("is nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
 
 
 def _syntax_mistake(error: yaml.MarkedYAMLError, name: str) -> Mistake:
