@@ -157,9 +157,13 @@ class _Tree:
     def node(self, raw: yaml.Node, depth: int) -> Node:
         return self._sized(raw, depth)[0]
 
+    def _place(self, raw: yaml.Node) -> Place:
+        mark = raw.start_mark
+        return Place(self._name, mark.line + 1, mark.column + 1) if mark else Place(self._name, 1, 1)
+
     def _sized(self, raw: yaml.Node, depth: int) -> tuple[Node, int]:
         """A node and how many nodes it is once aliases are written out. A node that was seen is an alias."""
-        place = Place(self._name, raw.start_mark.line + 1, raw.start_mark.column + 1)
+        place = self._place(raw)
         nothing = Scalar(place, "", "null")
         if self.unusable:
             return nothing, 1
@@ -192,7 +196,7 @@ class _Tree:
         merged: dict[str, tuple[Place, Node]] = {}
         total = 1
         for raw_key, raw_value in raw.value:
-            key_place = Place(self._name, raw_key.start_mark.line + 1, raw_key.start_mark.column + 1)
+            key_place = self._place(raw_key)
             if not isinstance(raw_key, yaml.ScalarNode):
                 self.mistakes.append(key_place.mistake("a key must be text"))
                 continue
