@@ -123,7 +123,7 @@ def fetch_timelines(
             yield from finish(key)
     left = {query: len(keys) for query, keys in wanted_by.items()}
     for query, frame in reader.read(sorted(wanted_by, key=_order), wide, progress):
-        frames[query] = frame
+        frames[query] = _in_order(frame)
         for key in wanted_by[query]:
             waiting[key].discard(query)
             if waiting[key]:
@@ -133,6 +133,14 @@ def fetch_timelines(
                 left[used] -= 1
                 if not left[used]:
                     del frames[used]
+
+
+def _in_order(frame: SeriesFrame) -> SeriesFrame:
+    """The frame with its series by label, so that sums round alike whatever order a source answers in."""
+    order = sorted(range(len(frame.labels)), key=frame.labels.__getitem__)
+    if order == list(range(len(order))):
+        return frame
+    return SeriesFrame(frame.grid, tuple(frame.labels[row] for row in order), frame.values[order], frame.findings)
 
 
 def _order(query: SeriesQuery) -> tuple[str, str, str]:
