@@ -319,7 +319,7 @@ calendar:
     - name: mondays
       start: 2026-09-06
       duration: 1d
-      repeat: FREQ=YEARLY;BYDAY=99MO  #! is there such a day
+      repeat: FREQ=YEARLY;BYDAY=99MO  #! such
     - name: left out
       start: 2026-09-06
       duration: 1d
