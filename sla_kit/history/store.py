@@ -28,7 +28,8 @@ class History:
     """Recorded series, found by selector. ``findings`` say what was wrong with the recording."""
 
     def __init__(self, series: Iterable[Series], findings: Sequence[Finding] = ()) -> None:
-        self.series: tuple[Series, ...] = tuple(series)
+        # In one order whatever the recording's, so that sums round alike.
+        self.series: tuple[Series, ...] = tuple(sorted(series, key=lambda one: (one.metric, one.labels)))
         self.findings = tuple(findings)
         self._rows: dict[str, list[int]] = {}
         for row, one in enumerate(self.series):
@@ -48,7 +49,7 @@ class History:
         return (min(int(t[0]) for t in full), max(int(t[-1]) for t in full)) if full else None
 
     def select(self, selector: Selector) -> list[Series]:
-        """The series of a metric that match, in the order of the recording."""
+        """The series of a metric that match, by label."""
         rows: Iterable[int] = self._rows.get(selector.metric, [])
         narrow = [
             self._values_of(selector.metric, matcher.label).get(matcher.value, set())
