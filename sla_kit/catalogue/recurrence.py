@@ -78,7 +78,7 @@ def occurrences(rule: str, start: datetime, zone: tzinfo, last: float, place: st
     until = min(_wall_of(last, zone) + timedelta(days=1), _until(parts.pop("UNTIL", ""), zone, text, place))
     if start > until:
         return
-    for count, time in enumerate(_compiled(parts, start, text, place)):
+    for count, time in enumerate(_walked(_compiled(parts, start, text, place), text, place)):
         if time > until:
             return
         if count >= MAX_OCCURRENCES:
@@ -119,6 +119,14 @@ def _compiled(parts: dict[str, str], start: datetime, text: str, place: str) -> 
         raise _no_rule(text, place) from error
     assert isinstance(compiled, rrule)  # a set comes of several lines only
     return compiled
+
+
+def _walked(rule: rrule, text: str, place: str) -> Iterator[datetime]:
+    """The times of a rule; dateutil meets some impossible ones only as it walks."""
+    try:
+        yield from rule
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        raise _no_rule(text, place) from error
 
 
 def _until(text: str, zone: tzinfo, rule: str, place: str) -> datetime:

@@ -1,7 +1,8 @@
 """The JSON Schema of a catalogue's files, with which editors complete and check while somebody writes.
 
 It comes from the structs themselves; here is added what only YAML has: text for durations, ratios and windows,
-environments as overlays, and files that are a part of a folder. It says less than `sla-kit check`, never more.
+environments as overlays, and files that are a part of a folder. Names that refer to others, and figures that
+can't be, are left to `sla-kit check`.
 """
 
 from __future__ import annotations
