@@ -154,6 +154,7 @@ def test_any_part_of_a_span_finds_what_the_whole_span_finds_there(day: int, minu
         ({"repeat": "FREQ=DAILY;INTERVAL=0"}, "no rule"),
         ({"repeat": "every Sunday"}, "no rule"),
         ({"repeat": "FREQ=WEEKLY;BYDAY=XX"}, "no rule"),
+        ({"repeat": "FREQ=MONTHLY;BYDAY=9MO"}, "no rule"),
         ({"repeat": "FREQ=DAILY;UNTIL=soon"}, "no rule"),
         ({"start": "1970-01-01T00:00", "repeat": "FREQ=HOURLY"}, "more than 100,000"),
         ({"start": "noon"}, "no time"),
