@@ -31,16 +31,24 @@ class _UnreadableError(Exception):
     """A value that can't be decoded; its mistake has been noted."""
 
 
-def decode(root: Mapping) -> tuple[Catalogue, Places, list[Mistake]]:
-    """A catalogue, complete only where there are no mistakes, and where each of its parts stands."""
-    decoder = _Decoder(Places(root.place))
+def decode(root: Mapping, *, whole: bool = True) -> tuple[Catalogue, Places, list[Mistake]]:
+    """A catalogue, complete only where there are no mistakes, and where each of its parts stands.
+
+    Where ``root`` is not the ``whole`` of it, since a file could not be read, nothing is said to be missing at the
+    top, and names that are not found may be declared there.
+    """
+    decoder = _Decoder(Places(root.place), whole)
     catalogue: Catalogue = decoder.struct(root, Catalogue, ())
+    if not whole:
+        for each in written_fields(Catalogue):
+            decoder.places.mark_partial((each.encode_name,))
     return catalogue, decoder.places, decoder.mistakes
 
 
 class _Decoder:
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, whole: bool) -> None:
         self.places = places
+        self.whole = whole
         self.mistakes: list[Mistake] = []
 
     def value(self, node: Node, wanted: Any, path: Path) -> Any:
@@ -79,7 +87,7 @@ class _Decoder:
             child = node.get(key)
             if child is None:
                 if each.required:
-                    if key not in guesses:
+                    if key not in guesses and (path or self.whole):
                         self.mistakes.append(node.place.mistake(f"{_label(path) or 'the catalogue'} has no {key}"))
                     self.places.mark_broken((*path, key))
                     values[each.name] = _stand_in(each.type)

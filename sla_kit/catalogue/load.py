@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,45 +30,58 @@ def load(path: str | Path, environment: str | None = None) -> Catalogue:
 
 def check(path: str | Path, environment: str | None = None) -> tuple[Catalogue | None, list[Mistake]]:
     """The catalogue, None where there is any mistake, and all mistakes in order of file and line, each once."""
-    root, mistakes = _tree(Path(path), str(path))
+    root, mistakes, whole = _tree(Path(path), str(path))
     if root is None:
         return None, sorted(set(mistakes))
     base, overlays, wrong = overlay.environments(root)
     mistakes += wrong
     folder = Path(path).resolve()
     folder = folder if folder.is_dir() else folder.parent
+    known = list(overlays) + [name for name in [_own_environment(base)] if name]
+    around = _Around(str(folder), tuple(known), bool(overlays), whole)
     if environment is None:
-        found, more = _decoded(base, None, folder)
+        found, more = _decoded(base, None, around)
         mistakes += more
         for name, (_, changes) in overlays.items():
-            mistakes += _laid(base, changes, name, folder)[1]
+            mistakes += _laid(base, changes, name, around)[1]
     elif environment in overlays:
-        found, more = _laid(base, overlays[environment][1], environment, folder)
+        found, more = _laid(base, overlays[environment][1], environment, around)
         mistakes += more
     elif _own_environment(base) == environment:
-        found, more = _decoded(base, None, folder)
+        found, more = _decoded(base, None, around)
         mistakes += more
     else:
         found = None
-        known = list(overlays) + [name for name in [_own_environment(base)] if name]
         hint = nearest(environment, known) or "the catalogue declares none under environments"
-        node = root.get("environments")
-        mistakes.append((node or root).place.mistake(f"there is no environment {environment!r}", hint))
+        if whole:
+            node = root.get("environments")
+            mistakes.append((node or root).place.mistake(f"there is no environment {environment!r}", hint))
     return (None if mistakes else found), sorted(set(mistakes))
 
 
-def _laid(base: Mapping, changes: Mapping, name: str, folder: Path) -> tuple[Catalogue, list[Mistake]]:
+class _Around(NamedTuple):
+    """What a catalogue can't tell of itself: its folder, its environments, whether it declares overlays for them, and
+    whether all of it could be read."""
+
+    folder: str
+    environments: tuple[str, ...]
+    overlays: bool
+    whole: bool
+
+
+def _laid(base: Mapping, changes: Mapping, name: str, around: _Around) -> tuple[Catalogue, list[Mistake]]:
     root, mistakes = overlay.apply(base, changes)
-    catalogue, more = _decoded(root, name, folder)
+    catalogue, more = _decoded(root, name, around)
     return catalogue, mistakes + more
 
 
-def _decoded(root: Mapping, environment: str | None, folder: Path) -> tuple[Catalogue, list[Mistake]]:
-    catalogue, places, mistakes = decode(root)
+def _decoded(root: Mapping, environment: str | None, around: _Around) -> tuple[Catalogue, list[Mistake]]:
+    catalogue, places, mistakes = decode(root, whole=around.whole)
     catalogue = msgspec.structs.replace(
-        catalogue, environment=catalogue.environment if environment is None else environment, folder=str(folder)
+        catalogue, environment=catalogue.environment if environment is None else environment, folder=around.folder
     )
-    return catalogue, mistakes + check_catalogue(catalogue, places)
+    known = around.environments if around.whole and around.overlays else None  # what is resolved names others freely
+    return catalogue, mistakes + check_catalogue(catalogue, places, known)
 
 
 def _own_environment(base: Mapping) -> str:
@@ -75,22 +89,23 @@ def _own_environment(base: Mapping) -> str:
     return node.text if isinstance(node, Scalar) else ""
 
 
-def _tree(path: Path, name: str) -> tuple[Mapping | None, list[Mistake]]:
+def _tree(path: Path, name: str) -> tuple[Mapping | None, list[Mistake], bool]:
+    """The tree of all files that can be read, the mistakes in reading, and whether none is missing."""
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError) as error:
-        return None, [Place(name, 0, 0).mistake(f"can't be read: {error}")]
+        return None, [Place(name, 0, 0).mistake(f"can't be read: {error}")], False
     if not is_folder:
-        return _mapping(*read(path, name))
+        return *_mapping(*read(path, name)), True
     files = sorted(
         file
         for file in path.rglob("*")
         if file.suffix in (".yml", ".yaml")
-        and file.is_file()
+        and (file.is_file() or file.is_symlink())  # a link that leads nowhere must not lose promises in silence
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
     if not files:
-        return None, [Place(name, 0, 0).mistake("the folder holds no *.yml or *.yaml")]
+        return None, [Place(name, 0, 0).mistake("the folder holds no *.yml or *.yaml")], False
     whole: Mapping | None = None
     mistakes: list[Mistake] = []
     complete = True
@@ -101,8 +116,7 @@ def _tree(path: Path, name: str) -> tuple[Mapping | None, list[Mistake]]:
             complete = False
         else:
             whole = root if whole is None else _joined(whole, root, mistakes)
-    # Names that a file without a tree declares would all seem to dangle.
-    return (whole if complete else None), mistakes
+    return whole, mistakes, complete
 
 
 def _mapping(root: Node | None, mistakes: list[Mistake]) -> tuple[Mapping | None, list[Mistake]]:

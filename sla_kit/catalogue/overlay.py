@@ -6,9 +6,16 @@ as a mapping from name to changes. Other lists and scalars replace what the base
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
+from sla_kit.catalogue.model import Sli
 from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
 from sla_kit.catalogue.places import Place, nearest
 from sla_kit.errors import Mistake
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_KINDS = {str(each.__struct_config__.tag) for each in get_args(Sli)}
 
 
 def environments(root: Mapping) -> tuple[Mapping, dict[str, tuple[Place, Mapping]], list[Mistake]]:
@@ -22,6 +29,9 @@ def environments(root: Mapping) -> tuple[Mapping, dict[str, tuple[Place, Mapping
     overlays: dict[str, tuple[Place, Mapping]] = {}
     mistakes: list[Mistake] = []
     for name, (place, value) in node.entries.items():
+        if not _NAME.fullmatch(name):
+            hint = 'letters, digits, "-", "_" and ".", a letter or digit first'
+            mistakes.append(place.mistake(f"{name[:60]!r} can't be the name of an environment", hint))
         if is_null(value):
             overlays[name] = (place, Mapping(value.place, {}))
         elif isinstance(value, Mapping):
@@ -50,9 +60,12 @@ def _merged(base: Node | None, over: Node, mistakes: list[Mistake]) -> Node:
 
 
 def _other_kind(base: Mapping, over: Mapping) -> bool:
-    """An indicator of another kind shares no keys with the one it replaces."""
+    """An indicator of another kind shares no keys with the one it replaces; matchers on a label that happens to be
+    called kind are merged like any others."""
     before, after = base.get("kind"), over.get("kind")
-    return isinstance(before, Scalar) and isinstance(after, Scalar) and before.text != after.text
+    if not (isinstance(before, Scalar) and isinstance(after, Scalar)):
+        return False
+    return before.text != after.text and {before.text, after.text} <= _KINDS
 
 
 def _mappings(base: Mapping, over: Mapping, mistakes: list[Mistake]) -> Mapping:

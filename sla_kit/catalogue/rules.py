@@ -27,16 +27,22 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-def check_catalogue(catalogue: Catalogue, places: Places | None = None) -> list[Mistake]:
-    """Every mistake of meaning, in order; those of a catalogue built in Python stand in "<python>", line 0."""
-    rules = _Rules(catalogue, places)
+def check_catalogue(
+    catalogue: Catalogue, places: Places | None = None, environments: Sequence[str] | None = None
+) -> list[Mistake]:
+    """Every mistake of meaning, in order; those of a catalogue built in Python stand in "<python>", line 0.
+
+    ``environments`` are those that routes may name, None where that is not known.
+    """
+    rules = _Rules(catalogue, places, environments)
     rules.check()
     return sorted(set(rules.findings.mistakes))
 
 
 class _Rules:
-    def __init__(self, catalogue: Catalogue, places: Places | None) -> None:
+    def __init__(self, catalogue: Catalogue, places: Places | None, environments: Sequence[str] | None) -> None:
         self.catalogue = catalogue
+        self.environments = environments
         self.findings = Findings(places)
         self.in_python = places is None  # decoding checks the form of names that are written
         self.services = {service.name: index for index, service in enumerate(catalogue.services)}
@@ -195,6 +201,8 @@ class _Rules:
                 self.findings.say((*path, "to"), "a route leads to nobody", "name a contact under to")
             self._each(route.to, contacts, (*path, "to"), "contact", "contacts")
             self._each(route.service, self.services, (*path, "service"), "service", "services")
+            if self.environments is not None:
+                self._each(route.environment, self.environments, (*path, "environment"), "environment", "environments")
             for number, severity in enumerate(route.severity):
                 self._severity(severity, (*path, "severity", number))
 
