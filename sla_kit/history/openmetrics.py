@@ -1,16 +1,17 @@
 """Recorded histories as OpenMetrics text with timestamps, plain or gzipped: the form that
 ``promtool tsdb create-blocks-from openmetrics`` takes (https://prometheus.io/docs/specs/om/open_metrics_spec/).
 
-A recording holds long runs of lines that begin alike, one run a series. The beginning is parsed once a run, the
-numbers of the whole run at once.
+Lines come in runs that begin alike: long ones where a recording is ordered by series, of one line where it is ordered
+by time. The beginning of a run is looked up once, and the numbers of a whole block of lines are read at once.
 """
 
 from __future__ import annotations
 
 import gzip
+import math
 import re
-import warnings
 import zlib
+from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -19,10 +20,11 @@ import numpy as np
 
 from sla_kit.errors import SourceError
 from sla_kit.history.store import History, Series
+from sla_kit.sources.numbers import PADDING, quoted_numbers
 from sla_kit.sources.series import Labels, sorted_labels
-from sla_kit.timeline import Finding, Floats
+from sla_kit.timeline import Finding, Floats, Ints
 
-_BLOCK = 1 << 24
+_BLOCK = 1 << 22
 _QUOTED = rb'"(?:[^"\\\n]|\\.)*"'
 _LABELS = rb"\{(?:[^\"{}\n]|" + _QUOTED + rb")*\}"
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -30,6 +32,10 @@ _HEAD = re.compile(rb"(?:" + _NAME + rb"(?:" + _LABELS + rb")?|" + _LABELS + rb"
 _PAIR = re.compile(rb'\s*(?:([a-zA-Z_][a-zA-Z0-9_.]*|"(?:[^"\\]|\\.)*")\s*=\s*)?"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _EXEMPLAR = re.compile(rb"[ \t]+#[^\n]*")
+_SPACES = re.compile(rb"[ \t]+")
+_LINE_END = re.compile(rb"[ \t\r]+\n")
+#: A run is followed line by line for so long, then by ever more lines at once.
+_SHORT_RUN = 4
 #: Seconds beyond this year-5138 time are milliseconds that somebody forgot to divide.
 _LATEST_SECONDS = 1e11
 
@@ -53,11 +59,15 @@ def _opened(path: Path) -> BinaryIO:
 
 
 class _Reading:
-    """One pass over a recording: what has been read so far of each series, and where in the file we are."""
+    """One pass over a recording: the samples read so far, each with the number of its series, and where we are."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.parts: dict[bytes, list[Floats]] = {}
+        self.heads: dict[bytes, int] = {}  # how a line may begin, and whose it is
+        self.series: dict[tuple[str, Labels], int] = {}
+        self.owners: list[Ints] = []
+        self.values: list[Floats] = []
+        self.times: list[Floats] = []
         self.lines = 0  # lines before the block at hand
         self.ended = False
 
@@ -68,108 +78,129 @@ class _Reading:
         if not self.ended:
             raise SourceError(
                 "the recording ends without # EOF, so it was cut short",
-                place=f"{self.name}:{self.lines}",
+                place=self._place(0),
                 remedy="record or copy it again; a complete one ends with a line # EOF",
             )
         return self._history()
 
     def _block(self, block: bytes) -> None:
-        position, size = 0, len(block)
-        while position < size:
-            end = block.find(b"\n", position)
-            if block.startswith(b"#", position) or end == position or block.startswith(b"\r\n", position):
-                self._comment(block[position:end].strip(), block, position)
-                position = end + 1
-                continue
-            if self.ended:
-                raise self._wrong(block, position, "there are samples after # EOF")
-            match = _HEAD.match(block, position)
-            if match is None:
-                raise self._wrong(block, position, "this is no sample")
-            head, begun, count = match.group(), position, 0
-            while block.startswith(head, position):
-                position = block.find(b"\n", position) + 1
-                count += 1
-            numbers = self._numbers(block, begun, position, head, count)
-            self.parts.setdefault(head.rstrip(), []).append(numbers)
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        first = np.frombuffer(block, np.uint8)[starts]
+        no_sample = np.flatnonzero((first == ord("#")) | (first == ord("\n")) | (first == ord("\r"))).tolist()
+        at: list[int] = [*starts.tolist(), len(block)]
+        runs, begun = _Runs(), 0
+        for line in [*no_sample, ends.size]:
+            if begun < line:
+                if self.ended:
+                    raise self._wrong(block, at[begun], begun + 1, "there are samples after # EOF")
+                self._stretch(block, at, begun, line, runs)
+            if line < ends.size:
+                self.ended |= block[at[line] : at[line + 1]].strip() == b"# EOF"
+            begun = line + 1
+        if runs.texts:
+            numbers = self._numbers(b"".join(runs.texts), np.repeat(runs.firsts, runs.lengths), runs)
+            self.values.append(numbers[:, 0])
+            self.times.append(numbers[:, 1])
+            self.owners.append(np.repeat(np.array(runs.owners, dtype=np.int32), runs.lengths))
 
-    def _comment(self, line: bytes, block: bytes, position: int) -> None:
-        if line == b"# EOF":
-            self.ended = True
-        elif line and not line.startswith((b"# HELP ", b"# TYPE ", b"# UNIT ", b"# EOF", b"#")):
-            raise self._wrong(block, position, "this is no sample")
+    def _stretch(self, block: bytes, at: list[int], line: int, until: int, runs: _Runs) -> None:
+        """Adds the lines from ``line`` to before ``until``, which all should be samples, to the ``runs``."""
+        while line < until:
+            start = at[line]
+            head = self._head(block, start, at[line + 1], line + 1)
+            after = _run_end(block, at, head, line, until)
+            text = block[start + len(head) : at[after]]
+            if after > line + 1:
+                text = text.replace(b"\n" + head, b"\n ")
+            if b"#" in text:
+                text = _EXEMPLAR.sub(b"", text)
+            runs.texts.append(b" ")
+            runs.texts.append(text)
+            runs.owners.append(self.heads[head])
+            runs.firsts.append(line)
+            runs.lengths.append(after - line)
+            line = after
 
-    def _numbers(self, block: bytes, begun: int, ended: int, head: bytes, count: int) -> Floats:
-        """The values and times of a run of lines that begin with ``head``, shape (count, 2)."""
-        text = block[begun:ended].replace(head, b"")
-        if b"#" in text:
-            text = _EXEMPLAR.sub(b"", text)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)
-            try:
-                numbers = np.fromstring(text, dtype=np.float64, sep=" ")
-            except (DeprecationWarning, ValueError):
-                numbers = np.empty(0)
-        # Two numbers a line, not merely twice as many numbers as lines: a time missing here must not be found there.
-        if numbers.size != 2 * count or not all(len(line.split()) == 2 for line in _suspects(text, numbers)):
-            self._blame(block, begun, text)
-        pairs = numbers.reshape(count, 2)
-        late = np.flatnonzero(~(np.abs(pairs[:, 1]) < _LATEST_SECONDS))
+    def _head(self, block: bytes, start: int, end: int, line: int) -> bytes:
+        """How the line begins: what stands before its value, with the space."""
+        cut = block.rfind(b" ", start, block.rfind(b" ", start, end)) + 1
+        head = block[start:cut]
+        if head in self.heads:
+            return head
+        match = _HEAD.match(block, start, end)
+        if match is None:
+            raise self._wrong(block, start, line, "this is no sample")
+        head = match.group()
+        if head not in self.heads:
+            self.heads[head] = self.series.setdefault(self._series_of(head.rstrip(), line), len(self.series))
+        return head
+
+    def _numbers(self, text: bytes, firsts: Ints, runs: _Runs) -> Floats:
+        """The values and times of lines of which only the numbers are left, shape (lines, 2)."""
+        lines = firsts + np.arange(firsts.size) - np.repeat(np.cumsum(runs.lengths) - runs.lengths, runs.lengths) + 1
+        if not _two_each(text, lines.size):
+            text = _SPACES.sub(b" ", _LINE_END.sub(b"\n", text))
+            if not _two_each(text, lines.size):
+                raise self._blame(text, lines)
+        try:
+            quoted = text[1:-1].replace(b"\n ", b'""').replace(b" ", b'""')
+            numbers = quoted_numbers(PADDING + b'"' + quoted + b'"')[0].reshape(lines.size, 2)
+        except ValueError:
+            raise self._blame(text, lines) from None
+        late = np.flatnonzero(~(np.abs(numbers[:, 1]) < _LATEST_SECONDS))
         if late.size:
-            line = block.count(b"\n", 0, begun) + int(late[0]) + 1
             raise SourceError(
                 "its time is not in seconds",
-                place=f"{self.name}:{self.lines + line}",
+                place=self._place(int(lines[late[0]])),
                 remedy="OpenMetrics times are seconds since 1970; divide milliseconds by 1000",
             )
-        return pairs
+        return numbers
 
-    def _blame(self, block: bytes, begun: int, text: bytes) -> None:
-        """Raises for the first line of a run that does not hold a value and a time."""
-        line = block.count(b"\n", 0, begun)
-        for offset, found in enumerate(text.split(b"\n")):
-            words = found.split()
-            place = f"{self.name}:{self.lines + line + offset + 1}"
+    def _blame(self, text: bytes, lines: Ints) -> SourceError:
+        """The error for the first line that does not hold a value and a time."""
+        for number, found in zip(lines.tolist(), text.split(b"\n"), strict=False):
+            words, place = found.split(), self._place(number)
             if len(words) == 1:
-                raise SourceError("the sample has no time", place=place, remedy="a recording needs one on every line")
-            if len(words) > 2:
-                raise SourceError(f"{found[:60]!r} is no value and time", place=place, remedy="see docs/history.md")
+                return SourceError("the sample has no time", place=place, remedy="a recording needs one on every line")
+            if len(words) != 2:
+                shown = found[:60].decode(errors="replace").strip()
+                return SourceError(f"{shown!r} is no value and time", place=place, remedy="see docs/history.md")
             for word in words:
-                try:
-                    float(word)
-                except ValueError:
+                if not _is_number(word):
                     shown = word[:40].decode(errors="replace")
-                    raise SourceError(f"{shown!r} is no number", place=place, remedy="see docs/history.md") from None
-        raise SourceError(
-            "numbers here can't be read", place=f"{self.name}:{self.lines + line + 1}", remedy="see docs/history.md"
-        )
+                    return SourceError(f"{shown!r} is no number", place=place, remedy="see docs/history.md")
+        return SourceError("numbers can't be read", place=self._place(int(lines[0])), remedy="see docs/history.md")
 
-    def _wrong(self, block: bytes, position: int, what: str) -> SourceError:
-        line = block.count(b"\n", 0, position) + self.lines + 1
+    def _wrong(self, block: bytes, position: int, line: int, what: str) -> SourceError:
         shown = block[position : position + 60].split(b"\n")[0].decode(errors="replace")
-        return SourceError(
-            f"{what}: {shown!r}",
-            place=f"{self.name}:{line}",
-            remedy='write OpenMetrics: name{label="value"} 1 1790000000',
-        )
+        remedy = 'write OpenMetrics: name{label="value"} 1 1790000000'
+        return SourceError(f"{what}: {shown!r}", place=self._place(line), remedy=remedy)
+
+    def _place(self, line: int) -> str:
+        """A line of the block at hand, the first being 1."""
+        return f"{self.name}:{self.lines + line}"
 
     def _history(self) -> History:
-        merged: dict[tuple[str, Labels], list[Floats]] = {}
-        for head, parts in self.parts.items():
-            merged.setdefault(self._series_of(head), []).extend(parts)
+        if not self.owners:
+            return History(())
+        owners, values = np.concatenate(self.owners), np.concatenate(self.values)
+        times = np.rint(np.concatenate(self.times) * 1000).astype(np.int64)
+        if (np.diff(owners) < 0).any():
+            order = np.argsort(owners, kind="stable")
+            owners, times, values = owners[order], times[order], values[order]
+        cuts = np.searchsorted(owners, np.arange(len(self.series) + 1)).tolist()
         series, unordered = [], 0
-        for (metric, labels), parts in merged.items():
-            numbers = np.concatenate(parts)
-            times = np.rint(numbers[:, 1] * 1000).astype(np.int64)
-            values = np.ascontiguousarray(numbers[:, 0])
-            steps = np.diff(times)
+        for (metric, labels), start, end in zip(self.series, cuts, cuts[1:], strict=False):
+            its_times, its_values = times[start:end], values[start:end]
+            steps = np.diff(its_times)
             if (steps <= 0).any():
                 unordered += int((steps < 0).any())
-                order = np.argsort(times, kind="stable")
-                times, values = times[order], values[order]
-                last = np.append(np.diff(times) > 0, True)  # of several samples at one time the last one read counts
-                times, values = times[last], values[last]
-            series.append(Series(metric, labels, times, values))
+                order = np.argsort(its_times, kind="stable")
+                its_times, its_values = its_times[order], its_values[order]
+                last = np.append(np.diff(its_times) > 0, True)  # of several samples at one time the last one counts
+                its_times, its_values = its_times[last], its_values[last]
+            series.append(Series(metric, labels, its_times, its_values))
         findings = []
         if unordered:
             findings.append(
@@ -177,36 +208,74 @@ class _Reading:
             )
         return History(series, findings)
 
-    def _series_of(self, head: bytes) -> tuple[str, Labels]:
+    def _series_of(self, head: bytes, line: int) -> tuple[str, Labels]:
         name, brace, rest = head.partition(b"{")
         labels: dict[str, str] = {}
         metric = name.decode()
-        body = rest[:-1] if brace else b""
+        body = rest[:-1].strip() if brace else b""
         position = 0
         while position < len(body):
             match = _PAIR.match(body, position)
-            if match is None or match.end() == position:
-                if body[position:].strip():
-                    place = f"{self.name}: series {head[:80].decode(errors='replace')}"
-                    raise SourceError("its labels can't be read", place=place, remedy='write {label="value",…}')
-                break
+            if match is None:
+                raise self._wrong(head, 0, line, "its labels can't be read")
             key, value = match.groups()
             if key is None:
                 metric = _text(value)  # a quoted name of Prometheus 3: {"http.requests", code="200"}
             else:
-                labels[_text(key.strip(b'"'))] = _text(value)
+                labels[_text(key[1:-1] if key.startswith(b'"') else key)] = _text(value)
             position = match.end()
+        if not metric:
+            raise self._wrong(head, 0, line, "the metric has no name")
         return metric, sorted_labels(labels)
 
 
-def _suspects(text: bytes, numbers: Floats) -> list[bytes]:
-    """The first lines of a run, where they alone tell whether each line holds two numbers.
+class _Runs:
+    """Runs of lines that begin alike: whose each is, its first line (from 0) and its length in lines; ``texts`` is
+    what is left of them when their beginnings are taken away: a space, the value, a space, the time, line by line."""
 
-    Times are about 1.7e9 and never shrink by much; if value and time had changed places somewhere, every later pair
-    would be the wrong way round, which the last line shows.
-    """
-    lines = text.strip().rsplit(b"\n", 1)
-    return [text.split(b"\n", 1)[0], lines[-1]]
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.owners, self.firsts, self.lengths = array("q"), array("q"), array("q")
+
+
+def _run_end(block: bytes, at: list[int], head: bytes, line: int, until: int) -> int:
+    """The first line after ``line`` that does not begin with ``head``, at most ``until``."""
+    after = line + 1
+    while after < until and after - line < _SHORT_RUN:
+        if not block.startswith(head, at[after]):
+            return after
+        after += 1
+    wanted, several = b"\n" + head, _SHORT_RUN
+    while after < until:
+        several = min(several, until - after)
+        if block.count(wanted, at[after] - 1, at[after + several - 1] + len(head)) == several:
+            after += several
+            several *= 2
+        elif several == 1:
+            return after
+        else:
+            several = max(1, several // 4)
+    return after
+
+
+def _two_each(text: bytes, lines: int) -> bool:
+    """Whether every line is a space, a word, a space and a word, and none of the words could mislead the reader of
+    numbers."""
+    if b'"' in text or b"_" in text:
+        return False
+    characters = np.frombuffer(text, np.uint8)
+    gaps = np.flatnonzero(characters <= ord(" "))
+    if gaps.size != 3 * lines:
+        return False
+    return bool((characters[gaps].reshape(lines, 3) == (ord(" "), ord(" "), ord("\n"))).all()) and text[0:1] == b" "
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return b"_" not in word
 
 
 def _text(raw: bytes) -> str:
@@ -273,7 +342,8 @@ def _number(value: float) -> str:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    whole = value.is_integer() and abs(value) < 1e15 and (value or math.copysign(1, value) > 0)  # -0 stays -0
+    return str(int(value)) if whole else repr(value)
 
 
 def _escaped(text: str) -> str:
