@@ -9,7 +9,7 @@ import numpy as np
 
 from sla_kit.errors import MissingExtraError, SourceError
 from sla_kit.history.store import History, Series
-from sla_kit.sources.series import sorted_labels
+from sla_kit.sources.series import Labels, sorted_labels
 from sla_kit.timeline import Finding, Ints
 
 try:
@@ -58,62 +58,66 @@ def read(path: Path) -> History:
             )
         # Dictionaries, so that a label text is looked at once and not once a row.
         table = pq.read_table(path, columns=list(_COLUMNS), read_dictionary=["metric", "labels"])
-        times = _milliseconds(table.column("timestamp"), path)
-        values = table.column("value").cast(pa.float64()).to_numpy()
-        metric_index, metrics = _dictionary(table.column("metric"))
-        labels_index, labels = _dictionary(table.column("labels"))
+        for name in _COLUMNS:
+            if table.column(name).null_count:
+                raise ValueError(f"{name} is null in {table.column(name).null_count} rows")
+        times = _milliseconds(table.column("timestamp"))
+        values = np.ascontiguousarray(table.column("value").cast(pa.float64()).to_numpy())
+        metric_index, metrics = _dictionary(table.column("metric"), "metric")
+        labels_index, texts = _dictionary(table.column("labels"), "labels")
+        if "" in metrics:
+            raise ValueError("a metric has no name")
+        labels: dict[Labels, int] = {}  # several texts may say the same labels
+        numbers = [labels.setdefault(_labels(text), len(labels)) for text in texts]
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"it can't be read as Parquet: {error}", place=str(path), remedy="check the copy") from error
     except (TypeError, ValueError) as error:
         raise SourceError(f"a column can't be read: {error}", place=str(path), remedy="see docs/history.md") from error
     if not times.size:
         return History(())
-    owner = metric_index.astype(np.int64) * max(len(labels), 1) + labels_index
+    owner = metric_index.astype(np.int64) * len(labels) + np.array(numbers)[labels_index]
     unordered = int(((np.diff(times) < 0) & (np.diff(owner) == 0)).sum())
-    order = np.lexsort((np.arange(times.size), times, owner))
+    order = np.lexsort((times, owner))  # stable: of two samples at one time the later row stands last
     owner, times, values = owner[order], times[order], values[order]
     last = np.append((np.diff(times) > 0) | (np.diff(owner) != 0), True)
     owner, times, values = owner[last], times[last], values[last]
     cuts = np.flatnonzero(np.diff(owner)) + 1
     starts, ends = np.concatenate(([0], cuts)), np.append(cuts, owner.size)
+    known = list(labels)
     series = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        metric, text = divmod(int(owner[start]), max(len(labels), 1))
-        one = Series(metrics[metric], _labels(labels[text], path), times[start:end], values[start:end])
-        series.append(one)
+        metric, its_labels = divmod(int(owner[start]), len(labels))
+        series.append(Series(metrics[metric], known[its_labels], times[start:end], values[start:end]))
     backwards = [Finding("clock-backwards", f"times run backwards in {path}", unordered)] if unordered else []
     return History(series, backwards)
 
 
-def _dictionary(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
+def _dictionary(column: pa.ChunkedArray, name: str) -> tuple[Ints, list[str]]:
     """Indices and values of a column of texts."""
-    combined = column.combine_chunks().dictionary_encode() if column.num_chunks else pa.array([]).dictionary_encode()
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise TypeError(f"{name} is {kind}, not text")
+    combined = column.combine_chunks().dictionary_encode()
     if isinstance(combined, pa.ChunkedArray):
         combined = combined.unify_dictionaries().combine_chunks()
-    if combined.null_count:
-        raise ValueError("a metric or labels are null")
+        if isinstance(combined, pa.ChunkedArray):
+            combined = combined.chunk(0) if combined.num_chunks else pa.array([], kind).dictionary_encode()
     return combined.indices.to_numpy(), [str(value) for value in combined.dictionary.to_pylist()]
 
 
-def _milliseconds(column: pa.ChunkedArray, path: Path) -> Ints:
+def _milliseconds(column: pa.ChunkedArray) -> Ints:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
     elif not pa.types.is_integer(column.type):
-        raise SourceError(
-            f"the column timestamp is {column.type}",
-            place=str(path),
-            remedy="write it as integers in milliseconds since 1970, or as a timestamp",
-        )
+        raise TypeError(f"timestamp is {column.type}; write integers in milliseconds since 1970, or timestamps")
     return np.ascontiguousarray(column.to_numpy(), dtype=np.int64)
 
 
-def _labels(text: str, path: Path) -> tuple[tuple[str, str], ...]:
+def _labels(text: str) -> Labels:
     try:
         decoded = json.loads(text)
-        if not isinstance(decoded, dict):
-            raise ValueError("no object")
-    except ValueError as error:
-        raise SourceError(
-            f"the labels {text[:60]!r} are no JSON object", place=str(path), remedy='write {"label": "value"}'
-        ) from error
-    return sorted_labels({str(name): str(value) for name, value in decoded.items()})
+    except (ValueError, RecursionError):
+        decoded = None
+    if not isinstance(decoded, dict) or not all(isinstance(value, str) for value in decoded.values()):
+        raise ValueError(f"the labels {text[:60]!r} are no JSON object of texts")
+    return sorted_labels(decoded)
