@@ -80,6 +80,8 @@ def _latency(sli: Latency, path: Path, findings: Findings) -> None:
         findings.say((*path, "metric"), "the histogram's name ends before _bucket", sli.metric.removesuffix("_bucket"))
     if not 0 < sli.quantile < 1:
         findings.say((*path, "quantile"), f"a quantile of {sli.quantile:g} is impossible", "such as 0.95")
+    if "le" in sli.matchers:
+        findings.say((*path, "matchers", "le"), "le is the histogram's own label", "threshold chooses the bucket")
     _positive(sli.unit_seconds, (*path, "unit_seconds"), findings)
 
 
@@ -108,6 +110,10 @@ def _expression(expression: str, path: Path, findings: Findings) -> None:
     if not expression.strip():
         findings.say(path, "the expression is empty")
         return
+    if "$window" not in expression:
+        # A range of its own counts events several times, or not at all, wherever it differs from the bucket.
+        hint = "as in sum(increase(jobs_total[$window])), where it stands for the bucket's length"
+        findings.say(path, "the expression does not hold $window", hint)
     try:
         import promql_parser
     except ModuleNotFoundError:
@@ -121,6 +127,14 @@ def _expression(expression: str, path: Path, findings: Findings) -> None:
 def _selector(metric: str, matchers: Matchers, path: Path, findings: Findings) -> None:
     _metric(metric, (*path, "metric"), findings)
     _matchers(matchers, (*path, "matchers"), findings)
+
+
+def check_sum_label(label: str, path: Path, findings: Findings) -> None:
+    """Notes a label that series can't be summed over."""
+    if not _LABEL.fullmatch(label):
+        findings.say(path, f"{label[:80]!r} can't be a label's name", "letters, digits and _")
+    elif label in ("le", "quantile", "__name__"):
+        findings.say(path, f"series that differ in {label} can't be summed", "name labels such as route or method")
 
 
 def _metric(metric: str, path: Path, findings: Findings) -> None:
@@ -143,7 +157,9 @@ def _matchers(matchers: Matchers, path: Path, findings: Findings) -> None:
             findings.say(here, f"{label} matches nothing", "a list means any of its values: name one")
         else:
             for index, value in enumerate(values):
-                _pattern(value, (*here, index), findings)
+                if value.startswith(("=~", "!~", "!=")):
+                    hint = 'for patterns write one regular expression, such as "=~a|b.*"'
+                    findings.say((*here, index), f"{value[:80]!r} in a list is taken by the letter", hint)
 
 
 def _pattern(value: str, path: Path, findings: Findings) -> None:

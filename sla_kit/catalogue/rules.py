@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
-from sla_kit.catalogue.indicator_rules import check_indicator
+from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
 from sla_kit.catalogue.model import Catalogue, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
 from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
@@ -19,6 +19,10 @@ from sla_kit.catalogue.occasion_rules import check_occasion
 from sla_kit.catalogue.places import Findings, Path, Places, nearest
 from sla_kit.errors import Mistake
 
+LONGEST_WINDOW = 10 * 365 * 86_400
+#: What must not stand in a file that is shared: webhooks and tokens of Slack, and passwords in addresses.
+_SECRET = re.compile(r"hooks\.slack\.com|\bxox[a-z]-|\bxapp-|://[^/\s@]*:[^/\s@]*@", re.IGNORECASE)
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -58,6 +62,9 @@ class _Rules:
         self._url(catalogue.runbooks, ("runbooks",))
         for key in ("services", "promises", "contacts", "severities"):
             self._unique(getattr(catalogue, key), (key,), key)
+        for index, label in enumerate(catalogue.sum_labels):
+            check_sum_label(label, ("sum_labels", index), self.findings)
+        self._contacts()
         self._policy(catalogue.policy, ("policy",))
         for index, service in enumerate(catalogue.services):
             self._service(service, ("services", index))
@@ -149,6 +156,8 @@ class _Rules:
             if not self.findings.places.broken(("bucket",)):
                 short = f"a window of {window.rolling:g} s is shorter than a bucket ({self.catalogue.bucket:g} s)"
                 self.findings.say((*path, "rolling"), short)
+        elif window.rolling is not None and window.rolling > LONGEST_WINDOW:
+            self.findings.say((*path, "rolling"), "a window is ten years at most")  # each bucket of it is an event
         elif window.rolling is not None and window.rolling != int(window.rolling):
             self.findings.say((*path, "rolling"), "a window must be whole seconds")
         if window.timezone:
@@ -156,6 +165,19 @@ class _Rules:
 
     def _slices(self, slo: Slo, sli: Sli, path: Path) -> None:
         say, bucket = self.findings.say, self.catalogue.bucket
+        counted = isinstance(sli, Requests | LatencySli | PromqlSli | Recovery)
+        if isinstance(sli, Recovery) and slo.budgeting not in (None, "occurrences"):
+            say((*path, "budgeting"), "outages are counted one by one, not by time slices", "leave budgeting out")
+        elif slo.budgeting == "occurrences" or (slo.budgeting is None and counted):
+            if self.findings.places.broken((*path, "budgeting")):
+                return
+            for key in ("slice", "slice_target"):
+                if getattr(slo, key):
+                    say((*path, key), f"{key} means nothing where events are counted", "add budgeting: timeslices")
+            return
+        if slo.window.rolling is not None and slo.slice > slo.window.rolling:
+            say((*path, "slice"), f"a slice of {slo.slice:g} s is longer than the window ({slo.window.rolling:g} s)")
+            return
         known_bucket = bucket > 0 and not self.findings.places.broken(("bucket",))
         if slo.slice and known_bucket and (slo.slice < 0 or slo.slice % bucket):
             say((*path, "slice"), f"a slice of {slo.slice:g} s is no multiple of the bucket ({bucket:g} s)")
@@ -190,6 +212,16 @@ class _Rules:
             self.findings.say(here, f"{sli.of} can't time its own recovery", "name the SLO whose outages count")
         elif isinstance(judged, Recovery):
             self.findings.say(here, f"{sli.of} is a recovery itself", "name the SLO whose outages count")
+
+    def _contacts(self) -> None:
+        for index, contact in enumerate(self.catalogue.contacts):
+            for key in ("email", "slack", "pagerduty"):
+                address, path = getattr(contact, key), ("contacts", index, key)
+                if _SECRET.search(address):  # which is not repeated in the message
+                    hint = "name a channel or a rotation; secrets come from the environment or from files"
+                    self.findings.say(path, f"{key} looks like a secret", hint)
+                elif key == "email" and address and not _EMAIL.fullmatch(address):
+                    self.findings.say(path, f"{address[:80]!r} is no e-mail address", "such as platform@example.com")
 
     # --- what stands beside the services ----------------------------------------------------------------------------
 

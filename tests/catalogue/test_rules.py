@@ -225,7 +225,7 @@ services:
       label: {kind: probe, matchers: {the-job: api}}  #! can't be a label's name
       name: {kind: probe, matchers: {__name__: up}}  #! stands under metric
       regex: {kind: probe, matchers: {job: "=~("}}  #! no regular expression
-      list: {kind: probe, matchers: {job: [a, "!~["]}}  #! no regular expression
+      list: {kind: probe, matchers: {job: [a, "!~["]}}  #! taken by the letter
       none: {kind: probe, matchers: {job: []}}  #! matches nothing
       ahead: {kind: probe, matchers: {job: "=~a(?!b)"}}  #! lookaround
       again: {kind: probe, matchers: {job: '=~(a)\\1'}}  #! lookaround or a reference
@@ -240,9 +240,9 @@ services:
       free: {kind: bound, metric: lag}  #! needs a min or a max
       swapped: {kind: bound, metric: lag, min: 2, max: 1}  #! min (2) is above max (1)
       equal: {kind: bound, metric: lag, min: 1, max: 1}
-      lone: {kind: promql, total: sum(up)}  #! good or bad beside total
-      twice: {kind: promql, total: sum(up), good: up, bad: up}  #! good or bad beside total
-      empty: {kind: promql, total: "", good: up}  #! the expression is empty
+      lone: {kind: promql, total: "sum(rate(a[$window]))"}  #! good or bad beside total
+      twice: {kind: promql, total: "a[$window]", good: "a[$window]", bad: "a[$window]"}  #! good or bad beside total
+      empty: {kind: promql, total: "", good: "a[$window]"}  #! the expression is empty
       query: {kind: promql, total: "sum(increase(a_total[$window]))", good: "sum(increase(b_total[$window]))"}
       "spaced name": {kind: probe}  #! can't be a name
     slos:

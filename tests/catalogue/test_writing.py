@@ -43,7 +43,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | s
 )
 _SHARES = st.floats(0.001, 0.999)
 _SECONDS = st.integers(1, 10**8).map(float) | st.floats(0.001, 1e9)
-_VALUES = _TEXT.filter(lambda text: not text.startswith(("=~", "!~")))
+_VALUES = _TEXT.filter(lambda text: not text.startswith(("=~", "!~", "!=")))
 _MATCHERS = st.dictionaries(
     st.from_regex(r"[a-z][a-z_]{0,5}", fullmatch=True), _VALUES | st.lists(_VALUES, min_size=1, max_size=3), max_size=3
 )
@@ -55,7 +55,7 @@ _SLIS: st.SearchStrategy[Sli] = st.one_of(
     st.builds(Freshness, metric=st.just("t"), max_age=_SECONDS),
     st.builds(LastDuration, metric=st.just("t"), max=_SECONDS, completed_metric=st.none() | st.just("c")),
     st.builds(Bound, metric=st.just("g"), min=_BOUNDS),
-    st.just(Promql(total="sum(up)", good="sum(up == 1)")),
+    st.just(Promql(total="sum(increase(a[$window]))", good="sum(increase(b[$window]))")),
 )
 _SLOS = st.builds(
     Slo,
