@@ -83,7 +83,7 @@ def read(path: Path) -> History:
                 place=str(path),
                 remedy=f"a recording's name ends in {', '.join(_SUFFIXES)}",
             )
-        parts = [read(one) for one in files.values()]
+        parts = [read(files[stem]) for stem in sorted(files)]
         return parts[0] if len(parts) == 1 else _merged(parts)
     if path.name.endswith(".parquet"):
         from sla_kit.history import parquet
@@ -102,7 +102,7 @@ def _stem(path: Path) -> str:
 
 
 def _merged(parts: Sequence[History]) -> History:
-    """Several recordings as one; of two samples of one series at the same time the later recording's counts."""
+    """Several recordings as one; of two samples of one series at the same time that of the later recording counts."""
     pieces: dict[tuple[str, tuple[tuple[str, str], ...]], list[Series]] = {}
     for part in parts:
         for one in part.series:
