@@ -82,10 +82,7 @@ def evaluate_range(history: History, expression: str, grid: Grid) -> Floats:
     what is no PromQL, what is beyond the subset of docs/history.md, and what Prometheus refuses too.
     """
     text = expression.replace("$window", f"{grid.step}s")
-    try:
-        tree = pq.parse(text)
-    except ValueError as error:
-        raise SourceError(f"this is no PromQL: {error}", place=text, remedy="correct the expression") from error
+    tree = _parsed(text)
     result = np.full(grid.count, np.nan)
     try:
         for begun in range(0, max(grid.count, 1), _PIECE):
@@ -95,7 +92,21 @@ def evaluate_range(history: History, expression: str, grid: Grid) -> Floats:
         raise SourceError(
             str(error), place=text, remedy="aggregate the sides (sum by …) so that each series matches one"
         ) from error
+    except (OverflowError, RecursionError) as error:
+        raise SourceError(
+            f"the expression is beyond what can be evaluated: {error}", place=text, remedy="simplify it"
+        ) from error
     return result
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return pq.parse(text)
+    except BaseException as error:
+        # The parser panics over durations beyond measure, and its panic is no Exception.
+        if not isinstance(error, (ValueError, OverflowError)) and type(error).__name__ != "PanicException":
+            raise
+        raise SourceError(f"this is no PromQL: {error}", place=text, remedy="correct the expression") from error
 
 
 def _summed(value: Value, text: str) -> Floats:
@@ -173,7 +184,11 @@ class _Evaluation:
     def _shifted(self, selector: Any) -> Ints:
         if selector.at is not None:
             raise self._unsupported("the modifier @")
-        return self.ends - (_milliseconds(selector.offset) if selector.offset is not None else 0)
+        try:
+            offset = selector.offset
+        except (ValueError, OverflowError) as error:
+            raise self._unsupported("so long an offset") from error
+        return self.ends - (_milliseconds(offset) if offset is not None else 0)
 
     def _series(self, node: Any) -> list[Series]:
         if node.matchers.or_matchers:

@@ -129,6 +129,14 @@ def test_what_is_no_promql_is_refused(expression: str) -> None:
         values(expression)
 
 
+@pytest.mark.parametrize(
+    "expression", ["x[99999999y]", "x offset 99999999y", "x offset 1e999", "(" * 3000 + "x" + ")" * 3000]
+)
+def test_what_is_beyond_measure_is_refused(expression: str) -> None:
+    with pytest.raises(SourceError):
+        values(expression)
+
+
 def test_a_text_has_no_values() -> None:
     with pytest.raises(SourceError, match="text"):
         values('"text"')
