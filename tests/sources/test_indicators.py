@@ -254,7 +254,15 @@ def test_indicators_that_share_a_metric_share_their_queries() -> None:
     found = dict(fetch_timelines(reader, keys, Grid(START, STEP, 2)))
     assert len(found) == 3
     assert found[keys[0]] is found[keys[2]]
-    assert len(reader.asked) == 3  # all events once, and each bad side
+    assert len(reader.asked) == 1  # the bad side of each is among all events
+
+
+def test_labels_that_tell_bad_events_apart_are_not_summed_away() -> None:
+    sum_labels = ("code", "route")
+    reader = Bucketed([hits("200", [1, 2]), hits("503", [0, 1])])
+    [(_, timeline)] = fetch_timelines(reader, [Indicator(("api", "x"), REQUESTS, sum_labels)], Grid(START, STEP, 2))
+    assert [query.sum_labels for query in reader.asked] == [("route",)]
+    assert timeline.bad.tolist() == [0, 1]
 
 
 def test_recovery_is_not_read_from_a_source() -> None:
