@@ -1,12 +1,12 @@
 """The 30-day report for many services on a real Prometheus, beside one query per SLO and window in series.
 
 ``python -m bench.report [--services 100] [--bucket 5m]`` fills a Prometheus with 30 days of 100 services (two
-processes each, requests by route and status, a latency histogram) and evaluates ten SLOs per service over 30 days:
+process each, requests by route and status, a latency histogram) and evaluates ten SLOs per service over 30 days:
 
 - ours: `sla_kit.evaluate`, which asks for the bucketed counters once and computes every window, burn rate, incident
   and heat map from them;
 - the peer: for each SLO and window one ratio of increases, asked one after another through prometheus-api-client, the
-  way of slo-generator, for the window of the report and the alert windows of an error-budget policy.
+  way of slo-generator, for the report's window and those of the burn-rate alerts, which our evaluation gives too.
 
 Both run in this process against the same server; the table gives queries, seconds and their ratios.
 """
@@ -29,9 +29,10 @@ from tests.servers import prometheus
 DAYS = 30
 END = 1_790_000_000 // 86400 * 86400
 ROUTES = ("/games", "/teams", "/login")
-CODES = {"200": 0.985, "404": 0.01, "429": 0.004, "500": 0.001}
-BOUNDS = {"0.05": 0.60, "0.1": 0.93, "0.25": 0.97, "0.5": 0.99, "1.0": 0.998, "+Inf": 1.0}
-PEER_WINDOWS = ("1h", "1d", "7d", "30d")
+CODES = {"200": 0.985, "404": 0.01, "500": 0.005}
+BOUNDS = {"0.05": 0.60, "0.1": 0.93, "0.25": 0.97, "1.0": 0.998, "+Inf": 1.0}
+#: The windows whose figures our one evaluation gives: the report's own, and those of the burn-rate alerts.
+PEER_WINDOWS = ("5m", "30m", "1h", "6h", "3d", "30d")
 
 
 def write_history(path: Path, services: int, processes: int, scrape: int) -> int:
@@ -42,9 +43,9 @@ def write_history(path: Path, services: int, processes: int, scrape: int) -> int
     stamps = [f" {stamp}\n" for stamp in times.tolist()]
     samples = 0
 
-    def write_series(labels: str, metric: str, per_second: float) -> None:
+    def write_series(labels: str, metric: str, events: np.ndarray) -> None:  # type: ignore[type-arg]
         nonlocal samples
-        counter = np.cumsum(random.poisson(per_second * scrape * day)).tolist()
+        counter = np.cumsum(events).tolist()
         head = f"{metric}{{{labels}}} "
         out.write("".join([f"{head}{value}{stamp}" for value, stamp in zip(counter, stamps, strict=True)]))
         samples += len(counter)
@@ -56,29 +57,34 @@ def write_history(path: Path, services: int, processes: int, scrape: int) -> int
                 for route in ROUTES:
                     for code, share in CODES.items():
                         who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
-                        write_series(f'{who},route="{route}",code="{code}"', "http_requests_total", 5 * share)
+                        events = random.poisson(5 * share * scrape * day)
+                        write_series(f'{who},route="{route}",code="{code}"', "http_requests_total", events)
         out.write("# TYPE http_request_duration_seconds histogram\n")
         for service in range(services):
             for process in range(processes):
+                under, before = np.zeros(times.size, dtype=np.int64), 0.0
                 for bound, share in BOUNDS.items():
                     who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
-                    write_series(f'{who},le="{bound}"', "http_request_duration_seconds_bucket", 15 * share)
+                    under = under + random.poisson(15 * (share - before) * scrape * day)
+                    before = share
+                    write_series(f'{who},le="{bound}"', "http_request_duration_seconds_bucket", under)
         out.write("# EOF\n")
     return samples
 
 
 def catalogue_of(services: int, bucket: float) -> Catalogue:
-    """Ten SLOs a service: four on its requests, six on its latency."""
+    """Ten SLOs a service: five on its requests, five on its latency."""
     indicators: dict[str, Callable[[str], Sli]] = {
         "availability": lambda name: _requests(name, "=~5.."),
         "not-found": lambda name: _requests(name, "404"),
-        "throttled": lambda name: _requests(name, "429"),
-        "errors": lambda name: _requests(name, "=~5.."),
+        "refused": lambda name: _requests(name, "=~4.."),
+        "errors": lambda name: _requests(name, "=~[45].."),
     }
-    for threshold in (0.05, 0.1, 0.25, 0.5, 1.0):
+    for threshold in (0.05, 0.1, 0.25, 1.0):
         indicators[f"under-{threshold:g}s"] = lambda name, threshold=threshold: _latency(name, threshold)  # type: ignore[misc]
-    indicators["slowest"] = lambda name: _latency(name, 1.0)
-    objectives = [0.998, 0.98, 0.99, 0.9985, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995]
+    indicators["answered"] = lambda name: _requests(name, "=~[^2]..")
+    indicators["quick-enough"] = lambda name: _latency(name, 0.25)
+    objectives = [0.99, 0.98, 0.98, 0.98, 0.5, 0.9, 0.95, 0.99, 0.98, 0.9]
     return Catalogue(
         name="bench",
         bucket=bucket,
@@ -135,8 +141,8 @@ def run_peer(connect: PrometheusConnect, catalogue: Catalogue) -> tuple[int, dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=100)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--scrape", type=int, default=60, help="seconds between samples")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--scrape", type=int, default=15, help="seconds between samples")
     parser.add_argument("--bucket", type=int, nargs="*", default=[300, 60], help="our buckets, in seconds")
     parser.add_argument("--binary", default="2", help="2 (the distribution's) or 3")
     arguments = parser.parse_args()
