@@ -43,7 +43,7 @@ def write_history(path: Path, services: int, processes: int, scrape: int) -> int
     stamps = [f" {stamp}\n" for stamp in times.tolist()]
     samples = 0
 
-    def write_series(labels: str, metric: str, events: np.ndarray) -> None:  # type: ignore[type-arg]
+    def write_series(labels: str, metric: str, events: np.ndarray) -> None:
         nonlocal samples
         counter = np.cumsum(events).tolist()
         head = f"{metric}{{{labels}}} "

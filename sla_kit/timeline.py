@@ -15,9 +15,12 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``count`` buckets of ``step`` seconds. Bucket i covers the times t with ``start + i*step < t <= start + (i+1)*step``
-    (epoch seconds), open at the left and closed at the right as Prometheus reads a range. ``start`` is a multiple of
-    ``step``, so that every evaluation cuts time at the same places."""
+    """``count`` buckets of ``step`` seconds.
+
+    Bucket i covers the times t (epoch seconds) with ``start + i*step < t <= start + (i+1)*step``, open at the left and
+    closed at the right as Prometheus reads a range. ``start`` is a multiple of ``step``, so that every evaluation cuts
+    time at the same places.
+    """
 
     start: int
     step: int

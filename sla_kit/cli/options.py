@@ -11,7 +11,7 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class TimeType(click.ParamType):
+class TimeType(click.ParamType):  # type: ignore[type-arg]  # it can't be subscripted before click 8.2
     """A moment: RFC 3339 with its zone, or seconds since the epoch."""
 
     name = "time"

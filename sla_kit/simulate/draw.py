@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import erf, log, sqrt
 
 import numpy as np
 
 from sla_kit.history.store import Series
-from sla_kit.simulate.scenario import Burst, Gap, Latency, Scenario, Span, Workload
+from sla_kit.simulate.scenario import Latency, Scenario, Span, Workload
 from sla_kit.sources.series import sorted_labels
 from sla_kit.timeline import Floats, Ints, Mask
 
@@ -51,10 +51,11 @@ class _Life:
 def scrape_ends(scenario: Scenario) -> Floats:
     """The end of every scrape interval, epoch seconds, shape (n,)."""
     count = int(scenario.days * 86400 // scenario.scrape_interval)
-    return float(scenario.start) + float(scenario.scrape_interval) * np.arange(1, count + 1)
+    steps = np.arange(1, count + 1, dtype=np.float64)
+    return np.asarray(float(scenario.start) + float(scenario.scrape_interval) * steps, dtype=np.float64)
 
 
-def inside(ends: Floats, spans: list[Span] | list[Gap] | list[Burst]) -> Mask:
+def inside(ends: Floats, spans: Sequence[Span]) -> Mask:
     """Which scrape intervals end inside one of the spans, shape (n,)."""
     found = np.zeros(ends.size, dtype=np.bool_)
     for span in spans:
@@ -90,8 +91,14 @@ def draw(scenario: Scenario, workload: Workload, random: np.random.Generator) ->
     slow = np.ones(ends.size)
     for slowdown in workload.slowdowns:
         slow[inside(ends, [slowdown])] = slowdown.factor
-    truth = Truth(*(np.zeros(ends.size) for _ in range(5)), np.zeros((ends.size, bounds)))
-    truth.ends[:] = ends
+    truth = Truth(
+        ends=ends,
+        total=np.zeros(ends.size),
+        bad=np.zeros(ends.size),
+        unseen=np.zeros(ends.size),
+        unseen_bad=np.zeros(ends.size),
+        under=np.zeros((ends.size, bounds)),
+    )
     series: list[Series] = []
     for life in _lives(workload, pods, random, float(scenario.scrape_interval)):
         at = life.steps

@@ -25,7 +25,7 @@ class JobRun:
 def probe(scenario: Scenario, target: ProbeTarget) -> tuple[Series, dict[str, object]]:
     """A probe's series, and how many of its samples were up."""
     ends, visible = _scrapes(scenario)
-    up = (~inside(ends, list(target.down))).astype(np.float64)[visible]
+    up = (~inside(ends, target.down)).astype(np.float64)[visible]
     truth: dict[str, object] = {
         "metric": target.metric,
         "labels": target.labels,
