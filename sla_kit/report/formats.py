@@ -96,7 +96,8 @@ def points(change: float | None, objective: float | None = None) -> str:
 
 
 def count(number: float | None) -> str:
-    """A number of events: whole ones in groups of three, fractions (counts across a gap) with one decimal."""
+    """A number of events: whole ones in groups of three, fractions (counts across a gap) with one decimal, or with as
+    many as show that they are not nothing (the hundredth of an outage that a budget may allow)."""
     if number is None or not math.isfinite(number):
         return UNKNOWN
     exact = Decimal(repr(float(number)))
@@ -105,6 +106,8 @@ def count(number: float | None) -> str:
         rounded = _round(exact, 1)
         if rounded == rounded.to_integral_value():
             rounded = _round(exact, 0)
+        if not rounded and abs(exact) >= Decimal("0.0001"):
+            rounded = _round(exact, -exact.adjusted())
     return _signed(rounded)
 
 

@@ -87,7 +87,15 @@ def test_changes_are_in_percentage_points_with_a_sign(change: float | None, obje
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(1204, "1,204"), (0.4, "0.4"), (17.28, "17.3"), (1234.6, "1,235"), (-3, "−3"), (1e15, "1,000,000,000,000,000")],
+    [
+        (1204, "1,204"),
+        (0.4, "0.4"),
+        (17.28, "17.3"),
+        (0.013, "0.01"),
+        (1234.6, "1,235"),
+        (-3, "−3"),
+        (1e15, "1,000,000,000,000,000"),
+    ],
 )
 def test_counts_are_grouped_in_threes(number: float, text: str) -> None:
     assert formats.count(number) == text
