@@ -6,6 +6,7 @@ Exit codes: 0 done (for `status`: every promise met), 1 mistakes in the catalogu
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import Any
@@ -47,6 +48,7 @@ class _LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        _tell_of_retries()
         try:
             return super().invoke(ctx)
         except SlaKitError as error:
@@ -56,6 +58,22 @@ class _LazyGroup(click.Group):
             if missing in ("", "sla_kit"):
                 raise
             fail(MissingExtraError("this command", missing, _EXTRA_OF.get(missing, "report")))
+
+
+class _RetryNotice(logging.Handler):
+    """A line for a person who waits, where a library would log a record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        wait = getattr(record, "stamina.wait_for", None)
+        if wait is not None and sys.stderr.isatty():
+            click.echo(f"sla-kit: no answer; trying again in {wait:.1f} s", err=True)
+
+
+def _tell_of_retries() -> None:
+    logger = logging.getLogger("stamina")
+    if not any(isinstance(handler, _RetryNotice) for handler in logger.handlers):
+        logger.addHandler(_RetryNotice())
+        logger.propagate = False
 
 
 def fail(error: SlaKitError) -> None:

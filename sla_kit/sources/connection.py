@@ -157,7 +157,7 @@ class Connection:
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _AgainError(
-                f"the connection was lost or refused: {self._clean(error)}",
+                f"the connection was lost or refused: {self._clean(_root(error))}",
                 place=self.name,
                 remedy="check that the server runs and can be reached from here",
             ) from None
@@ -223,6 +223,16 @@ class Connection:
         for secret in self._secrets:
             cleaned = cleaned.replace(secret, "***")
         return cleaned
+
+
+def _root(error: BaseException) -> BaseException:
+    """What really happened, under the layers that pass it on."""
+    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    while isinstance(inner, BaseException):
+        error = inner
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    cause = error.__cause__ or error.__context__
+    return _root(cause) if isinstance(cause, OSError) else error
 
 
 def _again(error: Exception) -> bool | float:
