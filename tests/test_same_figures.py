@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_api_client import PrometheusConnect
 
 from sla_kit import evaluate
 from sla_kit.catalogue.model import (
@@ -157,6 +158,34 @@ def test_a_prometheus_and_a_recording_give_the_same_figures(
             document["slos"] = [slo for slo in document["slos"] if slo["slo"] != "expression"]
             document["incidents"] = [one for one in document["incidents"] if one["slo"] != "expression"]
     assert_same(served, recorded, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", prometheus_versions())
+def test_figures_are_prometheus_own_where_both_ask_the_same(name: str, recording: Path, tmp_path: Path) -> None:
+    at = START + 48 * HOUR
+    with server(name, recording, tmp_path) as url:
+        evaluation = evaluate(catalogue([]), url, DAY_WINDOW, at)
+        # Samples lie on the edges of this window only at its end: a millisecond less is the same range to 2 and 3.
+        asked = PrometheusConnect(url=url).custom_query("avg_over_time(probe_success[172799999ms])", {"time": at})
+    assert evaluation["api", "up-samples"].figure.sli == pytest.approx(float(asked[0]["value"][1]), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", prometheus_versions())
+def test_the_quantile_is_prometheus_histogram_quantile_of_the_same_counts(
+    name: str, recording: Path, tmp_path: Path
+) -> None:
+    # Between two moments without resets or new pods, so that the counters' plain differences are the events.
+    first, last = START + 13 * HOUR, START + 19 * HOUR
+    metric = 'http_request_duration_seconds_bucket{service="api"}'
+    with server(name, recording, tmp_path) as url:
+        [ours] = [
+            slo.figure.value
+            for slo in evaluate(catalogue([]), url, "6h", last).slos
+            if (slo.slo, slo.kind) == ("fast", "latency")
+        ]
+        expression = f"histogram_quantile(0.95, sum by (le) ({metric} - ({metric} offset {int(last - first)}s)))"
+        asked = PrometheusConnect(url=url).custom_query(expression, {"time": last})
+    assert ours == pytest.approx(float(asked[0]["value"][1]), rel=1e-9)
 
 
 def test_victoria_metrics_and_a_recording_give_the_same_figures(recording: Path, tmp_path: Path) -> None:
