@@ -16,6 +16,7 @@ from sla_kit.simulate.draw import Truth, draw
 from sla_kit.simulate.gauges import JobRun, gauge, job_series, probe, runs_of
 from sla_kit.simulate.scenario import Scenario, Workload, checked, load_scenario, packaged
 from sla_kit.sources import Progress, no_progress
+from sla_kit.timeline import Ints, Mask
 
 __all__ = ["Scenario", "Simulation", "load_scenario", "packaged", "simulate"]
 
@@ -38,10 +39,12 @@ class Simulation:
         text = folder / "history.om.gz"
         openmetrics.write(self.history, text, self.types())
         paths = [text]
+        table = folder / "history.parquet"
+        # One of an earlier simulation would be read in place of the text.
+        table.unlink(missing_ok=True)
         if find_spec("pyarrow") is not None:
             from sla_kit.history import parquet
 
-            table = folder / "history.parquet"
             parquet.write(self.history, table)
             paths.append(table)
         truth = folder / "truth.json"
@@ -114,39 +117,50 @@ def _together(series: list[Series]) -> list[Series]:
 
 
 def _service_truth(workload: Workload, counts: Truth) -> dict[str, Any]:
-    total, bad = float(counts.total.sum()), float(counts.bad.sum())
-    found: dict[str, Any] = {
-        "total": total,
-        "bad": bad,
-        "error_ratio": bad / total if total else None,
-        "unseen": float(counts.unseen.sum()),
-        "unseen_bad": float(counts.unseen_bad.sum()),
-        "days": _days(counts),
-        "outages": [],
-    }
-    for outage in workload.outages:
-        end = float(outage.start + outage.length)
-        requests, failed = counts.between(float(outage.start), end)
-        found["outages"].append({"start": float(outage.start), "end": end, "total": requests, "bad": failed})
-    if workload.latency is not None:
-        sums = counts.under.sum(axis=0)
-        found["under"] = {f"{bound:g}": float(sums[at]) for at, bound in enumerate(workload.latency.bounds)}
+    everything = np.ones(counts.ends.size, dtype=np.bool_)
+    found = _figures(workload, counts, everything)
+    found["error_ratio"] = found["bad"] / found["total"] if found["total"] else None
+    # A step belongs to the day in which it begins.
+    days = ((counts.ends - 1e-3) // 86400).astype(np.int64)
+    found["days"] = [
+        {"day": datetime.fromtimestamp(day * 86400, UTC).date().isoformat(), **_figures(workload, counts, days == day)}
+        for day in np.unique(days).tolist()
+    ]
+    found["outages"] = [
+        {"start": outage.start, "end": outage.start + outage.length, "total": float(total), "bad": float(bad)}
+        for outage, (total, bad) in zip(workload.outages, counts.outages, strict=True)
+    ]
     return found
 
 
-def _days(counts: Truth) -> list[dict[str, Any]]:
-    days = ((counts.ends - 1e-3) // 86400).astype(np.int64)
-    first = int(days[0]) if days.size else 0
-    totals = np.bincount(days - first, weights=counts.total)
-    bads = np.bincount(days - first, weights=counts.bad)
-    return [
-        {
-            "day": datetime.fromtimestamp((first + at) * 86400, UTC).date().isoformat(),
-            "total": float(totals[at]),
-            "bad": float(bads[at]),
-        }
-        for at in range(len(totals))
-    ]
+def _figures(workload: Workload, counts: Truth, steps: Mask) -> dict[str, Any]:
+    """The true figures of some steps."""
+    found: dict[str, Any] = {
+        "total": float(counts.total[steps].sum()),
+        "bad": float(counts.bad[steps].sum()),
+        "unseen": float(counts.unseen[steps].sum()),
+        "unseen_bad": float(counts.unseen_bad[steps].sum()),
+    }
+    if workload.latency is not None:
+        bounds = [float(bound) for bound in workload.latency.bounds]
+        under = counts.under[steps].sum(axis=0)
+        found["under"] = {f"{bound:g}": float(count) for bound, count in zip(bounds, under, strict=True)}
+        found["p95"] = _quantile(0.95, bounds, under, found["total"])
+    return found
+
+
+def _quantile(quantile: float, bounds: list[float], under: Ints, total: float) -> float | None:
+    """The quantile of drawn buckets as Prometheus's histogram_quantile estimates it: linear within the bucket, the
+    highest bound for what lies above all; None where there were no requests."""
+    rank = quantile * total
+    if not total:
+        return None
+    column = int(np.searchsorted(under, rank))
+    if column == len(bounds):
+        return bounds[-1]
+    low = float(under[column - 1]) if column else 0.0
+    lower = bounds[column - 1] if column else 0.0
+    return lower + (bounds[column] - lower) * (rank - low) / (float(under[column]) - low)
 
 
 def _run_truth(run: JobRun) -> dict[str, float]:

@@ -1,4 +1,9 @@
-"""Draws the requests of a workload, and what a scrape sees of them."""
+"""Draws the requests of a workload, and what the scrapes see of them.
+
+The life of a process is cut into pieces at every moment that matters (the ends of the steps, its scrapes, restarts, the
+edges of outages and slowdowns) and the events of each piece are drawn. Every label and bucket divides those same
+events, a sample is the sum of the pieces before it, and the truth is the sum of pieces: nothing is rounded to a scrape.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from math import erf, log, sqrt
 import numpy as np
 
 from sla_kit.history.store import Series
-from sla_kit.simulate.scenario import Latency, Scenario, Span, Workload
+from sla_kit.simulate.scenario import Burst, Latency, Scenario, Span, Workload
 from sla_kit.sources.series import sorted_labels
 from sla_kit.timeline import Floats, Ints, Mask
 
@@ -21,31 +26,75 @@ _Z95 = 1.6448536269514722
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was drawn for a workload, by scrape: ``ends`` (n,) epoch seconds of the scrape that could see the events
-    first; ``total``, ``bad`` and ``unseen`` (n,) events; ``under`` (n, bounds) those at or under each bound.
-    ``unseen`` events no scrape ever saw: their process ended or restarted before the next one."""
+    """What was drawn for a workload, by step: ``ends`` (n,) the steps' ends, epoch seconds; ``total``, ``bad`` and the
+    unseen (n,) events in the step; ``under`` (n, bounds) those at or under each latency bound; ``outages`` the requests
+    and bad requests of each declared outage.
+
+    Unseen are the events that no sample ever shows, from the last scrape before a process restarts, ends, or before
+    the history does; where a restart is hidden because the counter has already passed its old value, also as many
+    events as that.
+    """
 
     ends: Floats
-    total: Floats
-    bad: Floats
-    unseen: Floats
-    unseen_bad: Floats
-    under: Floats
+    total: Ints
+    bad: Ints
+    unseen: Ints
+    unseen_bad: Ints
+    under: Ints
+    outages: list[tuple[int, int]]
 
     def between(self, start: float, end: float) -> tuple[float, float]:
-        """Requests and bad requests in (start, end]."""
+        """Requests and bad requests in the steps that end in (start, end]."""
         inside = (self.ends > start) & (self.ends <= end)
         return float(self.total[inside].sum()), float(self.bad[inside].sum())
 
 
 @dataclass(frozen=True, slots=True)
 class _Life:
-    """One process from its first scrape step to its last, and how many processes share the traffic then."""
+    """A process from the begin of its first step to the end of its last. ``phase_ms`` before each one's end is its
+    scrape."""
 
     instance: str
+    number: int
     phase_ms: int
     steps: slice
-    vanishes: bool  # before the scrape of its last step
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The pieces of a life: piece k is (``edges``[k], ``edges``[k + 1]], ms.
+
+    ``step`` is the scenario's step that each lies in; ``scrapes`` the index of the edge at each scrape that succeeds;
+    ``starts`` the first piece of each run of the process, between restarts.
+    """
+
+    edges: Ints
+    step: Ints
+    scrapes: Ints
+    starts: Ints
+
+    def middles(self) -> Floats:
+        """The middle of each piece, epoch seconds."""
+        return (self.edges[1:] + self.edges[:-1]) / 2000.0
+
+    def sampled(self, events: Ints) -> tuple[Ints, Ints]:
+        """A counter's value at each scrape, from its events by piece; and by piece the events that no sample shows.
+
+        What the samples show is the sum of their increases, from zero, each fall being a restart from zero. Scrapes
+        that find nothing counted yet are taken to find no series.
+        """
+        so_far = np.concatenate(([0], np.cumsum(events)))
+        # A scrape at the very moment of a restart still finds the old process.
+        begun = self.starts[np.searchsorted(self.starts, self.scrapes) - 1]
+        values = so_far[self.scrapes] - so_far[begun]
+        shown = values > 0
+        after, at = values[shown], self.scrapes[shown]
+        before = np.concatenate(([0], after[:-1]))
+        increases = np.where(after < before, after, after - before)
+        unseen = np.zeros(events.size, dtype=np.int64)
+        unseen[at - 1] = np.diff(so_far[at], prepend=0) - increases
+        unseen[-1] += so_far[-1] - (so_far[at[-1]] if at.size else 0)
+        return values, unseen
 
 
 def scrape_ends(scenario: Scenario) -> Floats:
@@ -55,11 +104,11 @@ def scrape_ends(scenario: Scenario) -> Floats:
     return np.asarray(float(scenario.start) + float(scenario.scrape_interval) * steps, dtype=np.float64)
 
 
-def inside(ends: Floats, spans: Sequence[Span]) -> Mask:
-    """Which scrape intervals end inside one of the spans, shape (n,)."""
-    found = np.zeros(ends.size, dtype=np.bool_)
+def inside(moments: Floats, spans: Sequence[Span]) -> Mask:
+    """Which moments lie in one of the spans, after its start and up to its end, shape (n,)."""
+    found = np.zeros(moments.size, dtype=np.bool_)
     for span in spans:
-        found |= (ends > span.start) & (ends <= span.start + span.length)
+        found |= (moments > span.start) & (moments <= span.start + span.length)
     return found
 
 
@@ -70,7 +119,8 @@ def rate_of(scenario: Scenario, workload: Workload, ends: Floats) -> Floats:
     weekday = (ends // 86400 + 4) % 7  # 0 is a Sunday: the epoch was a Thursday
     rate = np.where((weekday == 0) | (weekday == 6), rate * workload.weekend, rate)
     factor = np.ones(ends.size)
-    for burst in scenario.events if workload.bursts else []:
+    bursts: Sequence[Burst] = scenario.events if workload.bursts else []
+    for burst in bursts:
         ramp = max(float(burst.ramp), 1e-9)
         risen = np.clip(np.minimum(ends - burst.start, burst.start + burst.length - ends) / ramp, 0, 1)
         factor = np.maximum(factor, 1 + (burst.factor - 1) * risen)
@@ -82,88 +132,81 @@ def draw(scenario: Scenario, workload: Workload, random: np.random.Generator) ->
     ends = scrape_ends(scenario)
     rate = rate_of(scenario, workload, ends)
     pods = _pods(workload, rate, float(scenario.scrape_interval))
-    errors = np.full(ends.size, workload.error_ratio)
-    for outage in workload.outages:
-        errors[inside(ends, [outage])] = outage.error_ratio
-    hidden = inside(ends, [gap for gap in scenario.gaps if not gap.services or workload.name in gap.services])
     latency = workload.latency
-    bounds = len(latency.bounds) if latency else 0
-    slow = np.ones(ends.size)
-    for slowdown in workload.slowdowns:
-        slow[inside(ends, [slowdown])] = slowdown.factor
-    truth = Truth(
-        ends=ends,
-        total=np.zeros(ends.size),
-        bad=np.zeros(ends.size),
-        unseen=np.zeros(ends.size),
-        unseen_bad=np.zeros(ends.size),
-        under=np.zeros((ends.size, bounds)),
-    )
+    tally = _Tally(ends.size, len(latency.bounds) if latency else 0, len(workload.outages))
     series: list[Series] = []
     for life in _lives(workload, pods, random, float(scenario.scrape_interval)):
-        at = life.steps
-        mean = rate[at] * float(scenario.scrape_interval) / pods[at]
-        total = random.poisson(mean)
-        bad = random.binomial(total, errors[at])
+        pieces = _cut(scenario, workload, life, ends)
+        middles = pieces.middles()
+        mean = (rate / pods)[pieces.step] * np.diff(pieces.edges) / 1000
+        total = random.poisson(mean).astype(np.int64)
+        errors = np.full(total.size, float(workload.error_ratio))
+        for outage in workload.outages:
+            errors[inside(middles, [outage])] = outage.error_ratio
+        bad = random.binomial(total, errors)
+        tally.count(tally.total, pieces, total)
+        tally.count(tally.bad, pieces, bad)
+        for number, outage in enumerate(workload.outages):
+            there = inside(middles, [outage])
+            tally.outages[number] += (int(total[there].sum()), int(bad[there].sum()))
         by_code = _shared(total - bad, workload.codes, random)
         by_code[workload.bad_code] = by_code.get(workload.bad_code, 0) + bad
-        starts, lost = _resets(scenario, workload, life, total, ends[at], random)
-        visible = ~hidden[at]
-        if life.vanishes:
-            visible[-1] = False
-            lost = lost.copy()
-            lost[-1] = 1.0
-        times = np.rint(ends[at] * 1000).astype(np.int64) - life.phase_ms
-        for labels, counts in _split(workload, by_code, random):
-            counted = _counter(counts, starts, lost, random)
+        for labels, events in _split(workload, by_code, random):
+            value, unseen = pieces.sampled(events)
+            tally.count(tally.unseen, pieces, unseen)
             if labels[workload.status_label] == workload.bad_code:
-                truth.unseen_bad[at] += counts - counted.seen
-            truth.unseen[at] += counts - counted.seen
-            there = visible & (counted.value > 0)
-            if there.any():
-                full = sorted_labels({**workload.labels, workload.instance_label: life.instance, **labels})
-                series.append(Series(workload.metric, full, times[there], counted.value[there]))
-        truth.total[at] += total
-        truth.bad[at] += bad
+                tally.count(tally.unseen_bad, pieces, unseen)
+            # Client libraries show a combination of labels from its first event on, and not before.
+            full = {**workload.labels, workload.instance_label: life.instance, **labels}
+            series.append(_series(workload.metric, full, pieces, value, value > 0))
         if latency is not None:
-            observed, drawn = _histogram(workload, latency, life, total, slow[at], starts, lost, visible, times, random)
-            series.extend(observed)
-            truth.under[at] += drawn
-    return series, truth
+            slow = np.ones(total.size)
+            for slowdown in workload.slowdowns:
+                slow[inside(middles, [slowdown])] = slowdown.factor
+            labels = workload.labels if latency.labels is None else latency.labels
+            buckets = _buckets(latency, total, slow, random)
+            for column in range(len(latency.bounds)):
+                tally.count(tally.under[:, column], pieces, buckets[:, : column + 1].sum(axis=1))
+            series.extend(_histogram(latency, {**labels, workload.instance_label: life.instance}, pieces, buckets))
+    return [one for one in series if one.times.size], tally.truth(ends)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """A counter's value at each scrape, and the events of each step that it ever counted."""
+class _Tally:
+    """The truth while it is being counted; the arrays are as in `Truth`."""
 
-    value: Floats
-    seen: Floats
+    def __init__(self, steps: int, bounds: int, outages: int) -> None:
+        self.total, self.bad, self.unseen, self.unseen_bad = (np.zeros(steps, dtype=np.int64) for _ in range(4))
+        self.under = np.zeros((steps, bounds), dtype=np.int64)
+        self.outages = np.zeros((outages, 2), dtype=np.int64)
+
+    @staticmethod
+    def count(into: Ints, pieces: _Pieces, events: Ints) -> None:
+        """Adds the events of pieces to their steps."""
+        first = np.flatnonzero(np.diff(pieces.step, prepend=-1))
+        into[pieces.step[first]] += np.add.reduceat(events, first)
+
+    def truth(self, ends: Floats) -> Truth:
+        """What was counted."""
+        outages = [(int(total), int(bad)) for total, bad in self.outages]
+        return Truth(ends, self.total, self.bad, self.unseen, self.unseen_bad, self.under, outages)
 
 
-def _counter(counts: Ints, starts: Ints, lost: Floats, random: np.random.Generator) -> _Counted:
-    """``starts`` are the steps in which the process begins anew, ``lost`` the share of a step's events before that."""
-    seen = counts.astype(np.float64)
-    for step in np.flatnonzero(lost):
-        seen[step] -= random.binomial(int(counts[step]), lost[step])
-    value = np.cumsum(seen)
-    for step in starts:
-        value[step:] -= value[step] - seen[step]
-    return _Counted(value, seen)
-
-
-def _resets(
-    scenario: Scenario, workload: Workload, life: _Life, total: Ints, ends: Floats, random: np.random.Generator
-) -> tuple[Ints, Floats]:
-    """The steps of a life in which its process restarts, and the share of each step's events that is lost by it."""
-    lost = np.zeros(total.size)
-    starts = []
-    number = life.instance.removeprefix(f"{workload.name}-").split("-")
-    for restart in workload.restarts:
-        step = int(np.searchsorted(ends, float(restart.at)))
-        if number == [str(restart.pod)] and 0 < step < total.size:
-            starts.append(step)
-            lost[step] = 1 - (ends[step] - float(restart.at)) / float(scenario.scrape_interval)
-    return np.array(sorted(starts), dtype=np.int64), lost
+def _cut(scenario: Scenario, workload: Workload, life: _Life, ends: Floats) -> _Pieces:
+    """The pieces of a life."""
+    step_ends = np.rint(ends[life.steps] * 1000).astype(np.int64)
+    interval = round(float(scenario.scrape_interval) * 1000)
+    scrapes = step_ends - life.phase_ms
+    begin, end = int(step_ends[0]) - interval, int(step_ends[-1])
+    spans: list[Span] = [*workload.outages, *workload.slowdowns]
+    restarts = [round(restart.at * 1000) for restart in workload.restarts if restart.pod == life.number]
+    cuts = [round(moment * 1000) for span in spans for moment in (span.start, span.start + span.length)]
+    edges = np.unique(np.concatenate((step_ends, scrapes, [begin, end], cuts, restarts))).astype(np.int64)
+    edges = edges[(edges >= begin) & (edges <= end)]
+    step = np.searchsorted(step_ends, edges[1:]) + (life.steps.start or 0)
+    starts = np.unique([0, *(np.searchsorted(edges, at) for at in restarts if begin < at < end)])
+    gaps = [gap for gap in scenario.gaps if not gap.services or workload.name in gap.services]
+    kept = ~inside(scrapes / 1000, gaps)
+    return _Pieces(edges, step, np.searchsorted(edges, scrapes[kept]), starts)
 
 
 def _pods(workload: Workload, rate: Floats, interval: float) -> Ints:
@@ -182,8 +225,8 @@ def _lives(workload: Workload, pods: Ints, random: np.random.Generator, interval
         edges = np.flatnonzero(there[1:] != there[:-1])
         for run, (first, last) in enumerate(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)):
             name = f"{workload.name}-{number}" if number < workload.pods else f"{workload.name}-{number}-{run}"
-            phase = int(random.integers(0, int(interval * 1000)))
-            yield _Life(name, phase, slice(first, last), vanishes=number >= workload.pods)
+            phase = int(random.integers(0, int(interval * 1000)))  # less than an interval: never at the begin of a step
+            yield _Life(name, number, phase, slice(first, last))
 
 
 def _shared(counts: Ints, shares: dict[str, float], random: np.random.Generator) -> dict[str, Ints]:
@@ -212,58 +255,36 @@ def _split(
     yield from parts
 
 
-def _histogram(
-    workload: Workload,
-    latency: Latency,
-    life: _Life,
-    total: Ints,
-    slow: Floats,
-    starts: Ints,
-    lost: Floats,
-    visible: Mask,
-    times: Ints,
-    random: np.random.Generator,
-) -> tuple[list[Series], Floats]:
-    """The histogram's series of one process, and the events at or under each bound, shape (steps, bounds)."""
-    labels = workload.labels if latency.labels is None else latency.labels
-    base = {**labels, workload.instance_label: life.instance}
-    below = np.zeros((total.size, len(latency.bounds)))
-    series = []
-    left = total.copy()
-    under = np.zeros(total.size, dtype=np.int64)
-    before = np.zeros(total.size)
-    counted_sum = np.zeros(total.size)
-    lower = 0.0
+def _buckets(latency: Latency, total: Ints, slow: Floats, random: np.random.Generator) -> Ints:
+    """The events of each piece by bucket, not cumulative, the last one without an upper bound: (pieces, bounds + 1)."""
+    found = np.zeros((total.size, len(latency.bounds) + 1), dtype=np.int64)
+    left, before = total.copy(), np.zeros(total.size)
     for column, bound in enumerate(latency.bounds):
         share = _share_under(latency, bound, slow)
         ratio = np.divide(share - before, 1 - before, out=np.zeros(total.size), where=before < 1)
-        taken = random.binomial(left, np.clip(ratio, 0, 1))
-        under, left, before = under + taken, left - taken, share
-        below[:, column] = under
-        counted_sum += taken * (lower + bound) / 2
-        lower = bound
-        # The same share is lost everywhere, so that the buckets stay in order.
-        value = _cumulated(under * (1 - lost), starts)
-        text = f"{bound:g}"
-        series.append(_seen(f"{latency.metric}_bucket", {**base, "le": text}, times, value, visible))
-    everything = _cumulated(total * (1 - lost), starts)
-    series.append(_seen(f"{latency.metric}_bucket", {**base, "le": "+Inf"}, times, everything, visible))
-    series.append(_seen(f"{latency.metric}_count", base, times, everything, visible))
-    seconds = _cumulated((counted_sum + left * lower * 1.5) * (1 - lost), starts)
-    series.append(_seen(f"{latency.metric}_sum", base, times, seconds, visible))
-    return [one for one in series if one.times.size], below
+        found[:, column] = random.binomial(left, np.clip(ratio, 0, 1))
+        left, before = left - found[:, column], share
+    found[:, -1] = left
+    return found
 
 
-def _cumulated(events: Floats, starts: Ints) -> Floats:
-    value = np.cumsum(events)
-    for step in starts:
-        value[step:] -= value[step] - events[step]
-    return value
+def _histogram(latency: Latency, labels: dict[str, str], pieces: _Pieces, buckets: Ints) -> Iterator[Series]:
+    """The series of a histogram: a process shows all of its buckets from the beginning."""
+    values = np.stack([pieces.sampled(buckets[:, column])[0] for column in range(buckets.shape[1])], axis=1)
+    always = np.ones(pieces.scrapes.size, dtype=np.bool_)
+    below = np.cumsum(values, axis=1)
+    for column, bound in enumerate([*(f"{bound:g}" for bound in latency.bounds), "+Inf"]):
+        yield _series(f"{latency.metric}_bucket", {**labels, "le": bound}, pieces, below[:, column], always)
+    yield _series(f"{latency.metric}_count", labels, pieces, below[:, -1], always)
+    # A request is taken to last as long as the middle of its bucket, one above all bounds half as long again.
+    bounds = np.array([0.0, *latency.bounds])
+    middles = np.append((bounds[1:] + bounds[:-1]) / 2, bounds[-1] * 1.5)
+    yield _series(f"{latency.metric}_sum", labels, pieces, np.round(values @ middles, 6), always)
 
 
-def _seen(metric: str, labels: dict[str, str], times: Ints, value: Floats, visible: Mask) -> Series:
-    rounded = value if metric.endswith("_sum") else np.rint(value)
-    return Series(metric, sorted_labels(labels), times[visible], rounded[visible])
+def _series(metric: str, labels: dict[str, str], pieces: _Pieces, values: Ints | Floats, shown: Mask) -> Series:
+    times = pieces.edges[pieces.scrapes]
+    return Series(metric, sorted_labels(labels), times[shown], values[shown].astype(np.float64))
 
 
 def _share_under(latency: Latency, bound: float, slow: Floats) -> Floats:
