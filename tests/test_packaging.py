@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 #: One worker builds the wheel, for all tests of it.
-pytestmark = pytest.mark.xdist_group("packaging")
+pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -91,7 +91,18 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(clean: Path,
     assert "Traceback" not in result.stderr
 
 
-def test_every_package_imports_with_everything_installed(tmp_path: Path) -> None:
-    code = f"import importlib\nfor name in {PACKAGES}: importlib.import_module(name)"
+def test_every_package_of_the_wheel_imports_with_everything_installed(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "full", with_pip=True)
+    python = tmp_path / "full" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[all]"], check=True, timeout=600)
+    code = f"import importlib, sla_kit\nfor name in {PACKAGES}: importlib.import_module(name)\nprint(sla_kit.__file__)"
+    result = run(python, "-c", code, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(str(tmp_path))
+
+
+def test_every_package_imports_from_the_editable_install(tmp_path: Path) -> None:
+    code = f"import importlib, sla_kit\nfor name in {PACKAGES}: importlib.import_module(name)\nprint(sla_kit.__file__)"
     result = run(Path(sys.executable), "-c", code, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(str(ROOT))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sla_kit.cli.progress import progress_bar
+from sla_kit.cli.progress import progress_bar, working
 
 
 @click.command()
@@ -37,10 +37,12 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
         kept = out if keep_history else Path(scratch)
         with progress_bar("simulating 30 days") as progress:
             simulation = simulate(load_scenario("astralfield"), progress)
+        with working("recording what a Prometheus would have scraped"):
             written = simulation.write(kept)
         with progress_bar("evaluating") as progress:
             evaluation = evaluate(catalogue, kept, window, progress=progress)
         render_status(evaluation, Console())
-        paths = write(evaluation, out, ("html", "md", "json", "csv"))
+        with working("writing the report"):
+            paths = write(evaluation, out, ("html", "md", "json", "csv"))
     for path in [*paths, *(written if keep_history else [])]:
         click.echo(str(path))

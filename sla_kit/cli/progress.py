@@ -46,3 +46,14 @@ def progress_bar(title: str, console: Console | None = None) -> Iterator[Report]
     finally:
         if started:
             bar.stop()
+
+
+@contextmanager
+def working(title: str, console: Console | None = None) -> Iterator[None]:
+    """A spinner with a title while a block runs of which nobody knows how far it is."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(title):
+        yield

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sla_kit.cli.options import catalogue_options, source_options
-from sla_kit.cli.progress import progress_bar
+from sla_kit.cli.progress import progress_bar, working
 
 FORMATS = ("html", "md", "json", "csv")
 
@@ -59,5 +59,7 @@ def report(
     with progress_bar("reading") as progress:
         evaluation = evaluate(loaded, source, window, at, progress)
     wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in formats)
-    for path in write(evaluation, out, wanted):
+    with working("writing the report"):
+        paths = write(evaluation, out, wanted)
+    for path in paths:
         click.echo(str(path))

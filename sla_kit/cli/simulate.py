@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sla_kit.cli.progress import progress_bar
+from sla_kit.cli.progress import progress_bar, working
 from sla_kit.errors import ScenarioError
 
 
@@ -48,7 +48,7 @@ def simulate(scenario: str, out: Path, seed: int | None, days: float | None, for
         wanted = msgspec.structs.replace(wanted, days=days)
     with progress_bar("drawing") as progress:
         simulation = drawn(wanted, progress)
-    with progress_bar("writing"):
+    with working("writing"):
         paths = simulation.write(out)
     for path in paths:
         click.echo(str(path))
