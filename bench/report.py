@@ -16,7 +16,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,11 @@ from prometheus_api_client import PrometheusConnect
 
 from sla_kit import evaluate
 from sla_kit.catalogue.model import Catalogue, Latency, Requests, Service, Sli, Slo, Window
+from sla_kit.timeline import Ints
 from tests.servers import prometheus
 
 DAYS = 30
+PIECE_DAYS = 5
 END = 1_790_000_000 // 86400 * 86400
 ROUTES = ("/games", "/teams", "/login")
 CODES = {"200": 0.985, "404": 0.01, "500": 0.005}
@@ -35,41 +38,64 @@ BOUNDS = {"0.05": 0.60, "0.1": 0.93, "0.25": 0.97, "1.0": 0.998, "+Inf": 1.0}
 PEER_WINDOWS = ("5m", "30m", "1h", "6h", "3d", "30d")
 
 
-def write_history(path: Path, services: int, processes: int, scrape: int) -> int:
-    """Writes an OpenMetrics history and returns its number of samples."""
-    times = np.arange(END - DAYS * 86400 + scrape, END + 1, scrape)
-    day = 1 + 0.8 * np.sin((times % 86400) / 86400 * 2 * np.pi)
-    random = np.random.default_rng(7)
-    stamps = [f" {stamp}\n" for stamp in times.tolist()]
-    samples = 0
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One series of the history: its line up to the value, and its events per second."""
 
-    def write_series(labels: str, metric: str, events: np.ndarray) -> None:
-        nonlocal samples
-        counter = np.cumsum(events).tolist()
-        head = f"{metric}{{{labels}}} "
-        out.write("".join([f"{head}{value}{stamp}" for value, stamp in zip(counter, stamps, strict=True)]))
-        samples += len(counter)
+    head: str
+    per_second: float
 
-    with path.open("w") as out:
-        out.write("# TYPE http_requests counter\n")
-        for service in range(services):
-            for process in range(processes):
-                for route in ROUTES:
-                    for code, share in CODES.items():
-                        who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
-                        events = random.poisson(5 * share * scrape * day)
-                        write_series(f'{who},route="{route}",code="{code}"', "http_requests_total", events)
-        out.write("# TYPE http_request_duration_seconds histogram\n")
-        for service in range(services):
-            for process in range(processes):
-                under, before = np.zeros(times.size, dtype=np.int64), 0.0
-                for bound, share in BOUNDS.items():
-                    who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
-                    under = under + random.poisson(15 * (share - before) * scrape * day)
-                    before = share
-                    write_series(f'{who},le="{bound}"', "http_request_duration_seconds_bucket", under)
-        out.write("# EOF\n")
-    return samples
+
+def counters(services: int, processes: int) -> tuple[list[Counter], list[list[Counter]]]:
+    """The request counters, and the histograms' buckets, each list of which counts what the one before it counts and
+    more."""
+    plain, buckets = [], []
+    for service in range(services):
+        for process in range(processes):
+            who = f'service="svc{service}",instance="10.0.{service}.{process}:80"'
+            for route in ROUTES:
+                for code, share in CODES.items():
+                    plain.append(Counter(f'http_requests_total{{{who},route="{route}",code="{code}"}} ', 5 * share))
+            shares = [0.0, *BOUNDS.values()]
+            buckets.append(
+                [
+                    Counter(f'http_request_duration_seconds_bucket{{{who},le="{le}"}} ', 15 * (share - less))
+                    for le, share, less in zip(BOUNDS, BOUNDS.values(), shares[:-1], strict=True)
+                ]
+            )
+    return plain, buckets
+
+
+def write_history(folder: Path, services: int, processes: int, scrape: int) -> Iterator[Path]:
+    """Writes the history as OpenMetrics, a few days at a time, for a month of it would not fit into memory."""
+    plain, buckets = counters(services, processes)
+    totals: dict[str, int] = {}
+    path = folder / "history.om"
+    for piece in range(0, DAYS, PIECE_DAYS):
+        begin = END - (DAYS - piece) * 86400
+        times = np.arange(begin + scrape, begin + PIECE_DAYS * 86400 + 1, scrape)
+        day = 1 + 0.8 * np.sin((times % 86400) / 86400 * 2 * np.pi)
+        random = np.random.default_rng((7, piece))
+        stamps = [f" {stamp}\n" for stamp in times.tolist()]
+
+        def lines(counter: Counter, events: Ints, stamps: list[str] = stamps) -> str:
+            values = (np.cumsum(events) + totals.get(counter.head, 0)).tolist()
+            totals[counter.head] = values[-1]
+            return "".join([f"{counter.head}{value}{stamp}" for value, stamp in zip(values, stamps, strict=True)])
+
+        with path.open("w") as out:
+            out.write("# TYPE http_requests counter\n")
+            for counter in plain:
+                out.write(lines(counter, random.poisson(counter.per_second * scrape * day)))
+            out.write("# TYPE http_request_duration_seconds histogram\n")
+            for histogram in buckets:
+                events = np.zeros(times.size, dtype=np.int64)
+                for counter in histogram:
+                    events = events + random.poisson(counter.per_second * scrape * day)
+                    out.write(lines(counter, events))
+            out.write("# EOF\n")
+        yield path
+    path.unlink()
 
 
 def catalogue_of(services: int, bucket: float) -> Catalogue:
@@ -147,12 +173,12 @@ def main() -> None:
     parser.add_argument("--binary", default="2", help="2 (the distribution's) or 3")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        history = Path(scratch) / "history.om"
         begun = time.perf_counter()
-        samples = write_history(history, arguments.services, arguments.processes, arguments.scrape)
+        history = write_history(Path(scratch), arguments.services, arguments.processes, arguments.scrape)
         with prometheus(version=arguments.binary, openmetrics=history) as server:
-            history.unlink()
-            print(f"{samples / 1e6:.0f} M samples, filled in {time.perf_counter() - begun:.0f} s")
+            series = arguments.services * arguments.processes * (len(ROUTES) * len(CODES) + len(BOUNDS))
+            samples = series * DAYS * 86400 // arguments.scrape
+            print(f"{series} series, {samples / 1e6:.0f} M samples, filled in {time.perf_counter() - begun:.0f} s")
             connect = PrometheusConnect(url=server.url)
             catalogue = catalogue_of(arguments.services, 60)
             begun = time.perf_counter()

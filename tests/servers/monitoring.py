@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +59,12 @@ def prometheus(
     *,
     config: str = "",
     data: Path | None = None,
-    openmetrics: Path | None = None,
+    openmetrics: Path | Iterable[Path] = (),
     flags: Sequence[str] = (),
     web_config: str = "",
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Prometheus]:
-    """A Prometheus that holds the samples of an OpenMetrics file (``.gz`` too).
+    """A Prometheus that holds the samples of an OpenMetrics file (``.gz`` too), or of several, taken one by one.
 
     ``config`` is the text of its prometheus.yml (without it nothing is scraped), ``web_config`` of its web.config.file
     (TLS, basic authentication; ``tls`` is then what a client of it needs). Whatever the samples' age, none is dropped.
@@ -75,8 +75,8 @@ def prometheus(
     with _folder(data, "prometheus") as folder:
         store = folder / "tsdb"
         store.mkdir(parents=True, exist_ok=True)
-        if openmetrics is not None:
-            _backfill(program, openmetrics, store)
+        for one in [openmetrics] if isinstance(openmetrics, Path) else openmetrics:
+            _backfill(program, one, store)
         settings = folder / "prometheus.yml"
         settings.write_text(config or _NO_SCRAPES)
         more = list(flags)
