@@ -17,7 +17,7 @@ import msgspec
 from sla_kit.catalogue.model import Catalogue, Window
 from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
 from sla_kit.catalogue.places import Path, Places, nearest
-from sla_kit.catalogue.quantities import parse_duration, parse_number, parse_ratio
+from sla_kit.catalogue.quantities import meant_duration, parse_duration, parse_number, parse_ratio
 from sla_kit.errors import Mistake
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -88,7 +88,8 @@ class _Decoder:
             if child is None:
                 if each.required:
                     if key not in guesses and (path or self.whole):
-                        self.mistakes.append(node.place.mistake(f"{_label(path) or 'the catalogue'} has no {key}"))
+                        missing = f"{_label(path) or 'the catalogue'} has no {key}"
+                        self.mistakes.append(node.place.mistake(missing, node.hint))
                     self.places.mark_broken((*path, key))
                     values[each.name] = _stand_in(each.type)
                 elif key in guesses:
@@ -135,7 +136,7 @@ class _Decoder:
         by_tag = {each.__struct_config__.tag: each for each in structs}
         tag = node.get(field)
         if tag is None:
-            raise self._wrong(node, f"{_label(path)} has no {field}", f"one of {', '.join(by_tag)}")
+            raise self._wrong(node, f"{_label(path)} has no {field}", node.hint or f"one of {', '.join(by_tag)}")
         if not isinstance(tag, Scalar) or tag.text not in by_tag:
             text = tag.text if isinstance(tag, Scalar) else ""
             raise self._wrong(tag, f"unknown {field} {_quoted(text)}", nearest(text, by_tag))
@@ -176,7 +177,8 @@ class _Decoder:
             return Window(rolling=parse_duration(node.text))
         except ValueError:
             close = nearest(node.text, _PERIODS)
-            hint = close if close.startswith("did") else f"30d, or one of {', '.join(_PERIODS)}"
+            hint = close if close.startswith("did") else meant_duration(node.text)
+            hint = hint or f"30d, or one of {', '.join(_PERIODS)}"
             raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} is not a window", hint) from None
 
     def _scalar(self, node: Scalar, form: str, wanted: Any, path: Path) -> Any:
@@ -202,6 +204,10 @@ class _Decoder:
             return int(number) if wanted is int else number
         except (ValueError, ArithmeticError) as error:
             reason = str(error) if form != "ratio" else "is not a share"
+            if form == "duration":
+                hint = meant_duration(node.text) or hint
+            elif form == "ratio" and re.fullmatch(r"\s*\d+,\d+\s*%?\s*", node.text):
+                hint = f"write {node.text.strip().replace(',', '.')}"
             raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} {reason}", hint) from None
 
     def _bad_name(self, node: Scalar) -> None:

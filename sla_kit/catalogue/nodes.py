@@ -40,10 +40,12 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A mapping: each key's text with the key's own place and its value, in the order of the file."""
+    """A mapping: each key's text with the key's own place and its value, in the order of the file. ``hint`` may
+    explain a key that is missing."""
 
     place: Place
     entries: dict[str, tuple[Place, Node]]
+    hint: str = ""
 
     def get(self, key: str) -> Node | None:
         """The value of a key, None where it is not there."""

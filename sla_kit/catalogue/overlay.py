@@ -7,6 +7,7 @@ as a mapping from name to changes. Other lists and scalars replace what the base
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import get_args
 
 from sla_kit.catalogue.model import Sli
@@ -97,9 +98,10 @@ def _by_name(base: Sequence, over: Sequence, mistakes: list[Mistake]) -> Sequenc
     items = list(base.items)
     known = {_name(item): index for index, item in enumerate(items)}
     for change in over.items:
-        index = known.get(_name(change))
+        name = _name(change)
+        index = known.get(name)
         if index is None:
-            items.append(change)
+            items.append(_added(change, name or "", known))
         else:
             items[index] = _merged(items[index], change, mistakes)
     return Sequence(base.place, tuple(items))
@@ -120,7 +122,15 @@ def _keyed(base: Sequence, over: Mapping, mistakes: list[Mistake]) -> Sequence:
             items[index] = _merged(items[index], change, mistakes)
         elif isinstance(change, Mapping):
             own = {"name": (place, Scalar(place, name, "str")), **change.entries}
-            items.append(Mapping(place, own))
+            items.append(_added(Mapping(place, own), name, known))
         else:
             mistakes.append(change.place.mistake(f"{name} must be a mapping"))
     return Sequence(base.place, tuple(item for item in items if item is not None))
+
+
+def _added(item: Node, name: str, known: Iterable[str | None]) -> Node:
+    """Something that only the overlay has, with a hint in case its name is a slip."""
+    if not isinstance(item, Mapping):
+        return item
+    close = nearest(name, [each for each in known if each])
+    return Mapping(item.place, item.entries, f"the base has no {name}" + (f": {close}" if close[:3] == "did" else ""))

@@ -17,6 +17,15 @@ UNITS: dict[str, int | Decimal] = {
     "ms": Decimal("0.001"),
 }
 
+_WORDS = {
+    "(milliseconds?|millis|msecs?)": "ms",
+    "(seconds?|secs?)": "s",
+    "(minutes?|mins?)": "m",
+    "(hours?|hrs?)": "h",
+    "days?": "d",
+    "(weeks?|wks?)": "w",
+    "(years?|yrs?)": "y",
+}
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w|y)\s*", re.ASCII)
 
@@ -53,6 +62,15 @@ def parse_duration(text: str) -> float:
     if not bare or not math.isfinite(seconds):
         raise ValueError("is not a duration")
     return seconds
+
+
+def meant_duration(text: str) -> str:
+    """The hint for a duration in words, such as "15 min" or "1 hour 30 minutes"; empty where it is none."""
+    short = text.strip().lower()
+    for word, unit in _WORDS.items():
+        short = re.sub(rf"(?<=[\d\s]){word}\b", unit, short)
+    short = re.sub(r"\s+|,|\band\b", "", short)
+    return f"write {short}" if re.fullmatch(f"({_PART.pattern})+", short) and len(short) < 40 else ""
 
 
 def parse_ratio(text: str) -> float:

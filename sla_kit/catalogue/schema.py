@@ -16,7 +16,6 @@ from sla_kit.catalogue.model import Catalogue, Window
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = r"^\s*(\d+(\.\d+)?|(\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)\s*)+)\s*$"
-_SET_BY_LOADING = ("folder", "environment")
 _OVERLAID = "Overlay"
 
 _Schema = dict[str, Any]
@@ -36,11 +35,11 @@ def json_schema() -> _Schema:
             definitions[name]["description"] = _prose(definition["description"])
     definitions[Window.__name__] = _window(definitions[Window.__name__])
     whole = definitions.pop(Catalogue.__name__)
-    for key in _SET_BY_LOADING:
-        del whole["properties"][key]
+    del whole["properties"]["folder"]  # set by loading
+    laid = {**whole, "properties": {key: value for key, value in whole["properties"].items() if key != "environment"}}
     overlays = {
         _OVERLAID + name: _partial(definition, definitions)
-        for name, definition in {**definitions, "": whole}.items()
+        for name, definition in {**definitions, "": laid}.items()
         if name != Window.__name__
     }
     return {

@@ -32,3 +32,33 @@ def checked_apart(path: Path) -> str:
 def test_nesting_without_end_is_a_mistake_and_no_crash(tmp_path: Path, text: str) -> None:
     (tmp_path / "sla.yml").write_text(text)
     assert "is nested too deeply" in checked_apart(tmp_path / "sla.yml")
+
+
+@pytest.mark.parametrize("part", ["-", "(", "a+", "abs("])
+def test_expressions_without_end_are_a_mistake_and_no_crash(tmp_path: Path, part: str) -> None:
+    (tmp_path / "sla.yml").write_text(f"""\
+name: shop
+services:
+  - name: api
+    slos:
+      - name: a
+        objective: 99%
+        sli: {{kind: promql, total: "{part * 30_000}a[$window]", good: "a[$window]"}}
+""")
+    assert "is longer than 4000 letters" in checked_apart(tmp_path / "sla.yml")
+
+
+@pytest.mark.parametrize("part", ["-", "(", "a+", "abs("])
+def test_the_longest_expression_that_is_parsed_ends_no_process(tmp_path: Path, part: str) -> None:
+    expression = part * ((4000 - len("a[$window]")) // len(part)) + "a[$window]"
+    assert len(expression) <= 4000
+    (tmp_path / "sla.yml").write_text(f"""\
+name: shop
+services:
+  - name: api
+    slos:
+      - name: a
+        objective: 101%
+        sli: {{kind: promql, total: "{expression}", good: "a[$window]"}}
+""")
+    checked_apart(tmp_path / "sla.yml")

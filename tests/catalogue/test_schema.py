@@ -85,6 +85,7 @@ def test_each_file_of_the_example_is_valid_by_itself(path: Path) -> None:
     [
         small(),
         small(bucket=60),
+        small(environment="production"),
         small(bucket="1m30s"),
         with_slo(objective=0.999),
         with_slo(objective="99.9"),

@@ -90,6 +90,37 @@ services:
 """)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("15 min", "15m"),
+        ("1 hour 30 minutes", "1h30m"),
+        ("100 msec", "100ms"),
+        ("2 Weeks and 1 Day", "2w1d"),
+        ("90 secs", "90s"),
+    ],
+)
+def test_durations_in_words_are_told_how_they_are_written(written: str, meant: str) -> None:
+    for text in (
+        GOOD.replace("window: month", f"window: {written}"),
+        GOOD.replace("{kind: probe}", f"{{kind: freshness, metric: a, max_age: {written}}}"),
+    ):
+        [found] = mistakes_of(text)
+        assert found.hint == f"write {meant}", found
+
+
+def test_a_decimal_comma_is_told_how_it_is_written() -> None:
+    [found] = mistakes_of(GOOD.replace("99.9%", "'99,9 %'"))
+    assert found.hint == "write 99.9 %"
+
+
+@pytest.mark.parametrize("slos", ["{reachble: {objective: 98%}}", "[{name: reachble, objective: 98%}]"])
+def test_a_slip_in_an_overlay_names_what_it_should_lie_on(slos: str) -> None:
+    [found] = mistakes_of(f"{GOOD}environments: {{dev: {{services: {{api: {{slos: {slos}}}}}}}}}\n")
+    assert (found.line, found.message) == (13, "an entry of slos has no sli")
+    assert found.hint == "the base has no reachble: did you mean reachable?"
+
+
 @pytest.mark.parametrize("window", ["11y", "99999999y", "1e12"])
 def test_windows_that_no_history_can_fill(window: str) -> None:
     assert_marked(f"""\
