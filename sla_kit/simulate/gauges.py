@@ -47,7 +47,7 @@ def gauge(scenario: Scenario, wanted: Gauge, random: np.random.Generator) -> Ser
 
 
 def runs_of(scenario: Scenario, job: Job, random: np.random.Generator) -> list[JobRun]:
-    """The runs that succeed, from one before the history begins, so that its first day knows of one."""
+    """The runs that succeed until the history ends, from one before it begins, so that its first day knows of one."""
     unusual = {run.day: float(run.seconds) for run in job.unusual}
     runs = []
     day = int(scenario.start // 86400) - job.every
@@ -55,8 +55,9 @@ def runs_of(scenario: Scenario, job: Job, random: np.random.Generator) -> list[J
         begun = day * 86400 + job.hour * 3600
         name = datetime.fromtimestamp(begun, UTC).date().isoformat()
         seconds = unusual.get(name, float(job.seconds) * float(random.uniform(0.9, 1.1)))
-        if name not in job.missed:
-            runs.append(JobRun(round(begun + seconds), round(seconds, 3)))
+        completed = float(round(begun + seconds))
+        if name not in job.missed and completed <= scenario.end:
+            runs.append(JobRun(completed, round(seconds, 3)))
         day += job.every
     return runs
 

@@ -16,8 +16,10 @@ import yaml
 from msgspec import Struct, field
 
 from sla_kit.errors import ScenarioError
+from sla_kit.simulate.checking import faults
 
 _LENGTH = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_REMEDY = "docs/simulate.md lists what a scenario holds"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -198,8 +200,7 @@ def load_scenario(name: str | Path) -> Scenario:
         place = f"{name}:{mark.line + 1}" if mark else str(name)
         raise ScenarioError(f"this is no YAML: {getattr(error, 'problem', error)}", place=place) from error
     except msgspec.ValidationError as error:
-        remedy = "docs/simulate.md lists what a scenario holds"
-        raise ScenarioError(str(error), place=str(name), remedy=remedy) from error
+        raise ScenarioError(str(error), place=str(name), remedy=_REMEDY) from error
 
 
 def _converted(raw: Any) -> Scenario:
@@ -211,21 +212,26 @@ _MOMENTS = ("start", "at")
 _LENGTHS = ("length", "ramp", "scrape_interval", "seconds")
 
 
-def _prepared(raw: Any) -> Any:
+def _prepared(raw: Any, place: str = "$") -> Any:
     """The tree with moments and lengths as numbers, and the days of jobs as text."""
     if isinstance(raw, dict):
-        return {str(key): _value(str(key), value) for key, value in raw.items()}
-    return [_prepared(item) for item in raw] if isinstance(raw, list) else raw
+        return {str(key): _value(str(key), value, f"{place}.{key}") for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_prepared(item, f"{place}[{number}]") for number, item in enumerate(raw)]
+    return raw
 
 
-def _value(key: str, value: Any) -> Any:
-    if key in _MOMENTS and not isinstance(value, dict | list):
-        return _moment(value)
-    if key in _LENGTHS and not isinstance(value, dict | list):
-        return _length(value)
+def _value(key: str, value: Any, place: str) -> Any:
+    try:
+        if key in _MOMENTS and not isinstance(value, dict | list):
+            return _moment(value)
+        if key in _LENGTHS and not isinstance(value, dict | list):
+            return _length(value)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{error} - at `{place}`") from None
     if key == "day" or (key == "missed" and isinstance(value, list)):
         return [str(item) for item in value] if isinstance(value, list) else str(value)
-    return _prepared(value)
+    return _prepared(value, place)
 
 
 def _moment(value: Any) -> float:
@@ -249,33 +255,8 @@ def _length(value: Any) -> float:
 
 
 def checked(scenario: Scenario, place: str = "scenario") -> Scenario:
-    """The scenario, if it can be drawn; `ScenarioError` otherwise."""
-
-    def refuse(what: str) -> None:
-        raise ScenarioError(what, place=place, remedy="docs/simulate.md lists what a scenario holds")
-
-    if not 0 < scenario.days <= 3660:
-        refuse(f"days is {scenario.days}; it must be above 0, and ten years at most")
-    if scenario.scrape_interval < 1:
-        refuse(f"scrape_interval is {scenario.scrape_interval} s; it must be a second or more")
-    names = [service.name for service in scenario.services]
-    if len(set(names)) < len(names):
-        refuse("two services have the same name")
-    for service in scenario.services:
-        if service.rps < 0 or not 0 <= service.error_ratio <= 1:
-            refuse(f"{service.name}: rps must not be negative, and error_ratio be from 0 to 1")
-        if not 1 <= service.pods <= service.pods_most:
-            refuse(f"{service.name}: pods must be 1 or more, and pods_most not fewer")
-        shares = [service.codes, *service.split.values()]
-        if any(abs(sum(share.values()) - 1) > 1e-6 or min(share.values(), default=0) < 0 for share in shares):
-            refuse(f"{service.name}: the shares of codes, and of each label in split, must add up to 1")
-        for outage in service.outages:
-            if not 0 <= outage.error_ratio <= 1:
-                refuse(f"{service.name}: an outage's error_ratio must be from 0 to 1")
-        if service.latency is not None and not 0 < service.latency.median < service.latency.p95:
-            refuse(f"{service.name}: the latency's median must be above 0 and below its p95")
-    for gap in scenario.gaps:
-        for name in gap.services:
-            if name not in names:
-                refuse(f"a gap names the service {name!r}, which the scenario does not have")
+    """The scenario, if it can be drawn; a `ScenarioError` that tells every fault with its place otherwise."""
+    found = [f"{where}: {what}" for where, what in faults(scenario)]
+    if found:
+        raise ScenarioError("; ".join(found), place=place, remedy=_REMEDY)
     return scenario
