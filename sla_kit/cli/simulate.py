@@ -17,7 +17,7 @@ from sla_kit.errors import ScenarioError
     help="The folder to write into.",
 )  # fmt: skip
 @click.option("--seed", type=int, help="Draw other numbers than the scenario's own seed would.")
-@click.option("--days", type=float, help="Simulate this many days instead.")
+@click.option("--days", type=float, help="Simulate this many days from the start instead.")
 @click.option("--force", is_flag=True, help="Overwrite a history that is there.")
 def simulate(scenario: str, out: Path, seed: int | None, days: float | None, force: bool) -> None:
     """Draws a history from SCENARIO, a YAML file (docs/simulate.md) or the name of one that comes with sla-kit:
