@@ -73,6 +73,11 @@ class Places:
         return path not in self._partial and not self.broken(path)
 
 
+def dotted(path: Path) -> str:
+    """A path as Python writes it: services[0].slos[1].objective."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The hint for a name that is none of the known ones."""
     names = list(dict.fromkeys(known))
@@ -98,7 +103,10 @@ class Findings:
     def say(self, path: Path, message: str, hint: str = "") -> None:
         """Notes a mistake, unless the part is a stand-in for something that was already told."""
         if not self.places.broken(path):
-            self.mistakes.append(self.places.find(path).mistake(message, hint))
+            place = self.places.find(path)
+            if place == PYTHON and path:
+                message = f"{dotted(path)}: {message}"
+            self.mistakes.append(place.mistake(message, hint))
 
     def expect(self, name: str, known: Iterable[str], path: Path, what: str, pools: Iterable[Path]) -> bool:
         """Whether ``name``, written at ``path``, is known; ``pools`` are where such names are declared."""

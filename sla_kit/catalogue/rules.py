@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
+from sla_kit.catalogue.conforming import check_types
 from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
 from sla_kit.catalogue.model import Catalogue, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
 from sla_kit.catalogue.model import Latency as LatencySli
@@ -34,12 +35,16 @@ class _Named(Protocol):
 def check_catalogue(
     catalogue: Catalogue, places: Places | None = None, environments: Sequence[str] | None = None
 ) -> list[Mistake]:
-    """Every mistake of meaning, in order; those of a catalogue built in Python stand in "<python>", line 0.
+    """Every mistake of meaning, in order. Those of a catalogue built in Python stand in "<python>", line 0, and begin
+    with what they concern ("services[0].slos[1].objective"); values of a wrong type come first and alone.
 
     ``environments`` are those that routes may name, None where that is not known.
     """
     rules = _Rules(catalogue, places, environments)
-    rules.check()
+    if places is None:
+        check_types(catalogue, rules.findings)
+    if not rules.findings.mistakes:
+        rules.check()
     return sorted(set(rules.findings.mistakes))
 
 
@@ -49,10 +54,11 @@ class _Rules:
         self.environments = environments
         self.findings = Findings(places)
         self.in_python = places is None  # decoding checks the form of names that are written
-        self.services = {service.name: index for index, service in enumerate(catalogue.services)}
+        self.services: dict[str, int] = {}
 
     def check(self) -> None:
         catalogue, say = self.catalogue, self.findings.say
+        self.services = {service.name: index for index, service in enumerate(catalogue.services)}
         if not catalogue.name.strip():
             say(("name",), "the catalogue's name is empty")
         bucket = catalogue.bucket
