@@ -218,11 +218,19 @@ class _Reading:
             match = _PAIR.match(body, position)
             if match is None:
                 raise self._wrong(head, 0, line, "its labels can't be read")
-            key, value = match.groups()
-            if key is None:
-                metric = _text(value)  # a quoted name of Prometheus 3: {"http.requests", code="200"}
+            key, raw = match.groups()
+            try:
+                label = None if key is None else _text(key[1:-1] if key.startswith(b'"') else key)
+                value = _text(raw)
+            except UnicodeDecodeError:
+                # To read them with a stand-in would make one series of several.
+                raise self._wrong(head, 0, line, "its labels are no UTF-8") from None
+            if label in labels:
+                raise self._wrong(head, 0, line, f"it has the label {label!r} twice")
+            if label is None:
+                metric = value  # a quoted name of Prometheus 3: {"http.requests", code="200"}
             else:
-                labels[_text(key[1:-1] if key.startswith(b'"') else key)] = _text(value)
+                labels[label] = value
             position = match.end()
         if not metric:
             raise self._wrong(head, 0, line, "the metric has no name")
@@ -279,7 +287,7 @@ def _is_number(word: bytes) -> bool:
 
 
 def _text(raw: bytes) -> str:
-    text = raw.decode(errors="replace")
+    text = raw.decode()
     return _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], text) if "\\" in text else text
 
 

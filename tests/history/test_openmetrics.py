@@ -190,6 +190,7 @@ GOOD = "".join(f"x 1 {T + second}\n" for second in range(40))
         (f"{{}} 1 {T}", "no name"),
         (f'{{a="b"}} 1 {T}', "no name"),
         (f"0x 1 {T}", "no sample"),
+        (f'x{{a="b",c="d",a="e"}} 1 {T}', "the label 'a' twice"),
     ],
 )
 @pytest.mark.parametrize("comment", ["", "# HELP x of x\n"])
@@ -197,6 +198,15 @@ def test_a_wrong_line_is_named(tmp_path: Path, wrong: str, said: str, comment: s
     error = refusal(tmp_path, f"# TYPE x gauge\n{GOOD}{comment}{wrong}\n{GOOD}# EOF\n")
     assert said in error.message
     assert error.place == f"{tmp_path / 'history.om'}:{42 + bool(comment)}"
+
+
+@pytest.mark.parametrize("labels", [b'{a="\xff"}', b'{"\xff"="b"}', b'{"\xff"}'])
+def test_bytes_that_are_no_text_do_not_make_one_series_of_several(tmp_path: Path, labels: bytes) -> None:
+    name = b"" if labels == b'{"\xff"}' else b"x"
+    lines = [name + labels.replace(b"\xff", byte) + b" 1 %d\n" % T for byte in (b"\xff", b"\xfe")]
+    error = refusal(tmp_path, GOOD.encode() + b"".join(lines) + b"# EOF\n")
+    assert "no UTF-8" in error.message
+    assert error.place.endswith(":41")
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(["x 5", f"x 5 6 {T}"])))
