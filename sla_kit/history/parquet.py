@@ -65,6 +65,7 @@ def read(path: Path) -> History:
         values = np.ascontiguousarray(table.column("value").cast(pa.float64()).to_numpy())
         metric_index, metrics = _dictionary(table.column("metric"), "metric")
         labels_index, texts = _dictionary(table.column("labels"), "labels")
+        del table  # as large as the arrays
         if "" in metrics:
             raise ValueError("a metric has no name")
         labels: dict[Labels, int] = {}  # several texts may say the same labels
@@ -75,14 +76,22 @@ def read(path: Path) -> History:
         raise SourceError(f"a column can't be read: {error}", place=str(path), remedy="see docs/history.md") from error
     if not times.size:
         return History(())
-    owner = metric_index.astype(np.int64) * len(labels) + np.array(numbers)[labels_index]
-    unordered = int(((np.diff(times) < 0) & (np.diff(owner) == 0)).sum())
-    order = np.lexsort((times, owner))  # stable: of two samples at one time the later row stands last
-    owner, times, values = owner[order], times[order], values[order]
-    last = np.append((np.diff(times) > 0) | (np.diff(owner) != 0), True)
-    owner, times, values = owner[last], times[last], values[last]
-    cuts = np.flatnonzero(np.diff(owner)) + 1
-    starts, ends = np.concatenate(([0], cuts)), np.append(cuts, owner.size)
+    owner = metric_index.astype(np.int64)
+    owner *= len(labels)
+    owner += np.array(numbers, dtype=np.int32)[labels_index]
+    del metric_index, labels_index
+    later, earlier = times[1:] > times[:-1], times[1:] < times[:-1]
+    cuts = owner[1:] != owner[:-1]
+    unordered = int((earlier & ~cuts).sum())
+    one_run_each = np.unique(owner[np.flatnonzero(np.append(True, cuts))], return_counts=True)[1].max() == 1
+    if not (one_run_each and (later | cuts).all()):  # `write` leaves nothing to sort
+        order = np.lexsort((times, owner))  # stable: of two samples at one time the later row stands last
+        owner, times, values = owner[order], times[order], values[order]
+        last = np.append((times[1:] > times[:-1]) | (owner[1:] != owner[:-1]), True)
+        owner, times, values = owner[last], times[last], values[last]
+        cuts = owner[1:] != owner[:-1]
+    edges = np.flatnonzero(cuts) + 1
+    starts, ends = np.concatenate(([0], edges)), np.append(edges, owner.size)
     known = list(labels)
     series = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):

@@ -84,6 +84,18 @@ def test_rows_may_stand_in_any_order(tmp_path: Path) -> None:
     assert [(one.metric, one.labels) for one in found.series] == [(one.metric, one.labels) for one in history.series]
 
 
+@pytest.mark.parametrize("later_first", [False, True])
+def test_series_that_stand_in_several_runs_are_put_together(tmp_path: Path, later_first: bool) -> None:
+    # As where one recording is appended to another: each run is in order, the whole is not.
+    history = generated()
+    parquet.write(history, tmp_path / "a.parquet")
+    content = pq.read_table(tmp_path / "a.parquet")
+    early = np.asarray(content.column("timestamp")) < np.median(np.asarray(content.column("timestamp")))
+    halves = [content.filter(pa.array(early)), content.filter(pa.array(~early))]
+    pq.write_table(pa.concat_tables(halves[::-1] if later_first else halves), tmp_path / "b.parquet")
+    assert contents(parquet.read(tmp_path / "b.parquet")) == contents(history)
+
+
 def test_of_two_samples_at_one_time_the_later_row_counts(tmp_path: Path) -> None:
     found = parquet.read(written(tmp_path, table(timestamp=[1000, 1000, 1000])))
     assert contents(found)[("x", (("a", "1"),))] == [(1000, (2.0).hex())]
