@@ -14,7 +14,8 @@ import numpy as np
 from sla_kit.history.store import History, Series
 from sla_kit.simulate.draw import Truth, draw
 from sla_kit.simulate.gauges import JobRun, gauge, job_series, probe, runs_of
-from sla_kit.simulate.scenario import Scenario, Workload, checked, load_scenario, packaged
+from sla_kit.simulate.loading import checked, load_scenario, packaged
+from sla_kit.simulate.scenario import Scenario, Workload
 from sla_kit.sources import Progress, no_progress
 from sla_kit.timeline import Ints, Mask
 

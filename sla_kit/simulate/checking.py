@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 from math import isfinite
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from sla_kit.simulate.scenario import Gauge, Job, Latency, Scenario, Span, Workload
+from sla_kit.simulate.scenario import Gauge, Job, Latency, Scenario, Span, Workload
 
 _T = TypeVar("_T")
 
