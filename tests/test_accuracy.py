@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sla_kit import evaluate
@@ -16,6 +16,7 @@ from sla_kit.simulate import Scenario, Simulation, simulate
 from sla_kit.simulate import scenario as parts
 
 START = 1_788_220_800.0  # a midnight
+HOUR = 3600.0
 DAY = 86400.0
 
 
@@ -29,6 +30,16 @@ def catalogue_of(name: str = "api") -> Catalogue:
 
 def evaluated(simulation: Simulation, window: str = "30d", at: float | None = None) -> Evaluation:
     return evaluate(catalogue_of(), HistorySource(simulation.history), window, at or simulation.scenario.end)
+
+
+def apart(moments: list[float], least: float) -> list[float]:
+    """The moments without those that follow another one too soon: a process that begins anew twice within two buckets
+    passes its old value unseen."""
+    kept: list[float] = []
+    for moment in sorted(moments):
+        if moment >= START + 2 * HOUR and (not kept or moment - kept[-1] >= least):
+            kept.append(moment)
+    return kept
 
 
 @st.composite
@@ -53,7 +64,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         pods_most=draw(st.integers(4, 6)),
         pod_rps=draw(st.floats(500, 2000)),
         outages=outages,
-        restarts=[parts.Restart(at=at, pod=draw(st.integers(0, 2))) for at in moments(3)],
+        restarts=[parts.Restart(at=at, pod=draw(st.integers(0, 2))) for at in apart(moments(3), 600)],
     )
     bursts = [parts.Burst(start=at, length=3 * 3600.0, factor=draw(st.floats(2, 100))) for at in moments(4)]
     gaps = [parts.Gap(start=at, length=120.0) for at in [*moments(4), *inside]]
@@ -66,8 +77,11 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 @given(scenarios())
 def test_the_error_ratio_of_a_month_is_within_a_thousandth_of_the_truth(scenario: Scenario) -> None:
     simulation = simulate(scenario)
-    figure = evaluated(simulation)["api", "errors"].figure
     truth = simulation.truth["services"]["api"]
+    # What a process counts between its last scrape and its restart nobody can know; a restart in an outage and in a
+    # scrape gap at once can make that more than the tolerance.
+    assume(truth["unseen_bad"] <= 5e-4 * truth["bad"])
+    figure = evaluated(simulation)["api", "errors"].figure
     assert figure.bad / figure.total == pytest.approx(truth["error_ratio"], rel=1e-3)
 
 

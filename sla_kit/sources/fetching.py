@@ -40,6 +40,7 @@ class _Job:
     next: int = 0
     points: int = FIRST_POINTS
     weight: int = 0
+    heard: bool = False
     most: int = MOST_POINTS
     running: int = 0
     again: list[Grid] = field(default_factory=list)
@@ -51,7 +52,7 @@ class _Job:
         if self.next >= self.grid.count:
             return None
         # Until the first answer nobody knows how heavy the next piece would be.
-        if self.next and not self.weight and self.running:
+        if self.next and not self.heard:
             return None
         count = min(self.points, self.most, self.grid.count - self.next)
         piece = Grid(self.grid.start + self.next * self.grid.step, self.grid.step, count)
@@ -59,9 +60,12 @@ class _Job:
         return piece
 
     def answered(self, piece: Grid, weight: int) -> None:
-        """Learns from an answer how long the next pieces may be."""
-        self.weight = max(self.weight, weight, 1)
-        self.points = max(1, min(SAMPLES // self.weight, _GROWTH * max(piece.count, self.points // _GROWTH)))
+        """Learns from an answer how long the next pieces may be. An empty one teaches nothing: before a metric's first
+        sample there is none, and then all of them at once."""
+        self.heard = True
+        self.weight = max(self.weight, weight)
+        if self.weight:
+            self.points = max(1, min(SAMPLES // self.weight, _GROWTH * max(piece.count, self.points // _GROWTH)))
 
     def halve(self, piece: Grid) -> None:
         """Has the two halves of a piece asked for instead of it."""
