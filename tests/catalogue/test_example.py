@@ -139,8 +139,8 @@ def test_maintenance_says_why_and_who_approved_it(catalogue: Catalogue) -> None:
         assert occasion.reason
         assert occasion.approved_by.endswith("@astralfield.com")
     zone, folder = catalogue.timezone, catalogue.folder
-    start = int(datetime(2026, 9, 16, tzinfo=UTC).timestamp())
+    start = int(datetime(2026, 9, 23, tzinfo=UTC).timestamp())
     [upgrade] = intervals(catalogue.calendar.maintenance, start, start + 86_400, zone, folder)
-    assert datetime.fromtimestamp(upgrade.start, UTC) == datetime(2026, 9, 16, 7, tzinfo=UTC)
+    assert datetime.fromtimestamp(upgrade.start, UTC) == datetime(2026, 9, 23, 7, tzinfo=UTC)
     assert upgrade.end - upgrade.start == 1800
     assert upgrade.services == ("postgres", "api")

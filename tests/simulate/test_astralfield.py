@@ -29,8 +29,8 @@ def test_traffic_bursts_in_the_games_of_the_calendar() -> None:
     assert all(burst.factor == 100 for burst in SCENARIO.events)
 
 
-def test_the_last_week_has_an_outage_in_a_game_and_a_missed_backup() -> None:
-    [outage] = [
+def test_the_last_week_has_an_outage_in_a_game_one_in_maintenance_and_a_missed_backup() -> None:
+    upgrade, outage = [
         (one.start, one.start + one.length)
         for service in SCENARIO.services
         if service.name == "api"
@@ -38,6 +38,10 @@ def test_the_last_week_has_an_outage_in_a_game_and_a_missed_backup() -> None:
         if one.start > WEEK
     ]
     assert any(game.start < outage[0] < outage[1] < game.end for game in games())
+    catalogue = load(EXAMPLE)
+    calendar = catalogue.calendar.maintenance
+    excluded = intervals(calendar, int(WEEK), int(SCENARIO.end), catalogue.timezone, str(EXAMPLE))
+    assert any(work.start < upgrade[0] < upgrade[1] < work.end and work.concerns("api") for work in excluded)
     [backup] = [job for job in SCENARIO.jobs if "backup" in job.completed_metric]
     assert backup.missed == ["2026-09-23"]
 
