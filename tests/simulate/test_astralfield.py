@@ -30,13 +30,13 @@ def test_traffic_bursts_in_the_games_of_the_calendar() -> None:
 
 
 def test_the_last_week_has_an_outage_in_a_game_one_in_maintenance_and_a_missed_backup() -> None:
-    upgrade, outage = [
+    upgrade, outage = sorted(
         (one.start, one.start + one.length)
         for service in SCENARIO.services
         if service.name == "api"
         for one in service.outages
         if one.start > WEEK
-    ]
+    )
     assert any(game.start < outage[0] < outage[1] < game.end for game in games())
     catalogue = load(EXAMPLE)
     calendar = catalogue.calendar.maintenance
