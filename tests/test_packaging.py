@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -29,9 +30,13 @@ LIGHT = [
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, timeout=280)
+    """The wheel, built from a copy: a build leaves traces in its tree, and other tests are at work in this one."""
+    tree, out = tmp_path_factory.mktemp("tree") / "sla-kit", tmp_path_factory.mktemp("wheel")
+    aside = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "demo-report")
+    shutil.copytree(ROOT, tree, ignore=aside)
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(tree)]
+    built = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
+    assert built.returncode == 0, built.stdout + built.stderr
     return next(out.glob("*.whl"))
 
 
