@@ -8,7 +8,7 @@ import numpy as np
 
 from sla_kit.catalogue.model import Latency, Matchers, Requests
 from sla_kit.sources.coverage import absence, coverage_of, finding_at
-from sla_kit.sources.increments import Life, Process, increments, lives
+from sla_kit.sources.increments import Life, Process, counted_series, increments
 from sla_kit.sources.series import Labels, Matcher, Reduction, Selector, SeriesFrame, SeriesQuery
 from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask, Timeline
 
@@ -45,8 +45,7 @@ class CountedFrame:
 
 def counted(frame: SeriesFrame, sum_labels: tuple[str, ...]) -> CountedFrame:
     """The events of each series of a frame."""
-    known = lives(frame, sum_labels)
-    events = increments(frame, known, range(len(frame.labels)), sum_labels)[: len(frame.labels)]
+    known, events = counted_series(frame, sum_labels)
     coverage, seen = coverage_of(frame.values)
     return CountedFrame(frame.labels, events, known, coverage, seen, frame.findings)
 

@@ -125,11 +125,27 @@ def increments(
     series (all one group where None). A series whose process was there before it counts from zero; so does one that
     comes back after its process began anew.
     """
+    return _increments(frame, _steps(frame.values), _processes(frame, sum_labels), known, groups)
+
+
+def counted_series(frame: SeriesFrame, sum_labels: Sequence[str] = ()) -> tuple[dict[Process, Life], Floats]:
+    """The lives of a frame's processes, and the events of each of its series per bucket, shape (series, grid.count)."""
+    steps, processes = _steps(frame.values), _processes(frame, sum_labels)
+    known = _lives(frame, steps, processes)
+    events = _increments(frame, steps, processes, known, range(len(frame.labels)))
+    return known, events[: len(frame.labels)]
+
+
+def _increments(
+    frame: SeriesFrame,
+    steps: _Steps,
+    processes: Sequence[Process],
+    known: Mapping[Process, Life],
+    groups: Sequence[int] | None,
+) -> Floats:
     grid: Grid = frame.grid
     group_of = np.zeros(len(frame.labels), dtype=np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
     count = int(group_of.max()) + 1 if group_of.size else 1
-    steps = _steps(frame.values)
-    processes = _processes(frame, sum_labels)
     own = _lives(frame, steps, processes) if any(process not in known for process in processes) else {}
     events, gap = steps.increase, steps.gap
 
