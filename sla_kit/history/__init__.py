@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sla_kit.errors import SourceError
-from sla_kit.history.store import History, Series
+from sla_kit.history.store import History, Series, in_order
 from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.sources.indicators import fetch_timelines
 from sla_kit.sources.series import Selector, SeriesFrame, SeriesQuery
@@ -111,8 +111,5 @@ def _merged(parts: Sequence[History]) -> History:
     for (metric, labels), several in pieces.items():
         times = np.concatenate([one.times for one in several])
         values = np.concatenate([one.values for one in several])
-        order = np.argsort(times, kind="stable")
-        times, values = times[order], values[order]
-        last = np.append(np.diff(times) > 0, True)
-        series.append(Series(metric, labels, times[last], values[last]))
+        series.append(Series(metric, labels, *in_order(times, values)))
     return History(series, [finding for part in parts for finding in part.findings])

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from sla_kit.errors import SourceError
-from sla_kit.history.store import History, Series
+from sla_kit.history.store import History, Series, in_order
 from sla_kit.sources.numbers import PADDING, quoted_numbers
 from sla_kit.sources.series import Labels, sorted_labels
 from sla_kit.timeline import Finding, Floats, Ints
@@ -196,10 +196,7 @@ class _Reading:
             steps = np.diff(its_times)
             if (steps <= 0).any():
                 unordered += int((steps < 0).any())
-                order = np.argsort(its_times, kind="stable")
-                its_times, its_values = its_times[order], its_values[order]
-                last = np.append(np.diff(its_times) > 0, True)  # of several samples at one time the last one counts
-                its_times, its_values = its_times[last], its_values[last]
+                its_times, its_values = in_order(its_times, its_values)
             series.append(Series(metric, labels, its_times, its_values))
         findings = []
         if unordered:

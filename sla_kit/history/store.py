@@ -96,6 +96,14 @@ class History:
         return SeriesFrame(grid, tuple(groups), np.array(list(groups.values())), self.findings)
 
 
+def in_order(times: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Samples of one series by time; of several at one time the last one counts."""
+    order = np.argsort(times, kind="stable")
+    times, values = times[order], values[order]
+    last = np.append(np.diff(times) > 0, True)
+    return times[last], values[last]
+
+
 def _added(left: Floats, right: Floats) -> Floats:
     """A sum in which a missing value adds nothing; missing where both are."""
     return np.where(np.isnan(left), right, np.where(np.isnan(right), left, left + right))
