@@ -72,7 +72,7 @@ def _results(
     for service, slo in chosen:
         sli = catalogue.sli(service, slo)
         if isinstance(sli, Recovery):
-            of = recovered(service, sli)
+            of = sli.target(service.name)
             recoveries.append((service, slo, of))
             measured[of] = everything[of]
         else:
@@ -90,12 +90,6 @@ def _results(
     for service, slo, of in recoveries:
         judged[service.name, slo.name] = judge_recovery(context, service, slo, judged[of])
     return [judged[service.name, slo.name] for service, slo in chosen]
-
-
-def recovered(service: Service, sli: Recovery) -> tuple[str, str]:
-    """Service and name of the SLO whose outages a recovery indicator times."""
-    owner, _, name = sli.of.rpartition("/")
-    return owner or service.name, name
 
 
 def _context(catalogue: Catalogue, at: int, period: Period) -> Context:

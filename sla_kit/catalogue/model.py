@@ -116,6 +116,11 @@ class Recovery(_Value, frozen=True, kw_only=True, tag="recovery", tag_field="kin
     of: str
     within: Duration
 
+    def target(self, service: str) -> tuple[str, str]:
+        """Service and name of the SLO whose outages are timed, for an indicator of that service."""
+        owner, _, name = self.of.rpartition("/")
+        return owner or service, name
+
 
 class Bound(_Value, frozen=True, kw_only=True, tag="bound", tag_field="kind"):
     """A gauge at or over ``min`` and at or under ``max``; ``combine`` makes several series one value."""

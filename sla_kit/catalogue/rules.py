@@ -202,8 +202,7 @@ class _Rules:
             self._recovery(sli, service, path)
 
     def _recovery(self, sli: Recovery, service: Service, path: Path) -> None:
-        owner, _, name = sli.of.rpartition("/")
-        owner = owner or service.name
+        owner, name = sli.target(service.name)
         here = (*path, "of")
         if not self.findings.expect(owner, self.services, here, "service", [("services",)]):
             return
