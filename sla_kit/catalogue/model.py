@@ -170,13 +170,34 @@ class PolicyStep(_Value, frozen=True, kw_only=True):
     action: str
 
 
+class Server(_Value, frozen=True, kw_only=True):
+    """A server that history comes from, where a catalogue reads several (regions, tenants).
+
+    ``url`` is its address without secrets; it may be left out and given on the command line. ``tenant`` is sent as
+    X-Scope-OrgID. Credentials come from ``SLA_KIT_PROMETHEUS_<NAME>_TOKEN`` and its like, never from here.
+    """
+
+    name: Name
+    url: str = ""
+    tenant: str = ""
+
+
+class Keeping(_Value, frozen=True, kw_only=True):
+    """What the ledger is told: a bucket is closed once it is ``lag`` old, and until then it is read again, since data
+    may come late; rows older than ``keep`` may be pruned (0 keeps them for ever)."""
+
+    lag: Duration = 3600.0
+    keep: Duration = 0.0
+
+
 class Slo(_Value, frozen=True, kw_only=True):
     """One promise on one indicator.
 
     ``sli`` names an indicator of the service or declares one in place. ``promise`` is the name of the promise of the
     report's first page that this SLO is part of. ``slice`` (seconds; the bucket where 0) and ``slice_target`` (the
     share of good events that makes a slice good) belong to budgeting by time slices. ``missing`` says what a bucket
-    without data counts as; with ``fail`` a coverage under ``min_coverage`` leaves the verdict open.
+    without data counts as; with ``fail`` a coverage under ``min_coverage`` leaves the verdict open. ``source`` names
+    the server that is asked, where it is not the service's.
     """
 
     name: Name
@@ -194,15 +215,18 @@ class Slo(_Value, frozen=True, kw_only=True):
     missing: Missing = "ignore"
     min_coverage: Ratio = 0.9
     policy: list[PolicyStep] | None = None
+    source: str = ""
 
 
 class Service(_Value, frozen=True, kw_only=True):
-    """A service and what is promised of it. ``owner`` names a contact."""
+    """A service and what is promised of it. ``owner`` names a contact, ``source`` the server that is asked (the first
+    of the catalogue's sources where empty)."""
 
     name: Name
     owner: str = ""
     description: str = ""
     runbook: str = ""
+    source: str = ""
     slis: dict[Name, Sli] = field(default_factory=dict)
     slos: list[Slo] = field(default_factory=list)
 
@@ -301,6 +325,8 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     severities: list[SeverityLevel] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     calendar: Calendar = field(default_factory=Calendar)
+    sources: list[Server] = field(default_factory=list)
+    ledger: Keeping = field(default_factory=Keeping)
     folder: str = ""
 
     def slos(self) -> list[tuple[Service, Slo]]:
@@ -310,3 +336,7 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     def sli(self, service: Service, slo: Slo) -> Sli:
         """The indicator that an SLO is judged by; ``KeyError`` where a name is dangling (`check` tells)."""
         return service.slis[slo.sli] if isinstance(slo.sli, str) else slo.sli
+
+    def source(self, service: Service, slo: Slo) -> str:
+        """The name of the server that is asked about an SLO; empty where the catalogue names none."""
+        return slo.source or service.source or (self.sources[0].name if self.sources else "")

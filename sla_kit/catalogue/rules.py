@@ -66,11 +66,12 @@ class _Rules:
             say(("bucket",), f"a bucket of {bucket:g} s does not divide an hour", "such as 15s, 30s, 1m or 5m")
         self._zone(catalogue.timezone or "''", ("timezone",))
         self._url(catalogue.runbooks, ("runbooks",))
-        for key in ("services", "promises", "contacts", "severities"):
+        for key in ("services", "promises", "contacts", "severities", "sources"):
             self._unique(getattr(catalogue, key), (key,), key)
         for index, label in enumerate(catalogue.sum_labels):
             check_sum_label(label, ("sum_labels", index), self.findings)
         self._contacts()
+        self._sources()
         self._policy(catalogue.policy, ("policy",))
         for index, service in enumerate(catalogue.services):
             self._service(service, ("services", index))
@@ -107,6 +108,7 @@ class _Rules:
             contacts = [contact.name for contact in self.catalogue.contacts]
             self.findings.expect(service.owner, contacts, (*path, "owner"), "contact", [("contacts",)])
         self._url(service.runbook, (*path, "runbook"))
+        self._source(service.source, (*path, "source"))
         for name, sli in service.slis.items():
             self._name(name, (*path, "slis", name))
             self._indicator(sli, service, (*path, "slis", name))
@@ -135,6 +137,7 @@ class _Rules:
         self._severity(slo.severity, (*path, "severity"))
         self._share(slo.min_coverage, (*path, "min_coverage"), "a coverage")
         self._policy(slo.policy or [], (*path, "policy"))
+        self._source(slo.source, (*path, "source"))
 
     def _objectives(self, slo: Slo, path: Path) -> None:
         places, say = self.findings.places, self.findings.say
@@ -227,6 +230,26 @@ class _Rules:
                     self.findings.say(path, f"{key} looks like a secret", hint)
                 elif key == "email" and address and not _EMAIL.fullmatch(address):
                     self.findings.say(path, f"{address[:80]!r} is no e-mail address", "such as platform@example.com")
+
+    def _sources(self) -> None:
+        for index, server in enumerate(self.catalogue.sources):
+            path = ("sources", index)
+            if _SECRET.search(server.url):  # which is not repeated in the message
+                hint = "credentials come from SLA_KIT_PROMETHEUS_<NAME>_TOKEN and its like"
+                self.findings.say((*path, "url"), "the address holds a password", hint)
+            else:
+                self._url(server.url, (*path, "url"))
+            if "\n" in server.tenant or "\r" in server.tenant:
+                self.findings.say((*path, "tenant"), "a tenant is one line")
+        for key in ("lag", "keep"):
+            length = getattr(self.catalogue.ledger, key)
+            if length < 0 or length != int(length):
+                self.findings.say(("ledger", key), f"{key} must be whole seconds, 0 or more", 'such as "1h"')
+
+    def _source(self, name: str, path: Path) -> None:
+        if name:
+            names = [server.name for server in self.catalogue.sources]
+            self.findings.expect(name, names, path, "source", [("sources",)])
 
     # --- what stands beside the services ----------------------------------------------------------------------------
 
