@@ -1,7 +1,8 @@
 """How figures become text: the one place, so that HTML, Markdown and the terminal agree to the digit.
 
-Every function takes the full number and returns plain text with ordinary spaces; what is unknown (None) is an en dash.
-JSON and CSV don't come here: they hold the full numbers.
+Every function takes the full number and returns plain text with ordinary spaces, in the language spoken
+(`sla_kit.report.language`); what is unknown (None) is an en dash. JSON and CSV don't come here: they hold the full
+numbers.
 """
 
 from __future__ import annotations
@@ -11,18 +12,11 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo
 
+from sla_kit.report.language import _, language, ngettext
+
 UNKNOWN = "–"
 MINUS = "−"
 _MOST_DIGITS = 9
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-#: The plural of one event of each unit, and its singular.
-_UNITS = {
-    "requests": ("request", "requests"),
-    "samples": ("sample", "samples"),
-    "minutes": ("minute", "minutes"),
-    "outages": ("outage", "outages"),
-}
 
 
 def digits_of(objective: float | None) -> int:
@@ -46,7 +40,7 @@ def percent(ratio: float | None, objective: float | None = None) -> str:
         return UNKNOWN
     exact = _percentage(ratio)
     if exact in (0, 100):
-        return f"{exact:.0f} %"
+        return _share_sign(f"{exact:.0f}")
     goal = None if objective is None else _percentage(objective)
     if goal is not None and abs(exact - goal) < Decimal(1).scaleb(-_MOST_DIGITS):
         exact = goal  # no number of digits tells them apart; the sums they come from are not that exact either
@@ -57,7 +51,7 @@ def percent(ratio: float | None, objective: float | None = None) -> str:
         if rounded in (0, 100) and rounded != exact:
             continue
         break
-    return f"{_signed(rounded)} %"
+    return _share_sign(_signed(rounded))
 
 
 def objective_percent(objective: float | None) -> str:
@@ -65,7 +59,7 @@ def objective_percent(objective: float | None) -> str:
     if objective is None:
         return UNKNOWN
     text = f"{_round(_percentage(objective), _MOST_DIGITS):f}".rstrip("0").rstrip(".")
-    return f"{text} %"
+    return _share_sign(_local_number(text))
 
 
 def share(ratio: float | None) -> str:
@@ -79,7 +73,7 @@ def share(ratio: float | None) -> str:
             break
     if rounded == 0 or abs(rounded) >= 10_000:
         rounded = _round(exact, 0)
-    return f"{_signed(rounded)} %"
+    return _share_sign(_signed(rounded))
 
 
 def points(change: float | None, objective: float | None = None) -> str:
@@ -91,8 +85,8 @@ def points(change: float | None, objective: float | None = None) -> str:
     for digits in range(first, min(first + 3, _MOST_DIGITS) + 1):
         rounded = _round(exact, digits)
         if rounded != 0:
-            return f"{'+' if rounded > 0 else ''}{_signed(rounded)} pp"
-    return "±0 pp"
+            return _("{points} pp", points=f"{'+' if rounded > 0 else ''}{_signed(rounded)}")
+    return _("{points} pp", points="±0")
 
 
 def count(number: float | None) -> str:
@@ -113,9 +107,36 @@ def count(number: float | None) -> str:
 
 def events(number: float | None, unit: str) -> str:
     """A number of events with its unit: 1 outage, 1,204 requests."""
-    one, many = _UNITS.get(unit, (unit, unit))
     text = count(number)
-    return text if number is None else f"{text} {one if text == '1' else many}"
+    if number is None:
+        return text
+    shown = 1 if text == "1" else number if abs(number) >= 2 else 2
+    match unit:
+        case "requests":
+            return ngettext("{count} request", "{count} requests", shown, count=text)
+        case "samples":
+            return ngettext("{count} sample", "{count} samples", shown, count=text)
+        case "minutes":
+            return ngettext("{count} minute", "{count} minutes", shown, count=text)
+        case "outages":
+            return ngettext("{count} outage", "{count} outages", shown, count=text)
+        case _:
+            return f"{text} {unit}"
+
+
+def unit_name(unit: str) -> str:
+    """What events are called, many of them: requests, samples."""
+    match unit:
+        case "requests":
+            return _("requests")
+        case "samples":
+            return _("samples")
+        case "minutes":
+            return _("minutes")
+        case "outages":
+            return _("outages")
+        case _:
+            return unit
 
 
 def duration(seconds: float | None) -> str:
@@ -125,18 +146,32 @@ def duration(seconds: float | None) -> str:
     if seconds < 0:
         return MINUS + duration(-seconds)
     if seconds == 0:
-        return "0 s"
+        return _("{number} s", number="0")
     if seconds < 0.9995:
         milliseconds = seconds * 1000
-        return f"{milliseconds:.0f} ms" if milliseconds >= 9.95 else f"{float(f'{milliseconds:.2g}'):g} ms"
+        text = f"{milliseconds:.0f}" if milliseconds >= 9.95 else f"{float(f'{milliseconds:.2g}'):g}"
+        return _("{number} ms", number=_local_number(text))
     if seconds < 59.95:
-        return f"{float(f'{seconds:.3g}'):g} s"
+        return _("{number} s", number=_local_number(f"{float(f'{seconds:.3g}'):g}"))
     for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         whole = round(seconds / part)
         big, small = divmod(whole, size // part)
         if big:
-            return f"{big} {unit} {small} {smaller}" if small else f"{big} {unit}"
+            return f"{_in_unit(big, unit)} {_in_unit(small, smaller)}" if small else _in_unit(big, unit)
     raise AssertionError("every length from a minute up is a minute and seconds at least")
+
+
+def _in_unit(number: int, unit: str) -> str:
+    text = _local_number(str(number))
+    match unit:
+        case "d":
+            return _("{number} d", number=text)
+        case "h":
+            return _("{number} h", number=text)
+        case "min":
+            return _("{number} min", number=text)
+        case _:
+            return _("{number} s", number=text)
 
 
 def minutes(number: float | None) -> str:
@@ -160,7 +195,7 @@ def plain(number: float | None) -> str:
         return UNKNOWN
     if abs(number) >= 1000:
         return count(round(number))
-    return f"{float(f'{number:.4g}'):g}".replace("-", MINUS)
+    return _local_number(f"{float(f'{number:.4g}'):g}").replace("-", MINUS)
 
 
 def measured(value: float | None, kind: str) -> str:
@@ -172,7 +207,7 @@ def measured(value: float | None, kind: str) -> str:
 
 def quantile(ratio: float) -> str:
     """A quantile's short name: p95, p99.9."""
-    return f"p{float(f'{ratio * 100:.6g}'):g}"
+    return _("p{percent}", percent=_local_number(f"{float(f'{ratio * 100:.6g}'):g}"))
 
 
 def number(value: float | None) -> float | None:
@@ -198,7 +233,7 @@ def moment(time: float | None, timezone: str) -> str:
     if time is None:
         return UNKNOWN
     local = _local(time, timezone)
-    return f"{_day(local)}, {local:%H:%M}"
+    return f"{_day(local)}, {_clock(local)}"
 
 
 def day(time: float, timezone: str) -> str:
@@ -208,13 +243,12 @@ def day(time: float, timezone: str) -> str:
 
 def short_day(time: float, timezone: str) -> str:
     """A day without its year, for an axis: 19 Sep."""
-    local = _local(time, timezone)
-    return f"{local.day} {_MONTHS[local.month - 1]}"
+    return language().conventions.short_day(_local(time, timezone))
 
 
 def clock(time: float, timezone: str) -> str:
     """The time of day: 20:14."""
-    return f"{_local(time, timezone):%H:%M}"
+    return _clock(_local(time, timezone))
 
 
 def span(start: float, end: float, timezone: str) -> str:
@@ -224,13 +258,13 @@ def span(start: float, end: float, timezone: str) -> str:
         final = _local(end - 1, timezone)
         return _day(first) if first.date() == final.date() else f"{_day(first)} – {_day(final)}"
     if first.date() == last.date():
-        return f"{_day(first)}, {first:%H:%M} – {last:%H:%M}"
-    return f"{_day(first)}, {first:%H:%M} – {_day(last)}, {last:%H:%M}"
+        return f"{_day(first)}, {_clock(first)} – {_clock(last)}"
+    return f"{_day(first)}, {_clock(first)} – {_day(last)}, {_clock(last)}"
 
 
 def verdict(met: bool | None) -> str:
     """Met, missed or can't tell."""
-    return {True: "Met", False: "Missed", None: "Can't tell"}[met]
+    return _("Can't tell") if met is None else _("Met") if met else _("Missed")
 
 
 def _local(time: float, timezone: str) -> datetime:
@@ -242,9 +276,11 @@ def _midnight(local: datetime) -> bool:
 
 
 def _day(local: datetime) -> str:
-    # Not strftime's %a and %b: those depend on the machine's locale.
-    weekday = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[local.weekday()]
-    return f"{weekday} {local.day} {_MONTHS[local.month - 1]} {local.year}"
+    return language().conventions.day(local)
+
+
+def _clock(local: datetime) -> str:
+    return language().conventions.clock(local)
 
 
 def _percentage(ratio: float) -> Decimal:
@@ -257,5 +293,13 @@ def _round(number: Decimal, digits: int) -> Decimal:
 
 
 def _signed(number: Decimal) -> str:
-    text = f"{abs(number):,f}"
+    text = _local_number(f"{abs(number):,f}")
     return MINUS + text if number < 0 else text
+
+
+def _local_number(text: str) -> str:
+    return language().conventions.number(text)
+
+
+def _share_sign(number: str) -> str:
+    return language().conventions.percent(number)
