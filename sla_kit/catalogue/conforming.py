@@ -58,6 +58,8 @@ def _fits(value: Any, wanted: inspect.Type) -> bool:
             return isinstance(value, str)
         case inspect.BoolType():
             return isinstance(value, bool)
+        case inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool)
         case inspect.FloatType():
             return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         case inspect.LiteralType():
@@ -81,6 +83,8 @@ def _called(wanted: inspect.Type) -> str:
             return "a str"
         case inspect.BoolType():
             return "a bool"
+        case inspect.IntType():
+            return "a whole number"
         case inspect.LiteralType():
             return " or ".join(repr(value) for value in wanted.values)
     return "a finite number"

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union
 
 import msgspec
 
-from sla_kit.catalogue.model import Catalogue, Window
+from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
 from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
 from sla_kit.catalogue.places import Path, Places, nearest
 from sla_kit.catalogue.quantities import meant_duration, parse_duration, parse_number, parse_ratio
@@ -69,6 +69,8 @@ class _Decoder:
         if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
             if wanted is Window and isinstance(node, Scalar):
                 return self._window(node, path)
+            if wanted in (Part, Dependency) and isinstance(node, Scalar):
+                return wanted(slo=node.text)
             if not isinstance(node, Mapping):
                 raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
             return self.struct(node, wanted, path)
@@ -201,6 +203,8 @@ class _Decoder:
         }.get(form, (parse_number, ""))
         try:
             number = parse(node.text)
+            if wanted is int and number != int(number):
+                raise ValueError("is not a whole number")
             return int(number) if wanted is int else number
         except (ValueError, ArithmeticError) as error:
             reason = str(error) if form != "ratio" else "is not a share"

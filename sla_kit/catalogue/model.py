@@ -41,6 +41,8 @@ Matchers = dict[str, str | list[str]]
 Budgeting = Literal["occurrences", "timeslices", "ratio-timeslices"]
 Missing = Literal["ignore", "bad", "fail"]
 Severity = str
+#: What a reached step of an error-budget policy asks for, apart from its words.
+Effect = Literal["freeze", "review", "escalate"]
 
 
 class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +143,38 @@ class Promql(_Value, frozen=True, kw_only=True, tag="promql", tag_field="kind"):
     bad: str | None = None
 
 
-Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound | Promql
+class Part(_Value, frozen=True, kw_only=True):
+    """One SLO of a composite: its name in the same service, or service/name; in YAML the name alone is short for it.
+    ``weight`` (above 0) only where the composite is ``weighted``."""
+
+    slo: str
+    weight: float | None = None
+
+    def target(self, service: str) -> tuple[str, str]:
+        """Service and name of the SLO that is meant, for a composite of that service."""
+        owner, _, name = self.slo.rpartition("/")
+        return owner or service, name
+
+
+class Composite(_Value, frozen=True, kw_only=True, tag="composite", tag_field="kind"):
+    """Several SLOs as one promise.
+
+    ``combine``: ``weighted`` adds the events of its parts (regions under one promise), or weighs their SLIs where the
+    parts have a ``weight``, all of them then; ``worst`` is the lowest SLI of its parts; ``all`` is a journey through
+    every part, the first being its entry, which fails where one of them does.
+    """
+
+    combine: Literal["weighted", "worst", "all"]
+    of: list[Part]
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether its figure counts events bucket by bucket (``all``, ``weighted`` without weights); otherwise it is
+        reckoned anew for each period, and counts minutes."""
+        return self.combine == "all" or (self.combine == "weighted" and all(part.weight is None for part in self.of))
+
+
+Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound | Promql | Composite
 
 
 # --- promises -------------------------------------------------------------------------------------------------------
@@ -164,10 +197,40 @@ class Agreement(_Value, frozen=True, kw_only=True):
 
 
 class PolicyStep(_Value, frozen=True, kw_only=True):
-    """One step of an error-budget policy: what to do once the budget left is at or under ``left``."""
+    """One step of an error-budget policy: what to do once the budget left is at or under ``left``, or once one
+    incident of the SLO's own window spent the share ``incident`` of the budget; exactly one of the two.
 
-    left: Ratio
+    ``effects`` say the same to programs: ``freeze`` holds releases back, apart from the kinds of change in ``exempt``
+    (such as "security"); ``escalate`` tells the contacts in ``to``, the service's owner where it names none.
+    """
+
     action: str
+    left: Ratio | None = None
+    incident: Ratio | None = None
+    effects: list[Effect] = field(default_factory=list)
+    to: list[str] = field(default_factory=list)
+    exempt: list[str] = field(default_factory=list)
+
+
+class Dependency(_Value, frozen=True, kw_only=True):
+    """What an SLO can't be kept without: another ``slo`` of the catalogue (its name, or service/name; in YAML the name
+    alone is short for this), or an outside ``provider`` with the ``objective`` of its SLA.
+
+    Any one of ``copies`` suffices; ``share`` is the part of the events that needs it.
+    """
+
+    slo: str = ""
+    provider: str = ""
+    objective: Ratio | None = None
+    copies: int = 1
+    share: Ratio = 1.0
+
+    def target(self, service: str) -> tuple[str, str] | None:
+        """Service and name of the SLO that is meant, for an SLO of that service; None for an outside provider."""
+        if not self.slo:
+            return None
+        owner, _, name = self.slo.rpartition("/")
+        return owner or service, name
 
 
 class Server(_Value, frozen=True, kw_only=True):
@@ -197,7 +260,7 @@ class Slo(_Value, frozen=True, kw_only=True):
     report's first page that this SLO is part of. ``slice`` (seconds; the bucket where 0) and ``slice_target`` (the
     share of good events that makes a slice good) belong to budgeting by time slices. ``missing`` says what a bucket
     without data counts as; with ``fail`` a coverage under ``min_coverage`` leaves the verdict open. ``source`` names
-    the server that is asked, where it is not the service's.
+    the server that is asked, where it is not the service's. ``depends_on`` is what the SLO can't be kept without.
     """
 
     name: Name
@@ -216,6 +279,7 @@ class Slo(_Value, frozen=True, kw_only=True):
     min_coverage: Ratio = 0.9
     policy: list[PolicyStep] | None = None
     source: str = ""
+    depends_on: list[Dependency] = field(default_factory=list)
 
 
 class Service(_Value, frozen=True, kw_only=True):

@@ -13,11 +13,12 @@ import msgspec
 
 from sla_kit.catalogue.conforming import check_types
 from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
-from sla_kit.catalogue.model import Catalogue, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
+from sla_kit.catalogue.model import Catalogue, Composite, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
 from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
 from sla_kit.catalogue.occasion_rules import check_occasion
 from sla_kit.catalogue.places import Findings, Path, Places, nearest
+from sla_kit.catalogue.resting_rules import check_circles, check_composite, check_dependencies, check_recovery
 from sla_kit.errors import Mistake
 
 LONGEST_WINDOW = 10 * 365 * 86_400
@@ -75,6 +76,7 @@ class _Rules:
         self._policy(catalogue.policy, ("policy",))
         for index, service in enumerate(catalogue.services):
             self._service(service, ("services", index))
+        check_circles(catalogue, self.findings)
         self._any_slo()
         self._routes()
         self._calendar()
@@ -137,6 +139,7 @@ class _Rules:
         self._severity(slo.severity, (*path, "severity"))
         self._share(slo.min_coverage, (*path, "min_coverage"), "a coverage")
         self._policy(slo.policy or [], (*path, "policy"))
+        check_dependencies(slo.depends_on, service, (*path, "depends_on"), self.catalogue, self.findings)
         self._source(slo.source, (*path, "source"))
 
     def _objectives(self, slo: Slo, path: Path) -> None:
@@ -174,8 +177,12 @@ class _Rules:
 
     def _slices(self, slo: Slo, sli: Sli, path: Path) -> None:
         say, bucket = self.findings.say, self.catalogue.bucket
-        counted = isinstance(sli, Requests | LatencySli | PromqlSli | Recovery)
-        if isinstance(sli, Recovery) and slo.budgeting not in (None, "occurrences"):
+        counted = isinstance(sli, Requests | LatencySli | PromqlSli | Recovery | Composite)
+        if isinstance(sli, Composite) and slo.missing == "bad":
+            say((*path, "missing"), "what is missing of a composite is missing of its parts", "say it of the parts")
+        if isinstance(sli, Composite) and slo.budgeting is not None:
+            say((*path, "budgeting"), "a composite counts what its parts count", "leave budgeting out")
+        elif isinstance(sli, Recovery) and slo.budgeting not in (None, "occurrences"):
             say((*path, "budgeting"), "outages are counted one by one, not by time slices", "leave budgeting out")
         elif slo.budgeting == "occurrences" or (slo.budgeting is None and counted):
             if self.findings.places.broken((*path, "budgeting")):
@@ -202,24 +209,9 @@ class _Rules:
     def _indicator(self, sli: Sli, service: Service, path: Path) -> None:
         check_indicator(sli, path, self.findings)
         if isinstance(sli, Recovery):
-            self._recovery(sli, service, path)
-
-    def _recovery(self, sli: Recovery, service: Service, path: Path) -> None:
-        owner, name = sli.target(service.name)
-        here = (*path, "of")
-        if not self.findings.expect(owner, self.services, here, "service", [("services",)]):
-            return
-        index = self.services[owner]
-        other = self.catalogue.services[index]
-        slos = {slo.name: slo for slo in other.slos}
-        if not self.findings.expect(name, slos, here, f"SLO of {owner}", [("services", index, "slos")]):
-            return
-        judged = slos[name].sli
-        judged = other.slis.get(judged, "") if isinstance(judged, str) else judged
-        if judged is sli:
-            self.findings.say(here, f"{sli.of} can't time its own recovery", "name the SLO whose outages count")
-        elif isinstance(judged, Recovery):
-            self.findings.say(here, f"{sli.of} is a recovery itself", "name the SLO whose outages count")
+            check_recovery(sli, service, path, self.catalogue, self.findings)
+        elif isinstance(sli, Composite):
+            check_composite(sli, service, path, self.catalogue, self.findings)
 
     def _contacts(self) -> None:
         for index, contact in enumerate(self.catalogue.contacts):
@@ -287,8 +279,23 @@ class _Rules:
             self.findings.expect(severity, levels, path, "severity", [("severities",)])
 
     def _policy(self, steps: Sequence[PolicyStep], path: Path) -> None:
+        contacts = [contact.name for contact in self.catalogue.contacts]
         for index, step in enumerate(steps):
-            self._share(step.left, (*path, index, "left"), "a budget left")
+            here = (*path, index)
+            if (step.left is None) == (step.incident is None):
+                broken = self.findings.places.broken
+                if not broken((*here, "left")) and not broken((*here, "incident")):
+                    hint = "the budget left, or the share of it that one incident spends"
+                    self.findings.say(here, "a step begins at either left or incident", hint)
+            elif step.left is not None:
+                self._share(step.left, (*here, "left"), "a budget left")
+            elif step.incident is not None and not step.incident > 0:
+                self.findings.say((*here, "incident"), "an incident must spend more than 0 %", "such as 20%")
+            self._each(step.to, contacts, (*here, "to"), "contact", "contacts")
+            whole = self.findings.places.complete((*here, "effects"))
+            for key, effect in (("to", "escalate"), ("exempt", "freeze")):
+                if getattr(step, key) and effect not in step.effects and whole:
+                    self.findings.say((*here, key), f"{key} means nothing without {effect}", f"effects: [{effect}]")
 
     def _share(self, share: float, path: Path, what: str) -> None:
         if not 0 <= share <= 1:

@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
-from sla_kit.catalogue.model import Catalogue, Window
+from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = r"^\s*(\d+(\.\d+)?|(\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)\s*)+)\s*$"
 _OVERLAID = "Overlay"
+#: What has a short form and is replaced as a whole by an overlay.
+_WHOLE = {Window.__name__, Part.__name__, Dependency.__name__}
 
 _Schema = dict[str, Any]
 
@@ -34,13 +36,15 @@ def json_schema() -> _Schema:
         if "description" in definition:
             definitions[name]["description"] = _prose(definition["description"])
     definitions[Window.__name__] = _window(definitions[Window.__name__])
+    for short in (Part, Dependency):
+        definitions[short.__name__] = _or_name(definitions[short.__name__])
     whole = definitions.pop(Catalogue.__name__)
     del whole["properties"]["folder"]  # set by loading
     laid = {**whole, "properties": {key: value for key, value in whole["properties"].items() if key != "environment"}}
     overlays = {
         _OVERLAID + name: _partial(definition, definitions)
         for name, definition in {**definitions, "": laid}.items()
-        if name != Window.__name__
+        if name not in _WHOLE
     }
     return {
         "$schema": _DIALECT,
@@ -102,6 +106,17 @@ def _window(structure: _Schema) -> _Schema:
     }
 
 
+def _or_name(structure: _Schema) -> _Schema:
+    """Something that may be written as the name of an SLO alone."""
+    return {
+        "description": structure["description"],
+        "anyOf": [
+            {"type": "string", "examples": ["availability", "api/availability"]},
+            {key: value for key, value in structure.items() if key != "description"},
+        ],
+    }
+
+
 def _partial(schema: _Schema, definitions: dict[str, _Schema]) -> _Schema:
     """A struct's schema for an overlay."""
     partial = {key: value for key, value in schema.items() if key != "required"}
@@ -113,7 +128,7 @@ def _partial(schema: _Schema, definitions: dict[str, _Schema]) -> _Schema:
 
 def _overlaid(schema: _Schema, definitions: dict[str, _Schema]) -> _Schema:
     name = str(schema.get("$ref", "")).rpartition("/")[2]
-    if name and name != Window.__name__:
+    if name and name not in _WHOLE:
         return _reference(_OVERLAID + name)
     overlaid = {key: value for key, value in schema.items() if key != "default"}
     if "anyOf" in overlaid:
@@ -122,7 +137,7 @@ def _overlaid(schema: _Schema, definitions: dict[str, _Schema]) -> _Schema:
         values = _overlaid(overlaid["additionalProperties"], definitions)
         overlaid["additionalProperties"] = {"anyOf": [values, {"type": "null"}]}
     item = str(overlaid.get("items", {}).get("$ref", "")).rpartition("/")[2]
-    if item and "name" in definitions[item]["properties"]:
+    if item and "name" in definitions[item].get("properties", {}):
         change = _reference(_OVERLAID + item)
         listed = {**overlaid, "items": {"allOf": [change], "required": ["name"]}}
         by_name = {"type": "object", "additionalProperties": {"anyOf": [change, {"type": "null"}]}}

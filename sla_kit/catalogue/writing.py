@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from sla_kit.catalogue.decode import field_form, written_fields
-from sla_kit.catalogue.model import Catalogue, Window
+from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
 from sla_kit.catalogue.quantities import format_duration, format_ratio
 
 
@@ -37,6 +37,8 @@ def _plain(value: Any, form: str = "") -> Any:
         short = _short_window(value)
         if short is not None:
             return short
+    if isinstance(value, Part | Dependency) and value == type(value)(slo=value.slo):
+        return value.slo
     if isinstance(value, msgspec.Struct):
         return _struct(value)
     if isinstance(value, list):

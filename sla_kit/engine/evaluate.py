@@ -206,8 +206,8 @@ def _action(catalogue: Catalogue, slo: Slo, left: float | None) -> str:
     if left is None:
         return ""
     steps = catalogue.policy if slo.policy is None else slo.policy
-    reached = [step for step in steps if left <= step.left + SLACK]
-    return min(reached, key=lambda step: step.left).action if reached else ""
+    reached = [(step.left, step.action) for step in steps if step.left is not None and left <= step.left + SLACK]
+    return min(reached, key=lambda step: step[0])[1] if reached else ""
 
 
 def _overlaps(incident: Incident, period: Period) -> bool:

@@ -11,7 +11,17 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from sla_kit.catalogue.model import Bound, Freshness, LastDuration, Latency, Probe, Promql, Recovery, Requests
+from sla_kit.catalogue.model import (
+    Bound,
+    Composite,
+    Freshness,
+    LastDuration,
+    Latency,
+    Probe,
+    Promql,
+    Recovery,
+    Requests,
+)
 from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.sources.counters import (
     CountedFrame,
@@ -137,8 +147,8 @@ def _timeline_of(indicator: Indicator, answers: _Answers, grid: Grid, reader: Re
             return bound(sli, answers, grid)
         case Promql() as sli:
             return _promql(sli, reader, grid)
-        case Recovery():
-            raise ValueError("recovery is derived from the outages of another SLO, not read from a source")
+        case Recovery() | Composite():
+            raise ValueError("what is derived from other SLOs is not read from a source")
 
 
 def fetch_timelines(

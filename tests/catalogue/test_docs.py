@@ -13,12 +13,23 @@ import pytest
 import yaml
 
 from sla_kit.catalogue import Catalogue, Sli, check, check_catalogue
-from sla_kit.catalogue.model import Agreement, Contact, Occasion, PolicyStep, Route, Service, SeverityLevel, Slo
+from sla_kit.catalogue.model import (
+    Agreement,
+    Contact,
+    Dependency,
+    Occasion,
+    Part,
+    PolicyStep,
+    Route,
+    Service,
+    SeverityLevel,
+    Slo,
+)
 from sla_kit.catalogue.schema import json_schema
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "catalogue.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
-STRUCTS: list[Any] = [Catalogue, Service, Slo, Agreement, PolicyStep, Contact, SeverityLevel, Route, Occasion]
+STRUCTS: list[Any] = [Catalogue, Service, Slo, Agreement, PolicyStep, Contact, SeverityLevel, Route, Occasion, Part, Dependency]
 INDICATORS: list[Any] = list(typing.get_args(Sli))
 
 
