@@ -6,16 +6,52 @@ slices), ratio time slices (the mean of the slices' ratios).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from sla_kit.catalogue.model import Budgeting, Latency, Missing, Promql, Recovery, Requests, Sli, Slo
+from sla_kit.catalogue.model import Budgeting, Composite, Latency, Missing, Promql, Recovery, Requests, Sli, Slo
 from sla_kit.timeline import Floats, Grid, Ints, Mask, Timeline, Unit
 
 #: Ratios that differ by no more than this (relative) are the same: floating-point noise decides no promise.
 SLACK = 1e-12
 _DAY = 86400
+#: Sums of values per bucket, shape (count,), over k periods: shape (k,). Linear.
+Reduce = Callable[[Floats], Floats]
+
+
+class Countable(Protocol):
+    """What figures are made from: events of an SLO, added up over any periods."""
+
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def coverage(self) -> Floats:
+        """The share of each bucket that was observed, shape (grid.count,)."""
+        ...
+
+    @property
+    def keep(self) -> Mask | None:
+        """The buckets that are not excluded, None for all of them."""
+        ...
+
+    @property
+    def unit(self) -> Unit: ...
+    @property
+    def occurrences(self) -> bool:
+        """Whether single events are counted."""
+        ...
+
+    @property
+    def active(self) -> Mask:
+        """The buckets that hold events, shape (grid.count,)."""
+        ...
+
+    def sums(self, reduce: Reduce) -> tuple[Floats, Floats]:
+        """Total and bad events over k periods, each of shape (k,)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +70,7 @@ class Terms:
     def of(cls, slo: Slo, sli: Sli) -> Terms:
         """The terms of an SLO, with the budgeting that its kind of indicator has where none is declared: events that
         are counted (requests, latency, promql, outages) by occurrences, gauges by time slices of one bucket."""
-        counted = isinstance(sli, Requests | Latency | Promql | Recovery)
+        counted = isinstance(sli, Requests | Latency | Promql | Recovery | Composite)
         budgeting: Budgeting = slo.budgeting or ("occurrences" if counted else "timeslices")
         if isinstance(sli, Recovery):
             budgeting = "occurrences"
@@ -70,6 +106,15 @@ class Counted:
     keep: Mask | None
     unit: Unit
     occurrences: bool
+
+    @property
+    def active(self) -> Mask:
+        """The buckets that hold events, shape (grid.count,)."""
+        return self.total > 0
+
+    def sums(self, reduce: Reduce) -> tuple[Floats, Floats]:
+        """Total and bad events over k periods, each of shape (k,)."""
+        return reduce(self.total), reduce(self.bad)
 
 
 def count(timeline: Timeline, terms: Terms) -> Counted:

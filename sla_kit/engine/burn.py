@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sla_kit.engine.budgeting import Counted
+from sla_kit.engine.budgeting import Countable, Reduce
 from sla_kit.engine.results import Burndown, BurnRate
 from sla_kit.timeline import Floats, Ints
 
@@ -63,14 +63,14 @@ def cumulative(values: Floats) -> Floats:
     return sums
 
 
-def burn_series(counted: Counted, window_seconds: int, allowed_ratio: float) -> Floats:
+def burn_series(counted: Countable, window_seconds: int, allowed_ratio: float) -> Floats:
     """The burn rate over the last ``window_seconds`` at the end of every bucket, shape (count,), NaN without events.
 
     Counts are summed over the window and divided last, so that a busy hour weighs what it should. Before a whole
     window has passed, what there is counts.
     """
     width = max(1, round(window_seconds / counted.grid.step))
-    total, bad = (trailing(cumulative(values), width) for values in (counted.total, counted.bad))
+    total, bad = counted.sums(lambda values: trailing(cumulative(values), width))
     rate = np.full(counted.grid.count, np.nan)
     np.divide(bad, total * allowed_ratio, out=rate, where=total > 0)
     return rate
@@ -84,29 +84,31 @@ def trailing(sums: Floats, width: int) -> Floats:
     return result
 
 
-def burn_rates(counted: Counted, at: int, pairs: tuple[AlertPair, ...], allowed_ratio: float) -> tuple[BurnRate, ...]:
+def burn_rates(counted: Countable, at: int, pairs: tuple[AlertPair, ...], allowed_ratio: float) -> tuple[BurnRate, ...]:
     """The burn rates at ``at`` over every window of the alert pairs, long before short."""
     rates: list[BurnRate] = []
     for pair in pairs:
         for seconds in dict.fromkeys((pair.long, pair.short)):
             where = counted.grid.slice(at - seconds, at)
-            total, bad = float(counted.total[where].sum()), float(counted.bad[where].sum())
-            rates.append(BurnRate(seconds, burn_rate(total, bad, allowed_ratio), pair.factor, pair.severity))
+            total, bad = counted.sums(_summed(where))
+            rate = burn_rate(float(total[0]), float(bad[0]), allowed_ratio)
+            rates.append(BurnRate(seconds, rate, pair.factor, pair.severity))
     return tuple(rates)
 
 
-def burndown(counted: Counted, where: slice, allowed: float) -> Burndown | None:
+def burndown(counted: Countable, where: slice, allowed: float) -> Burndown | None:
     """The budget left after each bucket of the SLO's own window, as a share of all that it allows; at most 500 points.
 
-    ``allowed`` is the bad events that the whole window allows; None where it allows none, since nothing happened.
+    ``allowed`` is the bad events that the whole window allows; None where it allows none, since nothing happened. That
+    of a composite which weighs its parts may rise again: its figure is reckoned anew for the window up to each point.
     """
     count = where.stop - where.start
     if allowed <= 0 or count <= 0:
         return None
-    spent = np.cumsum(counted.bad[where])
     points = _spread(count)
+    _, spent = counted.sums(lambda values: np.cumsum(values[where])[points])
     times = counted.grid.start + counted.grid.step * (where.start + 1 + points)
-    return Burndown(np.asarray(times, dtype=np.int64), np.asarray(1.0 - spent[points] / allowed, dtype=np.float64))
+    return Burndown(np.asarray(times, dtype=np.int64), np.asarray(1.0 - spent / allowed, dtype=np.float64))
 
 
 def _spread(count: int) -> Ints:
@@ -114,6 +116,10 @@ def _spread(count: int) -> Ints:
     if count <= _BURNDOWN_POINTS:
         return np.arange(count, dtype=np.int64)
     return np.linspace(0, count - 1, _BURNDOWN_POINTS).round().astype(np.int64)
+
+
+def _summed(where: slice) -> Reduce:
+    return lambda values: values[where].sum(keepdims=True)
 
 
 def _whole(seconds: float, bucket: int) -> int:

@@ -6,16 +6,18 @@ from math import sqrt
 
 import numpy as np
 
-from sla_kit.engine.budgeting import SLACK, Counted, Terms
+from sla_kit.engine.budgeting import SLACK, Countable, Terms
 from sla_kit.engine.results import Budget, Figure
-from sla_kit.timeline import Mask
+from sla_kit.timeline import Floats, Mask
 
 #: The 97.5 % point of the normal distribution: 95 % lie between it and its negative.
 Z95 = 1.959963984540054
+#: Reasons of an open verdict that are no want of data: nothing happened, or too little.
+ALL_EXCLUDED, NO_TRAFFIC, TOO_FEW = "all of it is excluded", "no traffic", "too few events to say"
 
 
 def figure(
-    counted: Counted,
+    counted: Countable,
     where: slice,
     terms: Terms,
     *,
@@ -28,17 +30,20 @@ def figure(
     ``seconds`` is the length of the period for the budget in minutes, that of the buckets taken where None. Never
     divides by zero: without events ``sli`` is None, and ``reason`` says why.
     """
-    total_events, bad_events = counted.total[where], counted.bad[where]
+
+    def summed(values: Floats) -> Floats:
+        part = values[where] if inside is None else values[where][inside]
+        return np.asarray([np.add.reduce(part)])
+
+    total, bad = counted.sums(summed)
     coverage = counted.coverage[where]
     taken = inside if counted.keep is None else counted.keep[where] if inside is None else inside & counted.keep[where]
-    if inside is not None:
-        total_events, bad_events = total_events[inside], bad_events[inside]
     if taken is not None:
         coverage = coverage[taken]
     length = len(coverage) * counted.grid.step if seconds is None else seconds
     return figure_of(
-        float(np.add.reduce(total_events)),
-        float(np.add.reduce(bad_events)),
+        float(total[0]),
+        float(bad[0]),
         float(coverage.mean()) if len(coverage) else 0.0,
         terms,
         seconds=length,
@@ -94,14 +99,14 @@ def verdict(
     """
     if total <= 0:
         if excluded:
-            return None, "all of it is excluded"
-        return None, "no traffic" if coverage > 0 else "no data"
+            return None, ALL_EXCLUDED
+        return None, NO_TRAFFIC if coverage > 0 else "no data"
     if terms.missing == "fail" and coverage < terms.min_coverage * (1.0 - SLACK):
         return None, f"coverage {percent(coverage)} is under {percent(terms.min_coverage)}"
     allowed = total * terms.allowed_ratio
     too_few = terms.few_events and interval is not None and allowed < 1.0 - 1e-9
     if too_few and interval is not None and interval[0] <= terms.objective <= interval[1]:
-        return None, "too few events to say"
+        return None, TOO_FEW
     # Sums of fractions are off by a little, and so is 1 - objective (by up to 1e-16): equal counts as met.
     return bad <= allowed * (1.0 + SLACK) + 1e-15 * total, ""
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sla_kit.engine.budgeting import Counted
+from sla_kit.engine.budgeting import Countable
 from sla_kit.engine.results import HeatMap
 from sla_kit.engine.windows import zone_of
 from sla_kit.timeline import Grid, Ints
@@ -16,7 +16,7 @@ from sla_kit.timeline import Grid, Ints
 _QUARTER = 900
 
 
-def heat_map(counted: Counted, where: slice, timezone: str) -> HeatMap | None:
+def heat_map(counted: Countable, where: slice, timezone: str) -> HeatMap | None:
     """The error ratio of each local day and hour of the buckets ``where``; None where there are none.
 
     A bucket belongs to the hour in which it starts. The hour that a change to summer time skips is NaN; the one that
@@ -26,8 +26,7 @@ def heat_map(counted: Counted, where: slice, timezone: str) -> HeatMap | None:
         return None
     days, cell = _cells(counted.grid, where.start, where.stop, timezone)
     shape = len(days) * 24
-    total = np.bincount(cell, weights=counted.total[where], minlength=shape)
-    bad = np.bincount(cell, weights=counted.bad[where], minlength=shape)
+    total, bad = counted.sums(lambda values: np.bincount(cell, weights=values[where], minlength=shape))
     ratio = np.full(shape, np.nan)
     np.divide(bad, total, out=ratio, where=total > 0)
     return HeatMap(days, ratio.reshape(len(days), 24))

@@ -151,12 +151,122 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PartResult:
+    """One part of a composite over the composite's windows: ``figure`` over the report's, ``own`` over its own.
+
+    ``loss_share`` is the part's share of what the composite lost in the report's window, 0 to 1, None where nothing
+    was lost: of its bad events where events are added, of the weighted loss where SLIs are weighed, all of it for the
+    lowest of ``worst``, and for ``all`` each bucket's loss by how bad each part was in it.
+    """
+
+    service: str
+    slo: str
+    kind: str
+    unit: Unit
+    objective: float
+    weight: float | None
+    figure: Figure
+    own: Figure
+    loss_share: float | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Service and name."""
+        return self.service, self.slo
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyResult:
+    """One thing that an SLO rests on: an SLO of the catalogue, or an outside ``provider``.
+
+    ``objective`` is what it promises, ``sli`` what was measured of it in the report's window (None: not measured).
+    ``through`` are its own dependencies; ``repeated`` says that it has been counted elsewhere in the same tree already.
+    """
+
+    service: str
+    slo: str
+    provider: str
+    objective: float
+    sli: float | None
+    copies: int
+    share: float
+    through: tuple[DependencyResult, ...] = ()
+    repeated: bool = False
+
+    @property
+    def name(self) -> str:
+        """How a reader knows it: service / name, or the provider's."""
+        return self.provider or f"{self.service} / {self.slo}"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundResult:
+    """What an SLO can keep at best, given what it depends on: by their objectives, and by what was measured of them
+    in the report's window (providers by their objectives), None where one of them could not be measured."""
+
+    by_objectives: float
+    by_measured: float | None
+    dependencies: tuple[DependencyResult, ...]
+
+
+Effect = Literal["freeze", "review", "escalate"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """One step of an error-budget policy and whether it is reached: None where that can't be told.
+
+    ``because`` says why in a few words, ``to`` whom to escalate to, ``exempt`` which kinds of change pass its freeze.
+    ``frees_at`` is when a reached step is left again if nothing else goes wrong (epoch seconds), None where that can't
+    be known.
+    """
+
+    action: str
+    left: float | None
+    incident: float | None
+    effects: tuple[Effect, ...]
+    to: tuple[str, ...]
+    exempt: tuple[str, ...]
+    reached: bool | None
+    because: str
+    frees_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """How an SLO stands by its error-budget policy: all steps, those by the budget left before those by incident."""
+
+    steps: tuple[StepState, ...]
+
+    @property
+    def reached(self) -> tuple[StepState, ...]:
+        """The steps that are reached, the gravest first."""
+        return tuple(sorted((step for step in self.steps if step.reached), key=_gravity))
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What the reached steps ask for, each once."""
+        return tuple(dict.fromkeys(effect for step in self.reached for effect in step.effects))
+
+    @property
+    def to(self) -> tuple[str, ...]:
+        """Whom the reached steps escalate to, each once."""
+        return tuple(dict.fromkeys(name for step in self.reached for name in step.to))
+
+
+def _gravity(step: StepState) -> tuple[int, float]:
+    return (0, step.left) if step.left is not None else (1, -(step.incident or 0.0))
+
+
+@dataclass(frozen=True, slots=True)
 class SloResult:
     """One SLO over the report's window.
 
     ``figure`` leaves the exclusions out, ``without_exclusions`` has them in. ``own`` is the figure over ``own_window``,
     the SLO's own rolling or calendar window, which its budget belongs to. ``before`` is the figure over the window of
-    the same length just before, None without data.
+    the same length just before, None without data. A composite has ``parts``, one of ``all`` also ``sli_range``: its
+    SLI if the parts' failures never met, and if they met wherever they could. ``bound`` is there for what has
+    dependencies, ``policy`` where steps are declared, and ``action`` the words of the gravest step that is reached.
     """
 
     service: str
@@ -190,6 +300,11 @@ class SloResult:
     evidence: tuple[Evidence, ...] = ()
     findings: tuple[Finding, ...] = ()
     action: str = ""
+    combine: str = ""
+    parts: tuple[PartResult, ...] = ()
+    sli_range: tuple[float, float] | None = None
+    bound: BoundResult | None = None
+    policy: PolicyState | None = None
 
     @property
     def key(self) -> tuple[str, str]:
