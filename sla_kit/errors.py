@@ -57,6 +57,10 @@ class SourceError(SlaKitError):
     """A source of history could not be opened, or did not answer, or answered what can't be understood."""
 
 
+class LedgerError(SlaKitError):
+    """The ledger can't be opened, read or written, or holds what it should not."""
+
+
 class ScenarioError(SlaKitError):
     """A scenario for the simulator can't be used."""
 

@@ -31,11 +31,12 @@ def no_progress(done: int, total: int, what: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """One indicator to fetch: its ``key`` (service, name) and how it is measured. ``sum_labels`` are those of the
-    catalogue."""
+    catalogue, ``source`` is the name of the server that is asked where a catalogue names several."""
 
     key: tuple[str, str]
     sli: Sli = field(hash=False)
     sum_labels: tuple[str, ...] = ()
+    source: str = ""
 
 
 @runtime_checkable

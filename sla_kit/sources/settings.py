@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,29 +27,36 @@ class Settings:
     timeout_seconds: float = 120.0
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str], server: str = "", tenant: str = "") -> Settings:
         """The settings that ``SLA_KIT_PROMETHEUS_TOKEN`` (or ``_TOKEN_FILE``), ``_USERNAME`` and ``_PASSWORD`` (or
         ``_PASSWORD_FILE``), ``_CA_FILE``, ``_CLIENT_CERT`` and ``_CLIENT_KEY``, ``_HEADERS`` (``name=value``,
         separated by commas; a comma in a value is ``%2C``) and ``_TIMEOUT`` (seconds) make.
 
+        Of a ``server`` that a catalogue names only variables with its name in them count, such as
+        ``SLA_KIT_PROMETHEUS_EU_WEST_TOKEN``: no server is sent what is meant for another. Its ``tenant`` is sent as
+        X-Scope-OrgID.
+
         Raises `SourceError` for a file that can't be read and for settings that contradict one another.
         """
+        read = _Variables(environment, _PREFIX + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
+        headers = read.headers("HEADERS")
         settings = cls(
-            token=_secret(environment, "TOKEN"),
-            username=environment.get(_PREFIX + "USERNAME", ""),
-            password=_secret(environment, "PASSWORD"),
-            ca_file=_file(environment, "CA_FILE"),
-            client_cert=_file(environment, "CLIENT_CERT"),
-            client_key=_file(environment, "CLIENT_KEY"),
-            headers=_headers(environment.get(_PREFIX + "HEADERS", "")),
-            timeout_seconds=_seconds(environment.get(_PREFIX + "TIMEOUT", "")),
+            token=read.secret("TOKEN"),
+            username=read.text("USERNAME"),
+            password=read.secret("PASSWORD"),
+            ca_file=read.file("CA_FILE"),
+            client_cert=read.file("CLIENT_CERT"),
+            client_key=read.file("CLIENT_KEY"),
+            headers=(*headers, ("X-Scope-OrgID", tenant)) if tenant else headers,
+            timeout_seconds=read.seconds("TIMEOUT"),
         )
         if settings.token and settings.username:
-            raise _wrong("both a token and a user name are set", "USERNAME", "unset one of the two")
+            raise read.wrong("both a token and a user name are set", "USERNAME", "unset one of the two")
         if settings.password and not settings.username:
-            raise _wrong("a password is set without a user name", "PASSWORD", f"set {_PREFIX}USERNAME too")
+            raise read.wrong("a password is set without a user name", "PASSWORD", f"set {read.prefix}USERNAME too")
         if settings.client_key and not settings.client_cert:
-            raise _wrong("a client's key is set without its certificate", "CLIENT_KEY", f"set {_PREFIX}CLIENT_CERT too")
+            remedy = f"set {read.prefix}CLIENT_CERT too"
+            raise read.wrong("a client's key is set without its certificate", "CLIENT_KEY", remedy)
         return settings
 
     def secrets(self) -> tuple[str, ...]:
@@ -90,53 +98,61 @@ class Address:
         )
 
 
-def _wrong(message: str, name: str, remedy: str) -> SourceError:
-    return SourceError(message, place=_PREFIX + name, remedy=remedy)
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """The environment's variables that begin with ``prefix``, by the rest of their name."""
 
+    environment: Mapping[str, str] = field(repr=False)
+    prefix: str
 
-def _secret(environment: Mapping[str, str], name: str) -> str:
-    """A secret that stands in a variable, or in a file that ``…_FILE`` names (as Kubernetes mounts them)."""
-    text, path = environment.get(_PREFIX + name, ""), environment.get(f"{_PREFIX}{name}_FILE", "")
-    if text and path:
-        raise _wrong(f"{_PREFIX}{name}_FILE is set as well", name, "unset one of the two")
-    if not path:
-        return text.strip()
-    try:
-        found = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise _wrong(f"can't read {path}: {reason}", f"{name}_FILE", "check the path and its permissions") from None
-    if not found:
-        raise _wrong(f"{path} is empty", f"{name}_FILE", "write the secret into it")
-    return found
+    def wrong(self, message: str, name: str, remedy: str) -> SourceError:
+        return SourceError(message, place=self.prefix + name, remedy=remedy)
 
+    def text(self, name: str) -> str:
+        return self.environment.get(self.prefix + name, "")
 
-def _file(environment: Mapping[str, str], name: str) -> str:
-    path = environment.get(_PREFIX + name, "")
-    if path and not Path(path).is_file():
-        raise _wrong(f"no such file: {path}", name, "check the path")
-    return path
+    def secret(self, name: str) -> str:
+        """A secret that stands in a variable, or in a file that ``…_FILE`` names (as Kubernetes mounts them)."""
+        text, path = self.text(name), self.text(name + "_FILE")
+        if text and path:
+            raise self.wrong(f"{self.prefix}{name}_FILE is set as well", name, "unset one of the two")
+        if not path:
+            return text.strip()
+        try:
+            found = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a text file"
+            remedy = "check the path and its permissions"
+            raise self.wrong(f"can't read {path}: {reason}", f"{name}_FILE", remedy) from None
+        if not found:
+            raise self.wrong(f"{path} is empty", f"{name}_FILE", "write the secret into it")
+        return found
 
+    def file(self, name: str) -> str:
+        path = self.text(name)
+        if path and not Path(path).is_file():
+            raise self.wrong(f"no such file: {path}", name, "check the path")
+        return path
 
-def _headers(text: str) -> tuple[tuple[str, str], ...]:
-    found = []
-    for part in text.replace("\n", ",").split(","):
-        if not part.strip():
-            continue
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip():
-            raise _wrong("a header is not written name=value", "HEADERS", "write X-Scope-OrgID=team-a")
-        found.append((name.strip(), unquote(value.strip())))
-    return tuple(found)
+    def headers(self, name: str) -> tuple[tuple[str, str], ...]:
+        found = []
+        for part in self.text(name).replace("\n", ",").split(","):
+            if not part.strip():
+                continue
+            header, equals, value = part.partition("=")
+            if not equals or not header.strip():
+                raise self.wrong("a header is not written name=value", name, "write X-Scope-OrgID=team-a")
+            found.append((header.strip(), unquote(value.strip())))
+        return tuple(found)
 
-
-def _seconds(text: str) -> float:
-    if not text:
-        return 120.0
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 86400:
-        raise _wrong("the time-out is no number of seconds", "TIMEOUT", "write 30") from None
-    return seconds
+    def seconds(self, name: str) -> float:
+        text = self.text(name)
+        if not text:
+            return 120.0
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < 86400:
+            raise self.wrong("the time-out is no number of seconds", name, "write 30") from None
+        return seconds
