@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sla_kit.report import plots
 from sla_kit.report.blocks import Block, Cell, Plots
 from sla_kit.report.content import page
+from sla_kit.report.language import _, language
 from sla_kit.report.rows import slo_name
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
 
 
+#: A figure and the short word after it, which is its unit or its name.
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|ms|s|min|h|d)(?!\w))")
 
 
 def render(evaluation: Evaluation) -> str:
     """The whole page."""
+    spoken = language().conventions
+    return _template().render(
+        page=page(evaluation),
+        tag=spoken.tag,
+        direction=spoken.direction,
+        pictures=partial(_pictures, names=(f"plot-{index}" for index in count())),
+    )
+
+
+@cache
+def _template() -> Template:
     # Everything is escaped: names, reasons and notes come from files and servers.
     environment = Environment(
         loader=PackageLoader("sla_kit.report", "templates"),
@@ -36,12 +49,12 @@ def render(evaluation: Evaluation) -> str:
     environment.filters["joined"] = joined
     environment.globals.update(
         kind=lambda block: type(block).__name__.lower(),
-        pictures=partial(_pictures, names=(f"plot-{index}" for index in count())),
-        heat_steps=[(colour, words) for _, colour, words in plots.HEAT_STEPS],
+        heat_legend=plots.heat_legend,
         filled=_filled,
         is_time=lambda cell: isinstance(cell.value, str),
+        _=_,
     )
-    return environment.get_template("report.html.j2").render(page=page(evaluation))
+    return environment.get_template("report.html.j2")
 
 
 def joined(text: str) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from sla_kit.report import formats
 from sla_kit.report.blocks import Block, Cell, Column, Fold, Paragraph, Table
-from sla_kit.report.rows import bounded, number_cell, slo_name, time_cell, verdict_cell, worst_first
+from sla_kit.report.language import _, ngettext
+from sla_kit.report.rows import bounded, more_objectives, number_cell, slo_name, time_cell, verdict_cell, worst_first
+from sla_kit.report.told import told
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation, Exclusion, Figure, SloResult
@@ -15,22 +17,23 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 20
 SHOWN_RUNS = 8
-_OWNER = Column("Objective of")
-#: What the end and the length of a run are called, by kind of indicator.
-_MEASURES = {"freshness": ("Completed", "Age reached"), "recovery": ("Recovered", "Recovered after")}
 
 
 def evidence(evaluation: Evaluation) -> tuple[Block, ...]:
     """Each run of a backup or a restore that was measured, newest first, one table an SLO."""
     proved = [slo for slo in worst_first(evaluation.slos) if slo.evidence and slo.kind != "recovery"]
     if not proved:
-        return (Paragraph("No run of a backup or a restore was measured in this window."),)
+        return (Paragraph(_("No run of a backup or a restore was measured in this window.")),)
     blocks: list[Block] = []
     for slo in proved[:SHOWN_ROWS]:
         blocks += runs(slo, evaluation.timezone)
     if len(proved) > SHOWN_ROWS:
         rest = [block for slo in proved[SHOWN_ROWS:] for block in runs(slo, evaluation.timezone)]
-        blocks.append(Fold(f"Evidence of {len(proved) - SHOWN_ROWS} more objectives", tuple(rest)))
+        more = len(proved) - SHOWN_ROWS
+        title = ngettext(
+            "Evidence of {count} more objective", "Evidence of {count} more objectives", more, count=formats.count(more)
+        )
+        blocks.append(Fold(title, tuple(rest)))
     return tuple(blocks)
 
 
@@ -38,44 +41,70 @@ def runs(slo: SloResult, timezone: str) -> tuple[Block, ...]:
     """The runs or outages that one SLO was judged by, newest first; nothing where there are none."""
     if not slo.evidence:
         return ()
-    limit = "" if slo.threshold is None else f", at most {formats.measured(slo.threshold, slo.kind)}"
+    name = slo_name(slo)
     newest = sorted(slo.evidence, key=lambda run: math.inf if run.completed is None else run.completed, reverse=True)
-    ended, measure = _MEASURES.get(slo.kind, ("Completed", "Took"))
-    columns: tuple[Column, ...] = (Column(ended), Column(measure, numeric=True), Column("Verdict"))
+    ended, measure = _measures(slo.kind)
+    columns: tuple[Column, ...] = (Column(ended), Column(measure, numeric=True), Column(_("Verdict")))
     rows: list[tuple[Cell, ...]] = [
         (
             time_cell(run.completed, timezone),
             number_cell(formats.duration(run.seconds), run.seconds),
-            Cell("In time" if run.ok else "Too late", tone="met" if run.ok else "missed"),
+            Cell(_("In time") if run.ok else _("Too late"), tone="met" if run.ok else "missed"),
         )
         for run in newest
     ]
     if any(run.note for run in newest):
-        columns += (Column("Note", prose=True),)
-        rows = [(*row, Cell(run.note or formats.UNKNOWN)) for row, run in zip(rows, newest, strict=True)]
-    return bounded(f"{slo_name(slo)}{limit}", columns, rows, SHOWN_RUNS, f"earlier runs of {slo_name(slo)}")
+        columns += (Column(_("Note"), prose=True),)
+        rows = [(*row, Cell(told(run.note) or formats.UNKNOWN)) for row, run in zip(rows, newest, strict=True)]
+    caption = name
+    if slo.threshold is not None:
+        caption = _("{name}, at most {limit}", name=name, limit=formats.measured(slo.threshold, slo.kind))
+    return bounded(
+        caption,
+        columns,
+        rows,
+        SHOWN_RUNS,
+        lambda more: ngettext(
+            "{count} earlier run of {name}",
+            "{count} earlier runs of {name}",
+            more,
+            count=formats.count(more),
+            name=name,
+        ),
+    )
+
+
+def _measures(kind: str) -> tuple[str, str]:
+    """What the end and the length of a run are called, by kind of indicator."""
+    match kind:
+        case "freshness":
+            return _("Completed"), _("Age reached")
+        case "recovery":
+            return _("Recovered"), _("Recovered after")
+        case _:
+            return _("Completed"), _("Took")
 
 
 def live_events(evaluation: Evaluation) -> tuple[Block, ...]:
     """The events that touched the window, and each SLO's figure during and outside them."""
     if not evaluation.events:
-        return (Paragraph("No live event is declared for this window."),)
+        return (Paragraph(_("No live event is declared for this window.")),)
     zone = evaluation.timezone
     events = [
         (
             Cell(event.name),
             Cell(formats.span(event.start, event.end, zone), formats.rfc3339(event.start)),
-            Cell(", ".join(event.services) or "all services"),
+            Cell(", ".join(event.services) or _("all services")),
         )
         for event in evaluation.events
     ]
     blocks = list(
         bounded(
-            "Events that touched the window",
-            (Column("Event"), Column("When"), Column("Services")),
+            _("Events that touched the window"),
+            (Column(_("Event")), Column(_("When")), Column(_("Services"))),
             events,
             SHOWN_ROWS,
-            "more events",
+            lambda more: ngettext("{count} more event", "{count} more events", more, count=formats.count(more)),
         )
     )
     rows = [
@@ -89,20 +118,21 @@ def live_events(evaluation: Evaluation) -> tuple[Block, ...]:
         if slo.during_events is not None and slo.during_events.total > 0
     ]
     if not rows:
-        return (*blocks, Paragraph("No objective has events that fall into a live event."))
+        return (*blocks, Paragraph(_("No objective has events that fall into a live event.")))
     columns = (
-        _OWNER,
-        Column("During events", numeric=True),
-        Column("Outside", numeric=True),
-        Column("Objective", numeric=True),
+        Column(_("Objective of")),
+        Column(_("During events"), numeric=True),
+        Column(_("Outside"), numeric=True),
+        Column(_("Objective"), numeric=True),
     )
-    return (*blocks, *bounded("SLI during live events and outside", columns, rows, SHOWN_ROWS, "more objectives"))
+    caption = _("SLI during live events and outside")
+    return (*blocks, *bounded(caption, columns, rows, SHOWN_ROWS, more_objectives))
 
 
 def _side(figure: Figure | None, slo: SloResult) -> Cell:
     if figure is None or figure.sli is None:
         return Cell(formats.UNKNOWN)
-    note = f"{formats.count(figure.bad)} of {formats.events(figure.total, slo.unit)} bad"
+    note = _("{bad} of {total} bad", bad=formats.count(figure.bad), total=formats.events(figure.total, slo.unit))
     tone = "missed" if figure.sli < slo.objective else ""
     return Cell(formats.percent(figure.sli, slo.objective), figure.sli, "missed" if tone else "", note=note)
 
@@ -113,45 +143,59 @@ def exclusions(evaluation: Evaluation) -> tuple[Block, ...]:
     for slo in evaluation.slos:
         found.update(dict.fromkeys(slo.exclusions))
     if not found:
-        return (Paragraph("Nothing was excluded: every figure counts the whole window."),)
+        return (Paragraph(_("Nothing was excluded: every figure counts the whole window.")),)
     rows = [
         (
-            Cell(exclusion.name, note=", ".join(exclusion.services) or "all services"),
+            Cell(exclusion.name, note=", ".join(exclusion.services) or _("all services")),
             Cell(formats.span(exclusion.start, exclusion.end, evaluation.timezone), formats.rfc3339(exclusion.start)),
             number_cell(formats.duration(exclusion.end - exclusion.start), exclusion.end - exclusion.start),
-            Cell(exclusion.reason or "no reason given", tone="" if exclusion.reason else "unknown"),
-            Cell(exclusion.approved_by or "nobody named", tone="" if exclusion.approved_by else "unknown"),
+            Cell(exclusion.reason or _("no reason given"), tone="" if exclusion.reason else "unknown"),
+            Cell(exclusion.approved_by or _("nobody named"), tone="" if exclusion.approved_by else "unknown"),
         )
         for exclusion in sorted(found, key=lambda exclusion: (exclusion.start, exclusion.name))
     ]
     columns = (
-        Column("Maintenance"),
-        Column("When"),
-        Column("Length", numeric=True),
-        Column("Why", prose=True),
-        Column("Approved by"),
+        Column(_("Maintenance")),
+        Column(_("When")),
+        Column(_("Length"), numeric=True),
+        Column(_("Why"), prose=True),
+        Column(_("Approved by")),
     )
     touched = [slo for slo in worst_first(evaluation.slos) if slo.exclusions]
-    blocks = bounded("Maintenance that was left out", columns, rows, SHOWN_ROWS, "more exclusions")
+    blocks = bounded(
+        _("Maintenance that was left out"),
+        columns,
+        rows,
+        SHOWN_ROWS,
+        lambda more: ngettext("{count} more exclusion", "{count} more exclusions", more, count=formats.count(more)),
+    )
     different = [slo for slo in touched if _shown(slo.figure, slo) != _shown(slo.without_exclusions, slo)]
     same = [slo for slo in touched if slo not in different]
     if different:
         changed = [_both_ways(slo) for slo in different]
-        blocks += bounded("The figures that it changed", _BOTH_WAYS, changed, SHOWN_ROWS, "more objectives")
+        caption = _("The figures that it changed")
+        blocks += bounded(caption, _both_ways_columns(), changed, SHOWN_ROWS, more_objectives)
     if same:
-        unchanged = Table("The figures that it did not change", _BOTH_WAYS, tuple(_both_ways(slo) for slo in same))
-        read = "objective that reads" if len(same) == 1 else "objectives that read"
-        blocks += (Fold(f"{len(same)} {read} the same either way", (unchanged,)),)
+        caption = _("The figures that it did not change")
+        unchanged = Table(caption, _both_ways_columns(), tuple(_both_ways(slo) for slo in same))
+        title = ngettext(
+            "{count} objective that reads the same either way",
+            "{count} objectives that read the same either way",
+            len(same),
+            count=formats.count(len(same)),
+        )
+        blocks += (Fold(title, (unchanged,)),)
     return blocks
 
 
-_BOTH_WAYS = (
-    _OWNER,
-    Column("SLI as reported", numeric=True),
-    Column("Verdict"),
-    Column("SLI with nothing excluded", numeric=True),
-    Column("Verdict with nothing excluded"),
-)
+def _both_ways_columns() -> tuple[Column, ...]:
+    return (
+        Column(_("Objective of")),
+        Column(_("SLI as reported"), numeric=True),
+        Column(_("Verdict")),
+        Column(_("SLI with nothing excluded"), numeric=True),
+        Column(_("Verdict with nothing excluded")),
+    )
 
 
 def _shown(figure: Figure, slo: SloResult) -> tuple[str, str]:
@@ -178,27 +222,39 @@ def coverage(evaluation: Evaluation) -> tuple[Block, ...]:
             (
                 Cell(slo_name(slo)),
                 number_cell(formats.share(slo.figure.coverage), slo.figure.coverage),
-                verdict_cell(slo.figure.met, slo.figure.reason),
+                verdict_cell(slo.figure.met, told(slo.figure.reason)),
             )
             for slo in gaps
         ]
-        sides = (_OWNER, Column("Coverage", numeric=True), Column("Verdict"))
-        blocks += bounded("Objectives without full coverage", sides, short, SHOWN_ROWS, "more objectives")
+        sides = (Column(_("Objective of")), Column(_("Coverage"), numeric=True), Column(_("Verdict")))
+        blocks += bounded(_("Objectives without full coverage"), sides, short, SHOWN_ROWS, more_objectives)
     else:
-        blocks.append(Paragraph("Every objective was observed in every bucket of the window: coverage 100 %.", "met"))
-    found = [("the whole report", finding) for finding in evaluation.findings]
+        text = _(
+            "Every objective was observed in every bucket of the window: coverage {share}.", share=formats.share(1)
+        )
+        blocks.append(Paragraph(text, "met"))
+    found = [(_("the whole report"), finding) for finding in evaluation.findings]
     found += [(slo_name(slo), finding) for slo in worst_first(evaluation.slos) for finding in slo.findings]
     if not found:
-        return (*blocks, Paragraph("The data showed nothing else that a reader must know."))
+        return (*blocks, Paragraph(_("The data showed nothing else that a reader must know.")))
     rows = [_finding(where, finding, evaluation.timezone) for where, finding in found]
     columns = (
-        Column("Where"),
-        Column("Finding"),
-        Column("What", prose=True),
-        Column("Buckets", numeric=True),
-        Column("When"),
+        Column(_("Where")),
+        Column(_("Finding")),
+        Column(_("What"), prose=True),
+        Column(_("Buckets"), numeric=True),
+        Column(_("When")),
     )
-    return (*blocks, *bounded("Findings in the data", columns, rows, SHOWN_ROWS, "more findings"))
+    return (
+        *blocks,
+        *bounded(
+            _("Findings in the data"),
+            columns,
+            rows,
+            SHOWN_ROWS,
+            lambda more: ngettext("{count} more finding", "{count} more findings", more, count=formats.count(more)),
+        ),
+    )
 
 
 def _finding(where: str, finding: Finding, timezone: str) -> tuple[Cell, ...]:
@@ -210,7 +266,7 @@ def _finding(where: str, finding: Finding, timezone: str) -> tuple[Cell, ...]:
     return (
         Cell(where),
         Cell(finding.kind),
-        Cell(finding.message),
+        Cell(told(finding.message)),
         number_cell(formats.count(finding.count), finding.count),
         when,
     )

@@ -22,8 +22,10 @@ from sla_kit.report.blocks import (
     Table,
     tone_of,
 )
+from sla_kit.report.language import _, ngettext
 from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
+from sla_kit.report.told import told
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation, SloResult
@@ -35,11 +37,10 @@ SHOWN_SERVICES = 10
 
 def page(evaluation: Evaluation) -> Page:
     """The whole report."""
-    subject = f"{evaluation.catalogue}, {evaluation.environment}" if evaluation.environment else evaluation.catalogue
     window = evaluation.window
     days = formats.span(window.start, window.end, evaluation.timezone)
     return Page(
-        title=f"SLA report {window.name}: {subject}",
+        title=_("SLA report {window}: {subject}", window=window.name, subject=about(evaluation)),
         subject=f"{window.name}: {days} ({evaluation.timezone})",
         tone=tone_of(evaluation.met),
         headline=headline(evaluation),
@@ -47,16 +48,16 @@ def page(evaluation: Evaluation) -> Page:
         sections=tuple(
             Section(id, title, blocks)
             for id, title, blocks in (
-                ("promises", "Promises", _promises(evaluation)),
-                ("actions", "What to do now", _actions(evaluation)),
-                ("objectives", "Objectives", _objectives(evaluation)),
-                ("budgets", "Error budgets", budgets(evaluation)),
-                ("heat", "When errors happened", heat(evaluation)),
-                ("incidents", "Incidents", incidents(evaluation)),
-                ("evidence", "Backup and restore evidence", evidence(evaluation)),
-                ("events", "Live events", live_events(evaluation)),
-                ("exclusions", "Exclusions", exclusions(evaluation)),
-                ("coverage", "Coverage and findings", coverage(evaluation)),
+                ("promises", _("Promises"), _promises(evaluation)),
+                ("actions", _("What to do now"), _actions(evaluation)),
+                ("objectives", _("Objectives"), _objectives(evaluation)),
+                ("budgets", _("Error budgets"), budgets(evaluation)),
+                ("heat", _("When errors happened"), heat(evaluation)),
+                ("incidents", _("Incidents"), incidents(evaluation)),
+                ("evidence", _("Backup and restore evidence"), evidence(evaluation)),
+                ("events", _("Live events"), live_events(evaluation)),
+                ("exclusions", _("Exclusions"), exclusions(evaluation)),
+                ("coverage", _("Coverage and findings"), coverage(evaluation)),
             )
             if blocks
         ),
@@ -64,30 +65,58 @@ def page(evaluation: Evaluation) -> Page:
     )
 
 
+def about(evaluation: Evaluation) -> str:
+    """The catalogue's name, and the environment's where there is one."""
+    return f"{evaluation.catalogue}, {evaluation.environment}" if evaluation.environment else evaluation.catalogue
+
+
 def headline(evaluation: Evaluation) -> str:
-    """The verdict in a sentence: 3 of 13 objectives were missed, 8 met; 2 can't be judged."""
+    """The verdict in a sentence: 3 of 13 objectives were missed, 8 were met and 2 can't be judged."""
     verdicts = [slo.figure.met for slo in evaluation.slos]
-    total, missed, unknown = len(verdicts), verdicts.count(False), verdicts.count(None)
-    noun = "objective" if total == 1 else "objectives"
+    total, missed, unknown, met = (len(verdicts), *(verdicts.count(verdict) for verdict in (False, None, True)))
     if not total:
-        return "No objectives are declared, so there is nothing to judge."
+        return _("No objectives are declared, so there is nothing to judge.")
     if not missed and not unknown:
-        return f"All {total} {noun} were met." if total > 1 else "The one objective was met."
+        return ngettext(
+            "The one objective was met.", "All {total} objectives were met.", total, total=formats.count(total)
+        )
+    counts = {"missed": formats.count(missed), "met": formats.count(met), "unknown": formats.count(unknown)}
+    counts["total"] = formats.count(total)
     parts = []
-    if missed:
-        parts.append(f"{missed} of {total} {noun} {'was' if missed == 1 else 'were'} missed")
-    if met := verdicts.count(True):
-        parts.append(f"{met} {'was' if met == 1 else 'were'} met" if missed else f"{met} of {total} {noun} were met")
+    if missed and total == 1:
+        parts.append(_("1 of 1 objective was missed"))
+    elif missed:
+        parts.append(
+            ngettext(
+                "{missed} of {total} objectives was missed",
+                "{missed} of {total} objectives were missed",
+                missed,
+                **counts,
+            )
+        )
+    if met and missed:
+        parts.append(ngettext("{met} was met", "{met} were met", met, **counts))
+    elif met:
+        parts.append(
+            ngettext("{met} of {total} objectives was met", "{met} of {total} objectives were met", met, **counts)
+        )
     if unknown:
-        parts.append(f"{unknown} can't be judged")
-    return f"{', '.join(parts[:-1])} and {parts[-1]}." if len(parts) > 1 else f"{parts[0]}."
+        parts.append(ngettext("{unknown} can't be judged", "{unknown} can't be judged", unknown, **counts))
+    match parts:
+        case [one]:
+            return _("{one}.", one=one)
+        case [one, two]:
+            return _("{one} and {two}.", one=one, two=two)
+        case _:
+            return _("{one}, {two} and {three}.", one=parts[0], two=parts[1], three=parts[2])
 
 
 def _details(evaluation: Evaluation) -> tuple[str, ...]:
     details = []
     broken = [promise.title or promise.name for promise in evaluation.promises if promise.met is False]
     if broken:
-        details.append(f"{'Promise' if len(broken) == 1 else 'Promises'} missed: {'; '.join(broken)}.")
+        names = "; ".join(broken)
+        details.append(ngettext("Promise missed: {names}.", "Promises missed: {names}.", len(broken), names=names))
     known = [
         (slo.own.budget.left_ratio, slo)
         for slo in evaluation.slos
@@ -96,20 +125,24 @@ def _details(evaluation: Evaluation) -> tuple[str, ...]:
     ]
     if known:
         left, slo = min(known, key=lambda pair: pair[0])
+        values = {"name": slo_name(slo), "window": slo.own_window.name}
         if left < 0:
-            details.append(
-                f"Deepest in debt: {slo_name(slo)} has spent {formats.share(1 - left)} of its error budget "
-                f"({slo.own_window.name})."
+            text = _(
+                "Deepest in debt: {name} has spent {share} of its error budget ({window}).",
+                share=formats.share(1 - left),
+                **values,
             )
         else:
-            details.append(
-                f"No error budget is overspent; the lowest is {slo_name(slo)} with {formats.share(left)} left "
-                f"({slo.own_window.name})."
+            text = _(
+                "No error budget is overspent; the lowest is {name} with {share} left ({window}).",
+                share=formats.share(left),
+                **values,
             )
+        details.append(text)
     lasting = [incident for incident in evaluation.incidents if incident.recovered is None]
     if lasting:
         names = ", ".join(sorted({slo_name(incident) for incident in lasting}))
-        details.append(f"Still going on at the end of the window: {names}.")
+        details.append(_("Still going on at the end of the window: {names}.", names=names))
     return tuple(details)
 
 
@@ -125,8 +158,8 @@ def _promises(evaluation: Evaluation) -> tuple[Block, ...]:
         )
         for promise in evaluation.promises
     )
-    columns = (Column("Promise"), Column("Target"), Column("Verdict"), Column("Because"))
-    return (Table("The promises, each met where all its objectives are", columns, rows, look="cards"),)
+    columns = (Column(_("Promise")), Column(_("Target")), Column(_("Verdict")), Column(_("Because")))
+    return (Table(_("The promises, each met where all its objectives are"), columns, rows, look="cards"),)
 
 
 def _actions(evaluation: Evaluation) -> tuple[Block, ...]:
@@ -135,47 +168,60 @@ def _actions(evaluation: Evaluation) -> tuple[Block, ...]:
         if slo.action:
             by_action.setdefault(slo.action, []).append(slo)
     if not by_action:
-        return (Paragraph("The error-budget policy asks for nothing: every budget is above its first step.", "met"),)
+        return (Paragraph(_("The error-budget policy asks for nothing: every budget is above its first step."), "met"),)
     return (Bullets(tuple((action, _who(slos)) for action, slos in by_action.items())),)
 
 
 def _who(slos: Sequence[SloResult], shown: int = 8) -> str:
-    names = [
-        f"{slo_name(slo)} ({formats.share(slo.own.budget.left_ratio)} left{f', {slo.owner}' if slo.owner else ''})"
-        for slo in slos[:shown]
-    ]
-    more = f"; and {len(slos) - shown} more" if len(slos) > shown else ""
-    return "Because of " + "; ".join(names) + more
+    names = "; ".join(_left(slo) for slo in slos[:shown])
+    rest = len(slos) - shown
+    if rest <= 0:
+        return _("Because of {names}", names=names)
+    return ngettext(
+        "Because of {names}; and {rest} more",
+        "Because of {names}; and {rest} more",
+        rest,
+        names=names,
+        rest=formats.count(rest),
+    )
 
 
-_OBJECTIVES = (
-    Column("Objective of"),
-    Column("Verdict"),
-    Column("SLI", numeric=True),
-    Column("Objective", numeric=True),
-    Column("Change", numeric=True),
-    Column("Budget left", numeric=True),
-    Column("Bad / total", numeric=True),
-)
+def _left(slo: SloResult) -> str:
+    name, share = slo_name(slo), formats.share(slo.own.budget.left_ratio)
+    if slo.owner:
+        return _("{name} ({share} left, {owner})", name=name, share=share, owner=slo.owner)
+    return _("{name} ({share} left)", name=name, share=share)
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column(_("Objective of")),
+        Column(_("Verdict")),
+        Column(_("SLI"), numeric=True),
+        Column(_("Objective"), numeric=True),
+        Column(_("Change"), numeric=True),
+        Column(_("Budget left"), numeric=True),
+        Column(_("Bad / total"), numeric=True),
+    )
 
 
 def _objectives(evaluation: Evaluation) -> tuple[Block, ...]:
     if not evaluation.slos:
         return ()
-    ordered = worst_first(evaluation.slos)
+    ordered, columns = worst_first(evaluation.slos), _columns()
     shown, rest = ordered[:SHOWN_SLOS], ordered[SHOWN_SLOS:]
-    caption = (
+    caption = _(
         "Each objective over the report's window; the change is against the window before, the budget that of the "
         "objective's own window"
     )
-    blocks: list[Block] = [Table(caption, _OBJECTIVES, tuple(_objective(slo) for slo in shown))]
+    blocks: list[Block] = [Table(caption, columns, tuple(_objective(slo) for slo in shown))]
     by_service: dict[str, list[SloResult]] = {}
     for slo in rest:
         by_service.setdefault(slo.service, []).append(slo)
     folds = tuple(
         Fold(
             f"{service}: {_counted(slos)}",
-            (Table(f"More of {service}", _OBJECTIVES, tuple(_objective(slo) for slo in slos)),),
+            (Table(_("More of {service}", service=service), columns, tuple(_objective(slo) for slo in slos)),),
         )
         for service, slos in sorted(by_service.items())
     )
@@ -184,17 +230,31 @@ def _objectives(evaluation: Evaluation) -> tuple[Block, ...]:
     if len(folds) <= SHOWN_SERVICES:
         return (
             *blocks,
-            Paragraph(f"The {len(shown)} worst of {len(ordered)} are above; the others by service:"),
+            Paragraph(
+                _(
+                    "The {shown} worst of {all} are above; the others by service:",
+                    shown=formats.count(len(shown)),
+                    all=formats.count(len(ordered)),
+                )
+            ),
             *folds,
         )
-    return (*blocks, Fold(f"The other {formats.count(len(rest))} objectives by service: {_counted(rest)}", folds))
+    title = _(
+        "The other {count} objectives by service: {verdicts}", count=formats.count(len(rest)), verdicts=_counted(rest)
+    )
+    return (*blocks, Fold(title, folds))
 
 
 def _counted(slos: Sequence[SloResult]) -> str:
     """How SLOs stand: 9 met, 1 missed."""
-    words = ((False, "missed"), (None, "can't be judged"), (True, "met"))
-    counts = [(sum(slo.figure.met is met for slo in slos), word) for met, word in words]
-    return ", ".join(f"{formats.count(number)} {word}" for number, word in counts if number)
+    missed, unknown, met = (sum(slo.figure.met is verdict for slo in slos) for verdict in (False, None, True))
+    parts = [
+        missed and ngettext("{count} missed", "{count} missed", missed, count=formats.count(missed)),
+        unknown
+        and ngettext("{count} can't be judged", "{count} can't be judged", unknown, count=formats.count(unknown)),
+        met and ngettext("{count} met", "{count} met", met, count=formats.count(met)),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _objective(slo: SloResult) -> tuple[Cell, ...]:
@@ -204,16 +264,18 @@ def _objective(slo: SloResult) -> tuple[Cell, ...]:
         change = figure.sli - slo.before.sli
     spent = ""
     if budget.left_ratio is not None:
-        spent = (
-            f"{formats.count(budget.spent)} of {formats.events(budget.allowed, slo.unit)} spent, {slo.own_window.name}"
+        spent = _(
+            "{spent} of {allowed} spent, {window}",
+            spent=formats.count(budget.spent),
+            allowed=formats.events(budget.allowed, slo.unit),
+            window=slo.own_window.name,
         )
     agreement = ""
     if slo.sla_objective is not None:
-        word = "not known" if slo.sla_met is None else "met" if slo.sla_met else "missed"
-        agreement = f"SLA {formats.objective_percent(slo.sla_objective)} {word}"
+        agreement = _agreement(slo.sla_met, formats.objective_percent(slo.sla_objective))
     return (
         name_cell(slo),
-        verdict_cell(figure.met, figure.reason),
+        verdict_cell(figure.met, told(figure.reason)),
         number_cell(formats.percent(figure.sli, slo.objective), figure.sli, note=_measured(slo)),
         number_cell(formats.objective_percent(slo.objective), slo.objective, note=agreement),
         number_cell(formats.points(change, slo.objective), change, note=_direction(change)),
@@ -224,38 +286,70 @@ def _objective(slo: SloResult) -> tuple[Cell, ...]:
             note=spent,
             bar=budget.left_ratio,
         ),
-        number_cell(f"{formats.count(figure.bad)} / {formats.count(figure.total)}", figure.bad, note=slo.unit)
+        number_cell(
+            f"{formats.count(figure.bad)} / {formats.count(figure.total)}", figure.bad, note=formats.unit_name(slo.unit)
+        )
         if figure.total
         else Cell(formats.UNKNOWN),
     )
 
 
+def _agreement(met: bool | None, objective: str) -> str:
+    if met is None:
+        return _("SLA {objective} not known", objective=objective)
+    return _("SLA {objective} met", objective=objective) if met else _("SLA {objective} missed", objective=objective)
+
+
 def _direction(change: float | None) -> str:
-    return "" if not change else "better" if change > 0 else "worse"
-
-
-#: What the measured figure of a kind is called, where it is no quantile.
-_WORST = {"probe": "worst bucket", "freshness": "oldest", "duration": "longest", "recovery": "slowest"}
+    return "" if not change else _("better") if change > 0 else _("worse")
 
 
 def _measured(slo: SloResult) -> str:
     """The measured figure itself, with its limit where there is one: p95 87 ms, limit 100 ms."""
     if slo.figure.value is None:
         return ""
-    what = formats.quantile(slo.quantile) if slo.quantile is not None else _WORST.get(slo.kind, "worst")
-    limit = f", limit {formats.measured(slo.threshold, slo.kind)}" if slo.threshold is not None else ""
-    return f"{what} {formats.measured(slo.figure.value, slo.kind)}{limit}"
+    value = formats.measured(slo.figure.value, slo.kind)
+    text = f"{formats.quantile(slo.quantile)} {value}" if slo.quantile is not None else _worst(slo.kind, value)
+    if slo.threshold is None:
+        return text
+    return _("{measured}, limit {limit}", measured=text, limit=formats.measured(slo.threshold, slo.kind))
+
+
+def _worst(kind: str, value: str) -> str:
+    """The measured figure of a kind that has no quantile, by its name."""
+    match kind:
+        case "probe":
+            return _("worst bucket {value}", value=value)
+        case "freshness":
+            return _("oldest {value}", value=value)
+        case "duration":
+            return _("longest {value}", value=value)
+        case "recovery":
+            return _("slowest {value}", value=value)
+        case _:
+            return _("worst {value}", value=value)
 
 
 def _footer(evaluation: Evaluation) -> tuple[str, ...]:
     zone = evaluation.timezone
+    named = f"{evaluation.catalogue} ({evaluation.environment})" if evaluation.environment else evaluation.catalogue
     return (
-        f"Evaluated for {formats.moment(evaluation.at, zone)} ({zone}) from {evaluation.source}, catalogue "
-        f"{evaluation.catalogue}{f' ({evaluation.environment})' if evaluation.environment else ''}, in buckets of "
-        f"{formats.duration(evaluation.bucket)}.",
-        "SLI = good / total events, summed over the window; ratios are never averaged. Error budget = (1 − objective) "
-        "× total; left = (allowed − bad) / allowed. Burn rate = error ratio / (1 − objective).",
-        "Coverage is the share of buckets in which something was observed. Excluded maintenance is left out of every "
-        "figure except where the text says otherwise. Percentages carry one digit more than their objective, and "
-        "more where rounding would change the verdict. report.json and report.csv hold the full numbers.",
+        _(
+            "Evaluated for {moment} ({timezone}) from {source}, catalogue {catalogue}, in buckets of {bucket}.",
+            moment=formats.moment(evaluation.at, zone),
+            timezone=zone,
+            source=evaluation.source,
+            catalogue=named,
+            bucket=formats.duration(evaluation.bucket),
+        ),
+        _(
+            "SLI = good / total events, summed over the window; ratios are never averaged. Error budget = (1 − "
+            "objective) × total; left = (allowed − bad) / allowed. Burn rate = error ratio / (1 − objective)."
+        ),
+        _(
+            "Coverage is the share of buckets in which something was observed. Excluded maintenance is left out of "
+            "every figure except where the text says otherwise. Percentages carry one digit more than their "
+            "objective, and more where rounding would change the verdict. report.json and report.csv hold the full "
+            "numbers."
+        ),
     )

@@ -262,6 +262,22 @@ def span(start: float, end: float, timezone: str) -> str:
     return f"{_day(first)}, {_clock(first)} – {_day(last)}, {_clock(last)}"
 
 
+def iso_day(date: str) -> str:
+    """A day of the calendar that is written as ISO 8601 has it."""
+    conventions = language().conventions
+    return date if conventions.tag == "en" else conventions.day(datetime.fromisoformat(date))
+
+
+def hour(number: int) -> str:
+    """The beginning of an hour of the day, 0 to 24: 20:00."""
+    return language().conventions.clock(datetime(2000, 1, 1, number % 24))
+
+
+def times(multiple: int) -> str:
+    """A whole multiple: 10×."""
+    return f"{_local_number(str(multiple))}×"
+
+
 def verdict(met: bool | None) -> str:
     """Met, missed or can't tell."""
     return _("Can't tell") if met is None else _("Met") if met else _("Missed")

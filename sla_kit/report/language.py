@@ -21,7 +21,7 @@ from gettext import NullTranslations
 
 from sla_kit.report.conventions import Conventions
 
-__all__ = ["ENGLISH", "Language", "N_", "_", "language", "ngettext", "speaking"]
+__all__ = ["ENGLISH", "Language", "_", "language", "marked", "ngettext", "speaking"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,6 @@ def ngettext(one: str, many: str, number: float, **values: str) -> str:
     return _spoken.get().messages.ngettext(one, many, whole).format(**values)
 
 
-def N_(message: str) -> str:
+def marked(message: str) -> str:
     """Marks a message that is said later, by ``_(constant)``."""
     return message

@@ -20,6 +20,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from sla_kit.report import formats
+from sla_kit.report.language import _, language, ngettext
 from sla_kit.report.rows import slo_name
 
 if TYPE_CHECKING:
@@ -41,14 +42,27 @@ _VARIABLES = {
 }  # fmt: skip
 
 #: The heat map's steps: errors as multiples of what the objective allows, from light to dark so that they can be told
-#: apart without colour. Each is (up to, colour, words).
-HEAT_STEPS: tuple[tuple[float, str, str], ...] = (
-    (0.0, "#e9eff5", "no errors"),
-    (1.0, "#b7cfe6", "up to 1× the allowed"),
-    (10.0, "#f2a65a", "up to 10×"),
-    (100.0, "#c8431f", "up to 100×"),
-    (float("inf"), "#5e0b24", "over 100×"),
+#: apart without colour. Each is (up to, colour).
+HEAT_STEPS: tuple[tuple[float, str], ...] = (
+    (0.0, "#e9eff5"),
+    (1.0, "#b7cfe6"),
+    (10.0, "#f2a65a"),
+    (100.0, "#c8431f"),
+    (float("inf"), "#5e0b24"),
 )
+
+
+def heat_legend() -> list[tuple[str, str]]:
+    """Each step's colour and what it stands for."""
+    times = formats.times
+    words = (
+        _("no errors"),
+        _("up to {times} the allowed", times=times(1)),
+        _("up to {times}", times=times(10)),
+        _("up to {times}", times=times(100)),
+        _("over {times}", times=times(100)),
+    )
+    return [(colour, text) for (_limit, colour), text in zip(HEAT_STEPS, words, strict=True)]
 
 
 def burndown(slo: SloResult, timezone: str, name: str) -> str:
@@ -93,11 +107,15 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
         )  # fmt: skip
 
     start, lowest = formats.day(int(times[0]), timezone), float(np.nanmin(left))
-    description = (
-        f"From {start} to {formats.day(int(times[-1]) - 1, timezone)} the error budget went from "
-        f"{formats.share(float(left[0]))} to {formats.share(float(left[-1]))}; the lowest was {formats.share(lowest)}."
+    description = _(
+        "From {start} to {end} the error budget went from {first} to {last}; the lowest was {lowest}.",
+        start=start,
+        end=formats.day(int(times[-1]) - 1, timezone),
+        first=formats.share(float(left[0])),
+        last=formats.share(float(left[-1])),
+        lowest=formats.share(lowest),
     )
-    return _svg(draw, 190, name, f"Error budget left, {slo_name(slo)}", description)
+    return _svg(draw, 190, name, _("Error budget left, {name}", name=slo_name(slo)), description)
 
 
 def heat(slo: SloResult, timezone: str, name: str) -> str:
@@ -116,8 +134,13 @@ def heat(slo: SloResult, timezone: str, name: str) -> str:
         axes = figure.add_axes((0.175, 20 / height, 0.78, 1 - 24 / height))
         axes.patch.set_alpha(0)
         # Bounds are open below: 0 is its own step, and exactly 1x belongs to "up to 1x".
-        bounds = [-1.0, 1e-300, *(np.nextafter(step, np.inf) for step, _, _ in HEAT_STEPS[1:-1]), np.finfo(float).max]
-        colours = ListedColormap([colour for _, colour, _ in HEAT_STEPS]).with_extremes(bad=(0, 0, 0, 0))
+        bounds = [
+            -1.0,
+            1e-300,
+            *(np.nextafter(step, np.inf) for step, _colour in HEAT_STEPS[1:-1]),
+            np.finfo(float).max,
+        ]
+        colours = ListedColormap([colour for _step, colour in HEAT_STEPS]).with_extremes(bad=(0, 0, 0, 0))
         axes.imshow(
             np.ma.masked_invalid(times), cmap=colours, norm=BoundaryNorm(bounds, colours.N), aspect="auto",
             interpolation="none", extent=(0, 24, days, 0),
@@ -130,7 +153,8 @@ def heat(slo: SloResult, timezone: str, name: str) -> str:
         axes.plot(
             missing_hours + 0.5, missing_days + 0.5, linestyle="none", marker="x", markersize=4, color=_MUTED, mew=0.9
         )
-        axes.set_xticks([0, 6, 12, 18, 24], ["0 h", "6 h", "12 h", "18 h", "24 h"])
+        hours = [0, 6, 12, 18, 24]
+        axes.set_xticks(hours, [_("{number} h", number=str(hour)) for hour in hours])
         every = -(-days // (days if days <= 14 else 8))
         shown = range(0, days, every)
         axes.set_yticks([day + 0.5 for day in shown], [_short(found.days[day]) for day in shown])
@@ -138,12 +162,19 @@ def heat(slo: SloResult, timezone: str, name: str) -> str:
 
     finite = np.where(np.isfinite(times), times, -1)
     worst = np.unravel_index(int(np.argmax(finite)), finite.shape)
-    description = (
-        f"{days} days of 24 hours. The worst was {found.days[int(worst[0])]} at {int(worst[1]):02d}:00 with "
-        f"{formats.rate(float(finite[worst]))} the allowed error ratio; {int((finite > 1).sum())} hours were over 1×, "
-        f"{int(missing.sum())} had no data."
+    over, gaps = int((finite > 1).sum()), int(missing.sum())
+    description = _(
+        "{days} of 24 hours. The worst was {day} at {hour} with {rate} the allowed error ratio; {over} over {once}, "
+        "{gaps} without data.",
+        days=ngettext("{count} day", "{count} days", days, count=formats.count(days)),
+        day=formats.iso_day(found.days[int(worst[0])]),
+        hour=formats.hour(int(worst[1])),
+        rate=formats.rate(float(finite[worst])),
+        over=ngettext("{count} hour", "{count} hours", over, count=formats.count(over)),
+        once=formats.times(1),
+        gaps=ngettext("{count} hour", "{count} hours", gaps, count=formats.count(gaps)),
     )
-    return _svg(draw, days * row + 24, name, f"Errors by day and hour, {slo_name(slo)}", description)
+    return _svg(draw, days * row + 24, name, _("Errors by day and hour, {name}", name=slo_name(slo)), description)
 
 
 def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str, description: str) -> str:
@@ -244,6 +275,4 @@ def _inside(days: Sequence[str], start: int, end: int, timezone: str) -> np.ndar
 
 
 def _short(day: str) -> str:
-    date = datetime.fromisoformat(day)
-    weekday = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[date.weekday()]
-    return f"{weekday} {date.day:02d}"
+    return language().conventions.weekday(datetime.fromisoformat(day))

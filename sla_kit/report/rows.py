@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sla_kit.report import formats
 from sla_kit.report.blocks import Block, Cell, Column, Fold, Table, tone_of
+from sla_kit.report.language import _, ngettext
+from sla_kit.report.told import told
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import PromiseResult, SloResult
@@ -60,22 +62,33 @@ def because(promise: PromiseResult, slos: Sequence[SloResult]) -> str:
     """Why a promise stands as it does: its worst SLO, in the digits of every other figure of the report."""
     mine = [slo for slo in slos if slo.key in promise.slos]
     if not mine:
-        return promise.summary or "no objective measures it"
+        return told(promise.summary) or _("no objective measures it")
     worst = worst_first(mine)[0]
-    figure = worst.figure
+    figure, name = worst.figure, slo_name(worst)
     if figure.sli is None:
-        return f"{slo_name(worst)}: {figure.reason or 'no events'}"
-    good, wanted = formats.percent(figure.sli, worst.objective), formats.objective_percent(worst.objective)
-    text = f"{slo_name(worst)}: {good} of {worst.unit} good, {wanted} promised"
-    return f"{text} ({figure.reason})" if figure.reason else text
+        return _("{name}: {reason}", name=name, reason=told(figure.reason) or _("no events"))
+    text = _(
+        "{name}: {sli} of {unit} good, {objective} promised",
+        name=name,
+        sli=formats.percent(figure.sli, worst.objective),
+        unit=formats.unit_name(worst.unit),
+        objective=formats.objective_percent(worst.objective),
+    )
+    return _("{sentence} ({reason})", sentence=text, reason=told(figure.reason)) if figure.reason else text
 
 
 def bounded(
-    caption: str, columns: tuple[Column, ...], rows: Sequence[tuple[Cell, ...]], limit: int, more: str
+    caption: str, columns: tuple[Column, ...], rows: Sequence[tuple[Cell, ...]], limit: int, more: Callable[[int], str]
 ) -> tuple[Block, ...]:
-    """A table of the first ``limit`` rows, the rest folded under "N ``more``"."""
+    """A table of the first ``limit`` rows, the rest folded under what ``more`` makes of their number."""
     blocks: list[Block] = [Table(caption, columns, tuple(rows[:limit]))]
     if len(rows) > limit:
-        title = f"{len(rows) - limit} {more}"
-        blocks.append(Fold(title, (Table(f"{caption}: {title}", columns, tuple(rows[limit:])),)))
+        title = more(len(rows) - limit)
+        rest = _("{caption}: {more}", caption=caption, more=title)
+        blocks.append(Fold(title, (Table(rest, columns, tuple(rows[limit:])),)))
     return tuple(blocks)
+
+
+def more_objectives(more: int) -> str:
+    """What the rest of a table of objectives is folded under."""
+    return ngettext("{count} more objective", "{count} more objectives", more, count=formats.count(more))
