@@ -80,9 +80,9 @@ def _results(
     users: dict[tuple[str, str], list[tuple[Service, Slo]]] = {}
     indicators: dict[tuple[str, str], Indicator] = {}
     for service, slo in measured.values():
-        key = (service.name, slo.sli if isinstance(slo.sli, str) else f"{slo.name}:sli")
-        users.setdefault(key, []).append((service, slo))
-        indicators[key] = Indicator(key, catalogue.sli(service, slo), tuple(catalogue.sum_labels))
+        indicator = Indicator.of(catalogue, service, slo)
+        users.setdefault(indicator.key, []).append((service, slo))
+        indicators[indicator.key] = indicator
     judged: dict[tuple[str, str], Judgement] = {}
     for indicator, timeline in source.fetch(list(indicators.values()), grid_for(context), progress):
         for service, slo in users[indicator.key]:

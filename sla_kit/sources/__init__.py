@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from sla_kit.errors import MissingExtraError, SourceError
 
 if TYPE_CHECKING:
-    from sla_kit.catalogue.model import Sli
+    from sla_kit.catalogue.model import Catalogue, Service, Sli, Slo
     from sla_kit.timeline import Grid, Timeline
 
 #: Called with (done, of all, what) as work goes on.
@@ -37,6 +37,15 @@ class Indicator:
     sli: Sli = field(hash=False)
     sum_labels: tuple[str, ...] = ()
     source: str = ""
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, service: Service, slo: Slo) -> Indicator:
+        """What must be fetched to judge an SLO. SLOs that share an indicator get equal ones."""
+        name = slo.sli if isinstance(slo.sli, str) else f"{slo.name}:sli"
+        if slo.source and slo.source != service.source:
+            name = f"{name}@{slo.source}"
+        sli, source = catalogue.sli(service, slo), catalogue.source(service, slo)
+        return cls((service.name, name), sli, tuple(catalogue.sum_labels), source)
 
 
 @runtime_checkable

@@ -71,14 +71,31 @@ def last_duration(sli: LastDuration, frames: Frames, grid: Grid) -> Timeline:
 def bound(sli: Bound, frames: Frames, grid: Grid) -> Timeline:
     frame = frames[SeriesQuery(Selector.of(sli.metric, sli.matchers), Reduction.MEAN)]
     value = held(_combined(frame.values, sli.combine), frame.values)
+    return _minutes(grid, frame, sli.metric, value, lambda value: _inside(sli, value), list(frame.findings))
 
-    def inside(value: Floats) -> Mask:
-        low = -np.inf if sli.min is None else sli.min
-        high = np.inf if sli.max is None else sli.max
-        kept: Mask = (value >= low) & (value <= high)
-        return kept
 
-    return _minutes(grid, frame, sli.metric, value, inside, list(frame.findings))
+def bound_of_values(sli: Bound, value: Floats, findings: tuple[Finding, ...], grid: Grid) -> Timeline:
+    """A bound on the values of an expression, shape (grid.count,), NaN where it has none."""
+    known = ~np.isnan(value)
+    good = np.zeros(grid.count)
+    good[known] = _inside(sli, value[known])
+    minutes = grid.step / 60
+    notes = (*findings, *absence(known, grid, sli.promql))
+    seen = known.astype(np.float64)
+    return Timeline(grid, good * minutes, seen * minutes, seen, "minutes", value, findings=notes)
+
+
+def _inside(sli: Bound, value: Floats) -> Mask:
+    kept: Mask = np.ones(value.shape, dtype=np.bool_)
+    if sli.min is not None:
+        kept &= value >= sli.min
+    if sli.max is not None:
+        kept &= value <= sli.max
+    if sli.above is not None:
+        kept &= value > sli.above
+    if sli.below is not None:
+        kept &= value < sli.below
+    return kept
 
 
 def _minutes(

@@ -36,9 +36,9 @@ from sla_kit.sources.counters import (
     side_query,
 )
 from sla_kit.sources.coverage import absence, finding_at
-from sla_kit.sources.gauges import bound, freshness, last_duration, last_query, probe
+from sla_kit.sources.gauges import bound, bound_of_values, freshness, last_duration, last_query, probe
 from sla_kit.sources.series import Reduction, Selector, SeriesFrame, SeriesQuery
-from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask, Timeline
+from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask, Timeline, Unit
 
 #: How far before the first bucket a source is read, so that counters and gaps have a known beginning.
 LEAD_SECONDS = 3600
@@ -118,7 +118,7 @@ def queries_of(indicator: Indicator) -> list[SeriesQuery]:
         case LastDuration() as sli:
             metrics = [sli.metric] + ([sli.completed_metric] if sli.completed_metric else [])
             return [last_query(metric, sli.matchers) for metric in metrics]
-        case Bound() as sli:
+        case Bound(promql="") as sli:
             return [SeriesQuery(Selector.of(sli.metric, sli.matchers), Reduction.MEAN)]
         case _:
             return []
@@ -143,8 +143,12 @@ def _timeline_of(indicator: Indicator, answers: _Answers, grid: Grid, reader: Re
             return freshness(sli, answers, grid)
         case LastDuration() as sli:
             return last_duration(sli, answers, grid)
-        case Bound() as sli:
+        case Bound(promql="") as sli:
             return bound(sli, answers, grid)
+        case Bound() as sli:
+            return bound_of_values(sli, *reader.read_promql(sli.promql, grid), grid)
+        case External() as sli:
+            return _unread(sli, grid)
         case Promql() as sli:
             return _promql(sli, reader, grid)
         case Recovery() | Composite():
@@ -252,6 +256,14 @@ def _native_latency(sli: Latency, reader: Reader, grid: Grid) -> Timeline:
     notes = [*findings, *absence(seen, grid, sli.metric)]
     seconds = Histogram(observed.bounds * sli.unit_seconds, observed.counts)
     return judged(sli, seconds, seen.astype(np.float64), grid, notes)
+
+
+def _unread(sli: External, grid: Grid) -> Timeline:
+    message = f"no source of sla-kit reads {sli.type}: nothing is known of this indicator"
+    nothing = np.zeros(grid.count)
+    unit: Unit = "requests" if sli.counts_events else "minutes"
+    finding = Finding("unread", message, grid.count, grid.start, grid.end)
+    return Timeline(grid, nothing, nothing.copy(), nothing.copy(), unit, findings=(finding,))
 
 
 def _promql(sli: Promql, reader: Reader, grid: Grid) -> Timeline:

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,10 +85,9 @@ def _side_by_side(
 
     def put(item: tuple[Indicator, Timeline] | _Done) -> None:
         while not stopped.is_set():
-            try:
-                return found.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                found.put(item, timeout=0.1)
+                return
 
     def read(number: int, source: Source, wanted: list[Indicator]) -> None:
         try:
