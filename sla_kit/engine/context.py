@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.engine.results import Incident, Period, SloResult
+from sla_kit.engine.budgeting import Countable, Terms
+from sla_kit.engine.figures import figure
+from sla_kit.engine.results import Figure, Incident, Period, SloResult
 from sla_kit.engine.windows import DAY, before, period_of
-from sla_kit.timeline import Grid, Mask, Timeline
+from sla_kit.timeline import Floats, Grid, Mask
 
 
 @dataclass(frozen=True)
@@ -26,21 +28,63 @@ class Context:
     events: tuple[Interval, ...]
 
 
+#: What makes a figure final: the figure, the terms it is judged by, its buckets (a slice, a mask of the slice's shape),
+#: and whether exclusions are in it.
+Settle = Callable[[Figure, Terms, slice, Mask | None, bool], Figure]
+
+
+def _as_it_is(found: Figure, promised: Terms, where: slice, inside: Mask | None, whole: bool) -> Figure:
+    return found
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one SLO counted: ``counted`` with exclusions left out, ``everything`` with them in (the same where there are
+    none), the terms, and what makes a figure of it final."""
+
+    counted: Countable
+    everything: Countable
+    terms: Terms
+    settle: Settle = _as_it_is
+
+    def figure(
+        self,
+        where: slice,
+        *,
+        inside: Mask | None = None,
+        whole: bool = False,
+        seconds: float | None = None,
+        value: float | None = None,
+    ) -> Figure:
+        """The figure of some buckets (`figures.figure`), exclusions in where it is the ``whole``."""
+        events = self.everything if whole else self.counted
+        found = figure(events, where, self.terms, seconds=seconds, inside=inside, value=value)
+        return self.settle(found, self.terms, where, inside, whole)
+
+
 @dataclass(frozen=True)
 class Judgement:
     """One SLO judged: its result, all incidents of the whole grid (the result has those of the report's window), and
-    which buckets were observed, as packed bits, since timelines are not kept."""
+    which buckets were observed, as packed bits, since timelines are not kept. ``counts`` is what it counted, where a
+    composite needs it."""
 
     result: SloResult
     incidents: tuple[Incident, ...]
     grid: Grid
     observed_bits: bytes
+    counts: Counts | None = None
 
     @classmethod
-    def of(cls, result: SloResult, incidents: Sequence[Incident], timeline: Timeline) -> Judgement:
-        """A judgement made from a timeline."""
-        bits = np.packbits(timeline.coverage > 0).tobytes()
-        return cls(result, tuple(incidents), timeline.grid, bits)
+    def of(
+        cls,
+        result: SloResult,
+        incidents: Sequence[Incident],
+        grid: Grid,
+        coverage: Floats,
+        counts: Counts | None = None,
+    ) -> Judgement:
+        """A judgement with the coverage (grid.count,) that it was made from."""
+        return cls(result, tuple(incidents), grid, np.packbits(coverage > 0).tobytes(), counts)
 
     def observed(self) -> Mask:
         """The buckets that were observed, shape (grid.count,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from sla_kit.catalogue.model import (
     Bound,
     Catalogue,
+    Composite,
     Freshness,
     LastDuration,
     Latency,
@@ -20,58 +21,106 @@ from sla_kit.catalogue.model import (
 )
 from sla_kit.engine.budgeting import SLACK, Counted, Terms, count, leaving_out
 from sla_kit.engine.burn import alert_pairs, burn_rates, burndown
+from sla_kit.engine.composite import combined, loss_shares, range_of, settling
 from sla_kit.engine.conclusion import conclude
-from sla_kit.engine.context import Context, Judgement, grid_for
+from sla_kit.engine.context import Context, Counts, Judgement, grid_for
 from sla_kit.engine.evidence import runs_seen, worst_value
 from sla_kit.engine.exclusions import as_exclusion, during, excluded, touching
-from sla_kit.engine.figures import figure, percent, verdict
+from sla_kit.engine.figures import percent, verdict
 from sla_kit.engine.heat import heat_map
 from sla_kit.engine.incidents import find_incidents
 from sla_kit.engine.outages import outage_evidence, outage_timeline, slowest
-from sla_kit.engine.results import Figure, Incident, Period, SloResult
+from sla_kit.engine.results import Exclusion, Figure, Incident, PartResult, Period, SloResult
 from sla_kit.engine.windows import before, nominal_seconds, period_of
-from sla_kit.timeline import Finding, Grid, Mask, Timeline
+from sla_kit.timeline import Finding, Floats, Grid, Mask, Timeline
 
-__all__ = ["Context", "Judgement", "conclude", "grid_for", "judge", "judge_recovery"]
+__all__ = ["Context", "Judgement", "conclude", "grid_for", "judge", "judge_composite", "judge_recovery"]
 
 #: The measured figure of some buckets: a slice of the grid, and a mask of that slice's shape or None for all of it.
 _Worst = Callable[[slice, Mask | None], float | None]
 
 
-def judge(context: Context, service: Service, slo: Slo, timeline: Timeline) -> Judgement:
-    """Judges an SLO by the timeline of its indicator, which must be on `grid_for` of the context."""
+def judge(context: Context, service: Service, slo: Slo, timeline: Timeline, *, keep_counts: bool = False) -> Judgement:
+    """Judges an SLO by the timeline of its indicator, which must be on `grid_for` of the context. The judgement keeps
+    what was counted only where it is to be part of a composite."""
     sli = context.catalogue.sli(service, slo)
     grid, terms = timeline.grid, Terms.of(slo, sli)
     keep = _kept(context, service, grid)
     everything = count(timeline, terms)
     counted = everything if keep is None else leaving_out(everything, timeline, terms, keep)
+    counts = Counts(counted, everything, terms)
 
     def worst(where: slice, inside: Mask | None) -> float | None:
         return worst_value(sli, timeline, where, inside)
 
-    result = _figures(context, service, slo, terms, counted, everything, worst)
-    pairs = alert_pairs(nominal_seconds(slo.window), grid.step)
-    incidents = find_incidents(
-        counted,
-        terms.allowed_ratio,
-        pairs,
-        service=service.name,
-        slo=slo.name,
-        allowed=result.own.budget.allowed,
-        requests=timeline.bad if timeline.unit == "requests" else None,
-        events=context.events,
-    )
-    own = grid.slice(result.own_window.start, result.own_window.end)
+    result = _figures(context, service, slo, counts, worst)
+    requests = timeline.bad if timeline.unit == "requests" else None
+    result, incidents = _told_over_time(context, service, slo, result, counts, counted, requests)
     result = replace(
         result,
-        burn_rates=burn_rates(counted, context.at, pairs, terms.allowed_ratio),
-        burndown=burndown(counted, own, result.own.budget.allowed),
-        heat=heat_map(counted, grid.slice(context.window.start, context.window.end), context.catalogue.timezone),
-        incidents=tuple(incident for incident in incidents if _overlaps(incident, context.window)),
         evidence=runs_seen(sli, timeline, context.window),
         findings=_findings(timeline, result, terms, context.window),
     )
-    return Judgement.of(result, incidents, timeline)
+    return Judgement.of(result, incidents, grid, timeline.coverage, counts if keep_counts else None)
+
+
+def judge_composite(
+    context: Context,
+    service: Service,
+    slo: Slo,
+    judged: Mapping[tuple[str, str], Judgement],
+    *,
+    keep_counts: bool = False,
+) -> Judgement:
+    """Judges a composite by what its parts counted: ``judged`` must hold the judgement of each with its counts."""
+    sli = context.catalogue.sli(service, slo)
+    if not isinstance(sli, Composite):
+        raise TypeError(f"{service.name}/{slo.name} is no composite")
+    parts = [judged[part.target(service.name)] for part in sli.of]
+    counts_of = [part.counts for part in parts if part.counts is not None]
+    if len(counts_of) < len(parts) or not parts:
+        raise ValueError(f"the parts of {service.name}/{slo.name} were judged without keeping their counts")
+    grid = parts[0].grid
+    keep = _kept(context, service, grid)
+    everything = combined(sli, [counts.everything for counts in counts_of], None)
+    same = keep is None and all(counts.counted is counts.everything for counts in counts_of)
+    counted = everything if same else combined(sli, [counts.counted for counts in counts_of], keep)
+    counts = Counts(counted, everything, Terms.of(slo, sli), settling(sli, counts_of))
+    result = _figures(context, service, slo, counts, lambda where, inside: None)
+    single = counted if isinstance(counted, Counted) else None
+    requests = single.bad if single is not None and single.unit == "requests" else None
+    result, incidents = _told_over_time(context, service, slo, result, counts, single, requests)
+    where = grid.slice(context.window.start, context.window.end)
+    own = grid.slice(result.own_window.start, result.own_window.end)
+    figures = [part.figure(where) for part in counts_of]
+    events = [part.counted for part in counts_of]
+    shares = loss_shares(sli, events, counted, figures, where)
+    exclusions: dict[Exclusion, None] = dict.fromkeys(result.exclusions)
+    for part in parts:
+        exclusions.update(dict.fromkeys(part.result.exclusions))
+    result = replace(
+        result,
+        combine=sli.combine,
+        parts=tuple(
+            PartResult(
+                *judgement.result.key,
+                judgement.result.kind,
+                judgement.result.unit,
+                judgement.result.objective,
+                part.weight,
+                found,
+                part_counts.figure(own),
+                share,
+            )
+            for part, judgement, part_counts, found, share in zip(
+                sli.of, parts, counts_of, figures, shares, strict=True
+            )
+        ),
+        sli_range=range_of(events, counted, where) if sli.combine == "all" else None,
+        exclusions=tuple(sorted(exclusions, key=lambda exclusion: (exclusion.start, exclusion.name))),
+        findings=tuple(_coverage_findings(result, counts.terms, context.window, grid, set())),
+    )
+    return Judgement.of(result, incidents, grid, counted.coverage, counts if keep_counts else None)
 
 
 def judge_recovery(context: Context, service: Service, slo: Slo, of: Judgement) -> Judgement:
@@ -93,47 +142,41 @@ def judge_recovery(context: Context, service: Service, slo: Slo, of: Judgement) 
     def worst(where: slice, inside: Mask | None) -> float | None:
         return slowest(of.incidents, of.grid, sli.within, where, inside)
 
-    result = _figures(context, service, slo, terms, counted, everything, worst)
+    result = _figures(context, service, slo, Counts(counted, everything, terms, _without_outages), worst)
     result = replace(
         result,
         evidence=outage_evidence(of.incidents, of.grid, sli.within, context.window),
         findings=_findings(timeline, result, terms, context.window),
     )
-    return Judgement.of(result, (), timeline)
+    return Judgement.of(result, (), of.grid, timeline.coverage)
 
 
-def _figures(
-    context: Context,
-    service: Service,
-    slo: Slo,
-    terms: Terms,
-    counted: Counted,
-    everything: Counted,
-    worst: _Worst,
-) -> SloResult:
+def _figures(context: Context, service: Service, slo: Slo, counts: Counts, worst: _Worst) -> SloResult:
     """The result's figures over every window, and what the catalogue says of the SLO."""
+    counted, terms = counts.counted, counts.terms
     catalogue, grid, window = context.catalogue, counted.grid, context.window
     sli = catalogue.sli(service, slo)
 
-    def over(period: Period, events: Counted, inside: Mask | None = None) -> Figure:
+    def over(period: Period, inside: Mask | None = None, whole: bool = False) -> Figure:
         where = grid.slice(period.start, period.end)
         part = inside if inside is None else inside[where]
-        kept = events.keep[where] if events.keep is not None else None
+        keep = counts.everything.keep if whole else counted.keep
+        kept = None if keep is None else keep[where]
         taken = part if kept is None else kept if part is None else part & kept
         seconds = float(period.end - period.start) if part is None else None
-        found = figure(events, where, terms, seconds=seconds, inside=part, value=worst(where, taken))
-        return _without_outages(found) if isinstance(sli, Recovery) else found
+        return counts.figure(where, inside=part, whole=whole, seconds=seconds, value=worst(where, taken))
 
     own_window = period_of(slo.window, context.at, catalogue.timezone)
     earlier = before(window, catalogue.timezone)
-    current = over(window, counted)
+    current = over(window)
     same = (own_window.start, own_window.end) == (window.start, window.end)
-    own = current if same else over(own_window, counted)
-    previous = over(earlier, counted)
+    own = current if same else over(own_window)
+    previous = over(earlier)
     # Buckets that were missing and count as bad are no data to compare with.
     known = previous.coverage > 0 or (previous.total > 0 and terms.missing != "bad")
     split = during(touching(context.events, window, service.name), service.name, grid)
     exclusions = touching(context.maintenance, window, service.name)
+    where = grid.slice(window.start, window.end)
     return SloResult(
         service=service.name,
         slo=slo.name,
@@ -142,7 +185,7 @@ def _figures(
         objective=slo.objective,
         window=window,
         figure=current,
-        without_exclusions=current if counted is everything else over(window, everything),
+        without_exclusions=current if counted is counts.everything else over(window, whole=True),
         own_window=own_window,
         own=own,
         promise=slo.promise,
@@ -151,16 +194,54 @@ def _figures(
         severity=slo.severity,
         consequence=slo.consequence,
         sla_objective=None if slo.sla is None else slo.sla.objective,
-        sla_met=None if slo.sla is None else _sla_met(current, terms, slo.sla.objective),
+        sla_met=None if slo.sla is None else _sla_met(current, counts, slo.sla.objective, where),
         sla_consequence="" if slo.sla is None else slo.sla.consequence,
         threshold=_threshold(sli),
         quantile=sli.quantile if isinstance(sli, Latency) else None,
         before=previous if known else None,
-        during_events=None if split is None else over(window, counted, split),
-        outside_events=None if split is None else over(window, counted, ~split),
+        during_events=None if split is None else over(window, split),
+        outside_events=None if split is None else over(window, ~split),
         exclusions=tuple(as_exclusion(interval) for interval in exclusions),
         action=_action(catalogue, slo, own.budget.left_ratio),
     )
+
+
+def _told_over_time(
+    context: Context,
+    service: Service,
+    slo: Slo,
+    result: SloResult,
+    counts: Counts,
+    single: Counted | None,
+    requests: Floats | None,
+) -> tuple[SloResult, tuple[Incident, ...]]:
+    """A result with its burn rates, its budget over time and its heat map, and its incidents on the whole grid.
+    ``single`` is what was counted where it holds events bucket by bucket, which incidents are made of; ``requests``
+    (count,) the bad requests where events are requests."""
+    counted, allowed_ratio = counts.counted, counts.terms.allowed_ratio
+    grid = counted.grid
+    pairs = alert_pairs(nominal_seconds(slo.window), grid.step)
+    incidents: tuple[Incident, ...] = ()
+    if single is not None:
+        incidents = find_incidents(
+            single,
+            allowed_ratio,
+            pairs,
+            service=service.name,
+            slo=slo.name,
+            allowed=result.own.budget.allowed,
+            requests=requests,
+            events=context.events,
+        )
+    own = grid.slice(result.own_window.start, result.own_window.end)
+    told = replace(
+        result,
+        burn_rates=burn_rates(counted, context.at, pairs, allowed_ratio),
+        burndown=burndown(counted, own, result.own.budget.allowed),
+        heat=heat_map(counted, grid.slice(context.window.start, context.window.end), context.catalogue.timezone),
+        incidents=tuple(incident for incident in incidents if _overlaps(incident, context.window)),
+    )
+    return told, incidents
 
 
 def _kept(context: Context, service: Service, grid: Grid) -> Mask | None:
@@ -169,19 +250,20 @@ def _kept(context: Context, service: Service, grid: Grid) -> Mask | None:
     return None if mask is None else ~mask
 
 
-def _without_outages(found: Figure) -> Figure:
+def _without_outages(found: Figure, promised: Terms, where: slice, inside: Mask | None, whole: bool) -> Figure:
     """A period of a recovery SLO that was observed and had no outages: met."""
     if found.total > 0 or found.coverage <= 0 or found.met is not None:
         return found
     return replace(found, met=True, reason="no outages")
 
 
-def _sla_met(found: Figure, terms: Terms, objective: float) -> bool | None:
+def _sla_met(found: Figure, counts: Counts, objective: float, where: slice) -> bool | None:
     """Whether the customers' objective was met by the same events."""
     if found.total <= 0:
         return found.met
-    promised = replace(terms, objective=objective)
-    return verdict(found.total, found.bad, found.coverage, found.interval, promised)[0]
+    promised = replace(counts.terms, objective=objective)
+    met, reason = verdict(found.total, found.bad, found.coverage, found.interval, promised)
+    return counts.settle(replace(found, met=met, reason=reason), promised, where, None, False).met
 
 
 def _threshold(sli: Sli) -> float | None:
@@ -196,7 +278,7 @@ def _threshold(sli: Sli) -> float | None:
         case Recovery():
             return sli.within
         case Bound():
-            return sli.max if sli.max is not None else sli.min
+            return sli.upper if sli.upper is not None else sli.lower
         case _:
             return None
 

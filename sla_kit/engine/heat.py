@@ -10,7 +10,7 @@ import numpy as np
 from sla_kit.engine.budgeting import Countable
 from sla_kit.engine.results import HeatMap
 from sla_kit.engine.windows import zone_of
-from sla_kit.timeline import Grid, Ints
+from sla_kit.timeline import Floats, Grid, Ints
 
 #: Every offset from UTC changes, and is, at a multiple of this.
 _QUARTER = 900
@@ -26,7 +26,11 @@ def heat_map(counted: Countable, where: slice, timezone: str) -> HeatMap | None:
         return None
     days, cell = _cells(counted.grid, where.start, where.stop, timezone)
     shape = len(days) * 24
-    total, bad = counted.sums(lambda values: np.bincount(cell, weights=values[where], minlength=shape))
+
+    def by_cell(values: Floats) -> Floats:
+        return np.asarray(np.bincount(cell, weights=values[where], minlength=shape), dtype=np.float64)
+
+    total, bad = counted.sums(by_cell)
     ratio = np.full(shape, np.nan)
     np.divide(bad, total, out=ratio, where=total > 0)
     return HeatMap(days, ratio.reshape(len(days), 24))
