@@ -43,6 +43,15 @@ def period_of(window: Window, at: int, timezone: str) -> Period:
     return _running(window.calendar, at, zone_of(window.timezone or timezone))
 
 
+def whole_period(window: Window, at: int, timezone: str) -> Period | None:
+    """The whole calendar period that holds ``at`` (one that ends there, where it is a boundary), for a window of the
+    calendar; None for a rolling one. Raises `SlaKitError` for an unknown time zone."""
+    if window.calendar is None:
+        return None
+    zone = zone_of(window.timezone or timezone)
+    return _whole(window.calendar, _first_day(window.calendar, _local_day(at, zone)), zone)
+
+
 def nominal_seconds(window: Window) -> int:
     """The length of a window in seconds; a month counts 30 days, a quarter 90, a year 365."""
     if window.rolling is not None:
