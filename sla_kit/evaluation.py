@@ -6,13 +6,17 @@ import difflib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sla_kit.catalogue.calendar import intervals
+from sla_kit.catalogue.dependencies import Hierarchy
 from sla_kit.catalogue.model import Catalogue, Recovery, Service, Slo
-from sla_kit.engine.evaluate import Context, Judgement, conclude, grid_for, judge, judge_recovery
+from sla_kit.engine.bounds import with_bound
+from sla_kit.engine.evaluate import Context, Judgement, conclude, grid_for, judge, judge_composite, judge_recovery
+from sla_kit.engine.needed import needed_for
 from sla_kit.engine.results import Evaluation, Period
 from sla_kit.engine.windows import parse_period
 from sla_kit.errors import SlaKitError, SourceError
@@ -65,31 +69,29 @@ def _results(
     """The chosen SLOs judged, in the catalogue's order. Timelines are dropped as soon as they are judged, so that
     memory does not grow with their number."""
     catalogue = context.catalogue
-    everything = {(service.name, slo.name): (service, slo) for service, slo in catalogue.slos()}
-    # A recovery indicator needs the outages of another SLO, which may belong to a service that was not chosen.
-    measured: dict[tuple[str, str], tuple[Service, Slo]] = {}
-    recoveries: list[tuple[Service, Slo, tuple[str, str]]] = []
-    for service, slo in chosen:
-        sli = catalogue.sli(service, slo)
-        if isinstance(sli, Recovery):
-            of = sli.target(service.name)
-            recoveries.append((service, slo, of))
-            measured[of] = everything[of]
-        else:
-            measured[service.name, slo.name] = (service, slo)
+    needed = needed_for(catalogue, chosen)
     users: dict[tuple[str, str], list[tuple[Service, Slo]]] = {}
     indicators: dict[tuple[str, str], Indicator] = {}
-    for service, slo in measured.values():
+    for service, slo in needed.measured:
         indicator = Indicator.of(catalogue, service, slo)
         users.setdefault(indicator.key, []).append((service, slo))
         indicators[indicator.key] = indicator
     judged: dict[tuple[str, str], Judgement] = {}
     for indicator, timeline in source.fetch(list(indicators.values()), grid_for(context), progress):
         for service, slo in users[indicator.key]:
-            judged[service.name, slo.name] = judge(context, service, slo, timeline)
-    for service, slo, of in recoveries:
-        judged[service.name, slo.name] = judge_recovery(context, service, slo, judged[of])
-    return [judged[service.name, slo.name] for service, slo in chosen]
+            key = (service.name, slo.name)
+            judged[key] = judge(context, service, slo, timeline, keep_counts=key in needed.parts)
+    for service, slo in needed.derived:
+        key, sli = (service.name, slo.name), catalogue.sli(service, slo)
+        if isinstance(sli, Recovery):
+            judged[key] = judge_recovery(context, service, slo, judged[sli.target(service.name)])
+        else:
+            judged[key] = judge_composite(context, service, slo, judged, keep_counts=key in needed.parts)
+    hierarchy, results = Hierarchy.of(catalogue), {key: judgement.result for key, judgement in judged.items()}
+    return [
+        replace(judgement, result=with_bound(judgement.result, hierarchy, results), counts=None)
+        for judgement in (judged[service.name, slo.name] for service, slo in chosen)
+    ]
 
 
 def _context(catalogue: Catalogue, at: int, period: Period) -> Context:
