@@ -56,6 +56,8 @@ def _fits(value: Any, wanted: inspect.Type) -> bool:
             return value is None
         case inspect.StrType():
             return isinstance(value, str)
+        case inspect.AnyType():
+            return True
         case inspect.BoolType():
             return isinstance(value, bool)
         case inspect.IntType():

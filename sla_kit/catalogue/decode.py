@@ -6,6 +6,7 @@ that the rules can go on and say nothing untrue about it.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
@@ -13,6 +14,7 @@ from functools import cache
 from typing import Any, Literal, Union
 
 import msgspec
+import yaml
 
 from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
 from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
@@ -54,6 +56,8 @@ class _Decoder:
     def value(self, node: Node, wanted: Any, path: Path) -> Any:
         """A node as the wanted type; `_UnreadableError` after noting why not."""
         self.places.put(path, node.place)
+        if wanted is Any:
+            return plain(node)
         form, wanted = _form(wanted)
         options = _options(wanted)
         if options is not None:
@@ -225,6 +229,17 @@ class _Decoder:
     def _wrong(self, node: Node, message: str, hint: str = "") -> _UnreadableError:
         self.mistakes.append(node.place.mistake(message, hint))
         return _UnreadableError()
+
+
+def plain(node: Node) -> Any:
+    """A node as YAML's own values: dict, list, str, int, float, bool or None; times stay text."""
+    if isinstance(node, Mapping):
+        return {key: plain(child) for key, (_, child) in node.entries.items()}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    if node.type in ("int", "float", "bool", "null"):
+        return yaml.safe_load(f"!!{node.type} {json.dumps(node.text)}")
+    return node.text
 
 
 @cache

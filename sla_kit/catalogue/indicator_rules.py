@@ -7,6 +7,7 @@ import warnings
 
 from sla_kit.catalogue.model import (
     Bound,
+    External,
     Freshness,
     LastDuration,
     Latency,
@@ -89,12 +90,36 @@ def _latency(sli: Latency, path: Path, findings: Findings) -> None:
 
 
 def _bound(sli: Bound, path: Path, findings: Findings) -> None:
-    _selector(sli.metric, sli.matchers, path, findings)
-    broken = findings.places.broken((*path, "min")) or findings.places.broken((*path, "max"))
-    if sli.min is None and sli.max is None and not broken:
+    broken = findings.places.broken
+    if sli.promql:
+        for key in ("metric", "matchers"):
+            if getattr(sli, key):
+                findings.say((*path, key), f"{key} means nothing beside promql", "leave one of them out")
+        _expression(sli.promql, (*path, "promql"), findings, counts=False)
+    elif sli.metric or broken((*path, "metric")):
+        _selector(sli.metric, sli.matchers, path, findings)
+    elif not broken((*path, "promql")):
+        findings.say(path, "a bound has no metric", "or the promql of a value")
+    check_limits(sli, path, findings)
+
+
+def check_limits(sli: Bound | External, path: Path, findings: Findings) -> None:
+    """Notes limits that leave nothing, and the want of any."""
+    if any(findings.places.broken((*path, key)) for key in ("min", "max", "above", "below")):
+        return
+    if sli.min is None and sli.max is None and sli.above is None and sli.below is None:
         findings.say(path, "a bound needs a min or a max")
-    elif sli.min is not None and sli.max is not None and sli.min > sli.max:
-        findings.say((*path, "min"), f"min ({sli.min:g}) is above max ({sli.max:g})")
+        return
+    for one, other in (("min", "above"), ("max", "below")):
+        if getattr(sli, one) is not None and getattr(sli, other) is not None:
+            findings.say((*path, other), f"{other} beside {one}", "leave one of them out")
+    low = sli.min if sli.min is not None else sli.above
+    high = sli.max if sli.max is not None else sli.below
+    strict = sli.above is not None or sli.below is not None
+    if low is not None and high is not None and (low > high or (low == high and strict)):
+        key, other = "min" if sli.min is not None else "above", "max" if sli.max is not None else "below"
+        over = "not under" if low == high else "above"
+        findings.say((*path, key), f"{key} ({low:g}) is {over} {other} ({high:g})")
 
 
 def _promql(sli: Promql, path: Path, findings: Findings) -> None:
@@ -109,11 +134,11 @@ def _promql(sli: Promql, path: Path, findings: Findings) -> None:
             _expression(expression, (*path, key), findings)
 
 
-def _expression(expression: str, path: Path, findings: Findings) -> None:
+def _expression(expression: str, path: Path, findings: Findings, *, counts: bool = True) -> None:
     if not expression.strip():
         findings.say(path, "the expression is empty")
         return
-    if "$window" not in expression:
+    if counts and "$window" not in expression:
         # A range of its own counts events several times, or not at all, wherever it differs from the bucket.
         hint = "as in sum(increase(jobs_total[$window])), where it stands for the bucket's length"
         findings.say(path, "the expression does not hold $window", hint)

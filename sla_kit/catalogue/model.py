@@ -6,7 +6,7 @@ a field says otherwise. The same structs are built from YAML (`sla_kit.catalogue
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -38,6 +38,11 @@ Name = Annotated[str, Meta(extra={"form": "name"}, extra_json_schema={"pattern":
 #: of.
 Matchers = dict[str, str | list[str]]
 
+#: Labels as OpenSLO has them: a text or several under one key. They change no figure.
+Labels = dict[str, str | list[str]]
+#: A question in the words of a source that sla-kit does not read, whatever its keys are.
+ForeignQuery = dict[str, Any]
+
 Budgeting = Literal["occurrences", "timeslices", "ratio-timeslices"]
 Missing = Literal["ignore", "bad", "fail"]
 Severity = str
@@ -49,10 +54,27 @@ class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every part of the catalogue is: frozen, built by keyword, closed to unknown keys."""
 
 
+class _Labelled(_Value, frozen=True, kw_only=True):
+    """What other tools keep beside a name: ``title`` is it in people's words; ``labels`` and ``annotations`` are kept
+    for whoever reads the catalogue, and change no figure."""
+
+    title: str = ""
+    labels: Labels = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
 # --- service level indicators ---------------------------------------------------------------------------------------
 
 
-class Requests(_Value, frozen=True, kw_only=True, tag="requests", tag_field="kind"):
+class _Indicator(_Labelled, frozen=True, kw_only=True):
+    """What every indicator may have. ``source`` names the server that holds its metrics, where it is not the SLO's or
+    the service's."""
+
+    description: str = ""
+    source: str = ""
+
+
+class Requests(_Indicator, frozen=True, kw_only=True, tag="requests", tag_field="kind"):
     """Good or bad over total events, counted by a counter.
 
     ``matchers`` select the total; exactly one of ``good`` and ``bad`` adds matchers that select that side, on the
@@ -67,7 +89,7 @@ class Requests(_Value, frozen=True, kw_only=True, tag="requests", tag_field="kin
     bad_metric: str | None = None
 
 
-class Latency(_Value, frozen=True, kw_only=True, tag="latency", tag_field="kind"):
+class Latency(_Indicator, frozen=True, kw_only=True, tag="latency", tag_field="kind"):
     """The share of requests at or under ``threshold`` seconds, and the quantile itself, from a histogram.
 
     ``metric`` is the histogram's name without ``_bucket``. ``unit_seconds`` is the length of one unit of the
@@ -82,7 +104,7 @@ class Latency(_Value, frozen=True, kw_only=True, tag="latency", tag_field="kind"
     native: bool = False
 
 
-class Probe(_Value, frozen=True, kw_only=True, tag="probe", tag_field="kind"):
+class Probe(_Indicator, frozen=True, kw_only=True, tag="probe", tag_field="kind"):
     """The share of successful probes, from a gauge that is 1 or 0. ``combine`` says how several series are one:
     ``mean`` counts every sample, ``any`` is up where one is up, ``all`` where all are."""
 
@@ -91,7 +113,7 @@ class Probe(_Value, frozen=True, kw_only=True, tag="probe", tag_field="kind"):
     combine: Literal["mean", "any", "all"] = "mean"
 
 
-class Freshness(_Value, frozen=True, kw_only=True, tag="freshness", tag_field="kind"):
+class Freshness(_Indicator, frozen=True, kw_only=True, tag="freshness", tag_field="kind"):
     """The age of what a timestamp gauge (epoch seconds) names, at most ``max_age``; of several series the newest or
     the oldest counts."""
 
@@ -101,7 +123,7 @@ class Freshness(_Value, frozen=True, kw_only=True, tag="freshness", tag_field="k
     combine: Literal["newest", "oldest"] = "newest"
 
 
-class LastDuration(_Value, frozen=True, kw_only=True, tag="duration", tag_field="kind"):
+class LastDuration(_Indicator, frozen=True, kw_only=True, tag="duration", tag_field="kind"):
     """The length of the last run of a job (a restore), a gauge in seconds, at most ``max``; of several series the
     longest counts. ``completed_metric`` (a timestamp gauge with the same matchers) dates the runs, for evidence."""
 
@@ -111,7 +133,7 @@ class LastDuration(_Value, frozen=True, kw_only=True, tag="duration", tag_field=
     completed_metric: str | None = None
 
 
-class Recovery(_Value, frozen=True, kw_only=True, tag="recovery", tag_field="kind"):
+class Recovery(_Indicator, frozen=True, kw_only=True, tag="recovery", tag_field="kind"):
     """Each outage of another SLO (``of``: its name, or service/name) recovered ``within`` that time of its
     detection. The events are the outages."""
 
@@ -124,23 +146,65 @@ class Recovery(_Value, frozen=True, kw_only=True, tag="recovery", tag_field="kin
         return owner or service, name
 
 
-class Bound(_Value, frozen=True, kw_only=True, tag="bound", tag_field="kind"):
-    """A gauge at or over ``min`` and at or under ``max``; ``combine`` makes several series one value."""
+class Bound(_Indicator, frozen=True, kw_only=True, tag="bound", tag_field="kind"):
+    """A gauge at or over ``min`` and at or under ``max``, over ``above`` and under ``below``; ``combine`` makes several
+    series one value. Instead of a ``metric`` it may be the value of a ``promql`` expression at the end of each bucket,
+    in which ``$window`` stands for the bucket's length."""
 
-    metric: str
+    metric: str = ""
     matchers: Matchers = field(default_factory=dict)
     min: float | None = None
     max: float | None = None
+    above: float | None = None
+    below: float | None = None
     combine: Literal["max", "min", "mean", "sum"] = "max"
+    promql: str = ""
+
+    @property
+    def lower(self) -> float | None:
+        """The limit from below, whether it may be reached or not."""
+        return self.min if self.min is not None else self.above
+
+    @property
+    def upper(self) -> float | None:
+        """The limit from above, whether it may be reached or not."""
+        return self.max if self.max is not None else self.below
 
 
-class Promql(_Value, frozen=True, kw_only=True, tag="promql", tag_field="kind"):
+class Promql(_Indicator, frozen=True, kw_only=True, tag="promql", tag_field="kind"):
     """Good or bad and total events per bucket as PromQL, for what structure can't say. ``$window`` in an expression
     stands for the bucket's length, as in ``sum(increase(jobs_total[$window]))``."""
 
     total: str
     good: str | None = None
     bad: str | None = None
+
+
+class External(_Indicator, frozen=True, kw_only=True, tag="external", tag_field="kind"):
+    """An indicator of a source that sla-kit does not read (``type``: Datadog, SQL), kept so that it can be exported.
+
+    Its queries are ``total`` with one of ``good`` and ``bad``, or a ready ratio, ``good_ratio`` or ``bad_ratio``, or a
+    ``value`` that must be at or over ``min``, at or under ``max``, over ``above``, under ``below``. ``counter`` says
+    that the queries count up. An evaluation finds no data and says so.
+    """
+
+    type: str
+    total: ForeignQuery | None = None
+    good: ForeignQuery | None = None
+    bad: ForeignQuery | None = None
+    good_ratio: ForeignQuery | None = None
+    bad_ratio: ForeignQuery | None = None
+    value: ForeignQuery | None = None
+    counter: bool = False
+    min: float | None = None
+    max: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether its queries count events, rather than hold a value."""
+        return self.value is None
 
 
 class Part(_Value, frozen=True, kw_only=True):
@@ -156,7 +220,7 @@ class Part(_Value, frozen=True, kw_only=True):
         return owner or service, name
 
 
-class Composite(_Value, frozen=True, kw_only=True, tag="composite", tag_field="kind"):
+class Composite(_Indicator, frozen=True, kw_only=True, tag="composite", tag_field="kind"):
     """Several SLOs as one promise.
 
     ``combine``: ``weighted`` adds the events of its parts (regions under one promise), or weighs their SLIs where the
@@ -174,7 +238,7 @@ class Composite(_Value, frozen=True, kw_only=True, tag="composite", tag_field="k
         return self.combine == "all" or (self.combine == "weighted" and all(part.weight is None for part in self.of))
 
 
-Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound | Promql | Composite
+Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound | Promql | Composite | External
 
 
 # --- promises -------------------------------------------------------------------------------------------------------
@@ -182,11 +246,15 @@ Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound |
 
 class Window(_Value, frozen=True, kw_only=True):
     """Over which time a promise holds: rolling (``rolling`` seconds) or the calendar period that holds the time in
-    question, in the named time zone (the catalogue's where empty). In YAML "30d" and "month" are short for these."""
+    question, in the named time zone (the catalogue's where empty). In YAML "30d" and "month" are short for these.
+
+    ``start`` is a local time at which one such window begins: then windows follow each other from there, instead of
+    rolling or of beginning when the calendar's do."""
 
     rolling: Duration | None = None
     calendar: Literal["day", "week", "month", "quarter", "year"] | None = None
     timezone: str = ""
+    start: LocalTime = ""
 
 
 class Agreement(_Value, frozen=True, kw_only=True):
@@ -233,7 +301,43 @@ class Dependency(_Value, frozen=True, kw_only=True):
         return owner or service, name
 
 
-class Server(_Value, frozen=True, kw_only=True):
+class ForeignSource(_Labelled, frozen=True, kw_only=True):
+    """A source that sla-kit does not read, to which `External` indicators refer; ``connection`` holds how it is
+    reached, but never a secret."""
+
+    name: Name
+    type: str
+    description: str = ""
+    connection: dict[str, Any] = field(default_factory=dict)
+
+
+class Condition(_Labelled, frozen=True, kw_only=True):
+    """A budget that burns too fast: its burn rate over the last ``over`` seconds is above ``burn_rate`` (or compares
+    to it as ``op`` says), over the last ``short`` seconds as well where that is given, and has been for ``after``."""
+
+    burn_rate: float
+    over: Duration
+    name: str = ""
+    description: str = ""
+    severity: str = ""
+    op: Literal["gt", "gte", "lt", "lte"] = "gt"
+    short: Duration = 0.0
+    after: Duration = 0.0
+
+
+class Alert(_Labelled, frozen=True, kw_only=True):
+    """When somebody is told of an SLO: one of ``conditions`` (the names of the catalogue's, or in place) has begun to
+    hold (``breaching``), holds no more (``resolved``), or can't be told (``no-data``). ``notify`` names contacts."""
+
+    name: Name
+    description: str = ""
+    severity: str = ""
+    conditions: list[str | Condition] = field(default_factory=list)
+    tell: list[Literal["breaching", "resolved", "no-data"]] = field(default_factory=lambda: ["breaching"])
+    notify: list[str] = field(default_factory=list)
+
+
+class Server(_Labelled, frozen=True, kw_only=True):
     """A server that history comes from, where a catalogue reads several (regions, tenants).
 
     ``url`` is its address without secrets; it may be left out and given on the command line. ``tenant`` is sent as
@@ -243,6 +347,7 @@ class Server(_Value, frozen=True, kw_only=True):
     name: Name
     url: str = ""
     tenant: str = ""
+    description: str = ""
 
 
 class Keeping(_Value, frozen=True, kw_only=True):
@@ -253,7 +358,7 @@ class Keeping(_Value, frozen=True, kw_only=True):
     keep: Duration = 0.0
 
 
-class Slo(_Value, frozen=True, kw_only=True):
+class Slo(_Labelled, frozen=True, kw_only=True):
     """One promise on one indicator.
 
     ``sli`` names an indicator of the service or declares one in place. ``promise`` is the name of the promise of the
@@ -261,6 +366,8 @@ class Slo(_Value, frozen=True, kw_only=True):
     share of good events that makes a slice good) belong to budgeting by time slices. ``missing`` says what a bucket
     without data counts as; with ``fail`` a coverage under ``min_coverage`` leaves the verdict open. ``source`` names
     the server that is asked, where it is not the service's. ``depends_on`` is what the SLO can't be kept without.
+    ``objective_title`` tells the objective from others on the same indicator. ``alerts`` names some of the catalogue's,
+    or holds them in place.
     """
 
     name: Name
@@ -280,9 +387,11 @@ class Slo(_Value, frozen=True, kw_only=True):
     policy: list[PolicyStep] | None = None
     source: str = ""
     depends_on: list[Dependency] = field(default_factory=list)
+    objective_title: str = ""
+    alerts: list[str | Alert] = field(default_factory=list)
 
 
-class Service(_Value, frozen=True, kw_only=True):
+class Service(_Labelled, frozen=True, kw_only=True):
     """A service and what is promised of it. ``owner`` names a contact, ``source`` the server that is asked (the first
     of the catalogue's sources where empty)."""
 
@@ -307,13 +416,16 @@ class Promise(_Value, frozen=True, kw_only=True):
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
-class Contact(_Value, frozen=True, kw_only=True):
-    """Who is told, and how. Addresses only: tokens and keys come from the environment or files, never from here."""
+class Contact(_Labelled, frozen=True, kw_only=True):
+    """Who is told, and how. Addresses only: tokens and keys come from the environment or files, never from here.
+    ``channel`` is by which means, in the words of a tool that resolves addresses itself (slack, email, opsgenie)."""
 
     name: Name
     email: str = ""
     slack: str = ""
     pagerduty: str = ""
+    channel: str = ""
+    description: str = ""
 
 
 class SeverityLevel(_Value, frozen=True, kw_only=True):
@@ -373,7 +485,7 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     ``bucket`` is the resolution of every evaluation in seconds. ``sum_labels`` name labels that only divide the
     counters of one process (route, method, status code): their series may be summed by the server before they are
     fetched, which is faster; leave out whatever tells processes apart. ``timezone`` is where calendar windows and
-    local times are read. ``folder`` is where relative files are found, empty for a catalogue built in Python.
+    local times are read. ``slis`` are indicators that several services share. ``folder`` is where relative files are found, empty for a catalogue built in Python.
     """
 
     name: str
@@ -382,6 +494,8 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     timezone: str = "UTC"
     bucket: Duration = 60.0
     runbooks: str = ""
+    language: str = ""
+    translations: str = ""
     sum_labels: list[str] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
     policy: list[PolicyStep] = field(default_factory=list)
@@ -390,6 +504,10 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     routes: list[Route] = field(default_factory=list)
     calendar: Calendar = field(default_factory=Calendar)
     sources: list[Server] = field(default_factory=list)
+    slis: dict[Name, Sli] = field(default_factory=dict)
+    alerts: list[Alert] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    external: list[ForeignSource] = field(default_factory=list)
     ledger: Keeping = field(default_factory=Keeping)
     folder: str = ""
 
@@ -399,8 +517,11 @@ class Catalogue(_Value, frozen=True, kw_only=True):
 
     def sli(self, service: Service, slo: Slo) -> Sli:
         """The indicator that an SLO is judged by; ``KeyError`` where a name is dangling (`check` tells)."""
-        return service.slis[slo.sli] if isinstance(slo.sli, str) else slo.sli
+        if not isinstance(slo.sli, str):
+            return slo.sli
+        return service.slis[slo.sli] if slo.sli in service.slis else self.slis[slo.sli]
 
     def source(self, service: Service, slo: Slo) -> str:
         """The name of the server that is asked about an SLO; empty where the catalogue names none."""
-        return slo.source or service.source or (self.sources[0].name if self.sources else "")
+        of_sli = self.sli(service, slo).source
+        return slo.source or of_sli or service.source or (self.sources[0].name if self.sources else "")

@@ -34,7 +34,7 @@ def expect_slo(target: Key, path: Path, catalogue: Catalogue, findings: Findings
     service = catalogue.services[index]
     slos = {slo.name: slo for slo in service.slos}
     known = findings.expect(name, slos, path, f"SLO of {owner}", [("services", index, "slos")])
-    return _sli(service, slos[name]) if known else None
+    return _sli(catalogue, service, slos[name]) if known else None
 
 
 def check_recovery(sli: Recovery, service: Service, path: Path, catalogue: Catalogue, findings: Findings) -> None:
@@ -176,7 +176,7 @@ def _edges(catalogue: Catalogue) -> dict[Key, list[tuple[Key, Path]]]:
         for number, slo in enumerate(service.slos):
             found = edges.setdefault((service.name, slo.name), [])
             path: Path = ("services", at, "slos", number)
-            sli = _sli(service, slo)
+            sli = _sli(catalogue, service, slo)
             if isinstance(sli, Composite):
                 place = ("services", at, "slis", slo.sli) if isinstance(slo.sli, str) else (*path, "sli")
                 found += [(part.target(service.name), (*place, "of", i)) for i, part in enumerate(sli.of)]
@@ -193,9 +193,9 @@ def _find(catalogue: Catalogue, key: Key) -> tuple[Slo, Sli | None] | None:
         if service.name == key[0]:
             for slo in service.slos:
                 if slo.name == key[1]:
-                    return slo, _sli(service, slo)
+                    return slo, _sli(catalogue, service, slo)
     return None
 
 
-def _sli(service: Service, slo: Slo) -> Sli | None:
-    return service.slis.get(slo.sli) if isinstance(slo.sli, str) else slo.sli
+def _sli(catalogue: Catalogue, service: Service, slo: Slo) -> Sli | None:
+    return service.slis.get(slo.sli, catalogue.slis.get(slo.sli)) if isinstance(slo.sli, str) else slo.sli

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -11,11 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
+from sla_kit.catalogue.alert_rules import check_alerts, check_alerts_of, check_external
 from sla_kit.catalogue.conforming import check_types
 from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
 from sla_kit.catalogue.model import Catalogue, Composite, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
+from sla_kit.catalogue.model import External as ExternalSli
 from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
+from sla_kit.catalogue.language_rules import check_language
 from sla_kit.catalogue.occasion_rules import check_occasion
 from sla_kit.catalogue.places import Findings, Path, Places, nearest
 from sla_kit.catalogue.resting_rules import check_circles, check_composite, check_dependencies, check_recovery
@@ -67,13 +71,15 @@ class _Rules:
             say(("bucket",), f"a bucket of {bucket:g} s does not divide an hour", "such as 15s, 30s, 1m or 5m")
         self._zone(catalogue.timezone or "''", ("timezone",))
         self._url(catalogue.runbooks, ("runbooks",))
-        for key in ("services", "promises", "contacts", "severities", "sources"):
+        check_language(catalogue, self.findings)
+        for key in ("services", "promises", "contacts", "severities", "sources", "alerts", "conditions", "external"):
             self._unique(getattr(catalogue, key), (key,), key)
         for index, label in enumerate(catalogue.sum_labels):
             check_sum_label(label, ("sum_labels", index), self.findings)
         self._contacts()
         self._sources()
         self._policy(catalogue.policy, ("policy",))
+        self._shared()
         for index, service in enumerate(catalogue.services):
             self._service(service, ("services", index))
         check_circles(catalogue, self.findings)
@@ -118,12 +124,22 @@ class _Rules:
         for index, slo in enumerate(service.slos):
             self._slo(service, slo, (*path, "slos", index))
 
+    def _shared(self) -> None:
+        nobody = Service(name="")
+        for name, sli in self.catalogue.slis.items():
+            self._name(name, ("slis", name))
+            self._indicator(sli, nobody, ("slis", name))
+        check_alerts(self.catalogue, self.findings)
+
     def _slo(self, service: Service, slo: Slo, path: Path) -> None:
         expect = self.findings.expect
         if isinstance(slo.sli, str):
             pool = (*path[:2], "slis")
-            known = expect(slo.sli, service.slis, (*path, "sli"), f"indicator of {service.name}", [pool])
-            sli = service.slis[slo.sli] if known else None
+            shared, own = self.catalogue.slis, service.slis
+            pools: list[Path] = [pool, ("slis",)]
+            known = expect(slo.sli, {**shared, **own}, (*path, "sli"), f"indicator of {service.name}", pools)
+            sli = {**shared, **own}[slo.sli] if known else None
+            pool = pool if slo.sli in own else ("slis",)
             whole = not self.findings.places.broken((*pool, slo.sli))
         else:
             sli = slo.sli
@@ -141,6 +157,7 @@ class _Rules:
         self._policy(slo.policy or [], (*path, "policy"))
         check_dependencies(slo.depends_on, service, (*path, "depends_on"), self.catalogue, self.findings)
         self._source(slo.source, (*path, "source"))
+        check_alerts_of(slo.alerts, (*path, "alerts"), self.catalogue, self.findings)
 
     def _objectives(self, slo: Slo, path: Path) -> None:
         places, say = self.findings.places, self.findings.say
@@ -162,6 +179,8 @@ class _Rules:
             self.findings.say(path, f"an objective of {objective * 100:g} % is impossible", hint)
 
     def _window(self, window: Window, path: Path) -> None:
+        if window.start and not _is_local_time(window.start):
+            self.findings.say((*path, "start"), f"{window.start[:60]!r} is no local time", "such as 2026-01-01T00:00")
         if (window.rolling is None) == (window.calendar is None):
             self.findings.say(path, "a window is either rolling or of the calendar", 'such as "30d" or "month"')
         elif window.rolling is not None and window.rolling < self.catalogue.bucket:
@@ -177,7 +196,9 @@ class _Rules:
 
     def _slices(self, slo: Slo, sli: Sli, path: Path) -> None:
         say, bucket = self.findings.say, self.catalogue.bucket
-        counted = isinstance(sli, Requests | LatencySli | PromqlSli | Recovery | Composite)
+        counted = isinstance(sli, Requests | LatencySli | PromqlSli | Recovery | Composite) or (
+            isinstance(sli, ExternalSli) and sli.counts_events
+        )
         if isinstance(sli, Composite) and slo.missing == "bad":
             say((*path, "missing"), "what is missing of a composite is missing of its parts", "say it of the parts")
         if isinstance(sli, Composite) and slo.budgeting is not None:
@@ -200,7 +221,7 @@ class _Rules:
         if slo.slice_target is not None:
             if not 0 < slo.slice_target <= 1:
                 say((*path, "slice_target"), "a slice_target must be above 0 % and at most 100 %")
-        elif slo.budgeting == "timeslices" and isinstance(sli, Requests | LatencySli | PromqlSli):
+        elif slo.budgeting == "timeslices" and isinstance(sli, Requests | LatencySli | PromqlSli | ExternalSli):
             places = self.findings.places
             if not places.broken((*path, "slice_target")) and not places.broken((*path, "budgeting")):
                 hint = "the share of good events that makes a slice good, such as 99%"
@@ -208,6 +229,10 @@ class _Rules:
 
     def _indicator(self, sli: Sli, service: Service, path: Path) -> None:
         check_indicator(sli, path, self.findings)
+        if isinstance(sli, ExternalSli):
+            check_external(sli, path, self.catalogue, self.findings)
+        else:
+            self._source(sli.source, (*path, "source"))
         if isinstance(sli, Recovery):
             check_recovery(sli, service, path, self.catalogue, self.findings)
         elif isinstance(sli, Composite):
@@ -318,6 +343,13 @@ class _Rules:
             fine = False
         if not fine:
             self.findings.say(path, f"{url[:80]!r} is no http(s) address", "such as https://runbooks.example.com")
+
+
+def _is_local_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
 
 
 @cache

@@ -55,7 +55,7 @@ def _plain(value: Any, form: str = "") -> Any:
 def _struct(value: msgspec.Struct) -> dict[str, Any]:
     config = value.__struct_config__
     written: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field else {}
-    for each in written_fields(type(value)):
+    for each in sorted(written_fields(type(value)), key=lambda each: each.name != "name"):
         content = getattr(value, each.name)
         if each.required or content != _default(each):
             written[each.encode_name] = _plain(content, field_form(each.type))

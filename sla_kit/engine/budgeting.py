@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sla_kit.catalogue.model import Budgeting, Composite, Latency, Missing, Promql, Recovery, Requests, Sli, Slo
+from sla_kit.catalogue.model import Budgeting, Composite, External, Latency, Missing, Promql, Recovery, Requests, Sli, Slo
 from sla_kit.timeline import Floats, Grid, Ints, Mask, Timeline, Unit
 
 #: Ratios that differ by no more than this (relative) are the same: floating-point noise decides no promise.
@@ -70,7 +70,9 @@ class Terms:
     def of(cls, slo: Slo, sli: Sli) -> Terms:
         """The terms of an SLO, with the budgeting that its kind of indicator has where none is declared: events that
         are counted (requests, latency, promql, outages) by occurrences, gauges by time slices of one bucket."""
-        counted = isinstance(sli, Requests | Latency | Promql | Recovery | Composite)
+        counted = isinstance(sli, Requests | Latency | Promql | Recovery | Composite) or (
+            isinstance(sli, External) and sli.counts_events
+        )
         budgeting: Budgeting = slo.budgeting or ("occurrences" if counted else "timeslices")
         if isinstance(sli, Recovery):
             budgeting = "occurrences"

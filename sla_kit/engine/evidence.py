@@ -63,6 +63,6 @@ def worst_value(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None)
 
 def _excess(sli: Bound, values: Floats) -> Floats:
     """How far each value is beyond the nearer bound (negative inside)."""
-    over = np.full(values.shape, -np.inf) if sli.max is None else values - sli.max
-    under = np.full(values.shape, -np.inf) if sli.min is None else sli.min - values
+    over = np.full(values.shape, -np.inf) if sli.upper is None else values - sli.upper
+    under = np.full(values.shape, -np.inf) if sli.lower is None else sli.lower - values
     return np.asarray(np.maximum(over, under), dtype=np.float64)

@@ -8,6 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sla_kit.catalogue.model import Window
+from sla_kit.engine.anchored import anchored_start
 from sla_kit.engine.results import Period
 from sla_kit.errors import SlaKitError
 
@@ -32,9 +33,13 @@ def period_of(window: Window, at: int, timezone: str) -> Period:
     """The period of an SLO's own window as it stands at ``at`` (epoch seconds); it always ends there.
 
     Rolling: (at - length, at]. Calendar: from the local midnight that began the day, ISO week, month, quarter or year
-    which holds ``at``; exactly at a boundary that is the period that ends there. ``timezone`` is the catalogue's, used
+    which holds ``at``; exactly at a boundary that is the period that ends there. With a ``start``: from where such
+    windows, laid end to end from there, last began. ``timezone`` is the catalogue's, used
     where the window names none. Raises `SlaKitError` for an unknown time zone.
     """
+    if window.start:
+        begun = anchored_start(window, at, zone_of(window.timezone or timezone))
+        return Period(duration_name(nominal_seconds(window)), begun, at)
     if window.rolling is not None:
         seconds = int(window.rolling)
         return Period(duration_name(seconds), at - seconds, at)

@@ -6,6 +6,7 @@ The same code serves a live Prometheus and a recorded history; a reader only has
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 from sla_kit.catalogue.model import (
     Bound,
     Composite,
+    External,
     Freshness,
     LastDuration,
     Latency,
@@ -195,6 +197,12 @@ def fetch_timelines(
                     answers.drop(used)
 
 
+def summed_alone(indicators: Sequence[Indicator]) -> list[Indicator]:
+    """The indicators with the labels that may be summed for them even if each is read without the others."""
+    kept = _dividing(indicators)
+    return [_summing(indicator, kept) for indicator in indicators]
+
+
 def _dividing(indicators: Sequence[Indicator]) -> dict[str, set[str]]:
     """By metric, the labels that tell good events from bad ones. They must survive summing, and then one answer
     serves every indicator on the metric."""
@@ -213,7 +221,7 @@ def _summing(indicator: Indicator, kept: Mapping[str, set[str]]) -> Indicator:
         return indicator
     needed = kept.get(indicator.sli.metric, set())
     labels = tuple(label for label in indicator.sum_labels if label not in needed)
-    return Indicator(indicator.key, indicator.sli, labels)
+    return replace(indicator, sum_labels=labels)
 
 
 def _in_order(frame: SeriesFrame) -> SeriesFrame:
