@@ -38,12 +38,12 @@ def check_indicator(sli: Sli, path: Path, findings: Findings) -> None:
         case Latency():
             _latency(sli, path, findings)
         case Probe():
-            _selector(sli.metric, sli.matchers, path, findings)
+            check_selector(sli.metric, sli.matchers, path, findings)
         case Freshness():
-            _selector(sli.metric, sli.matchers, path, findings)
+            check_selector(sli.metric, sli.matchers, path, findings)
             _positive(sli.max_age, (*path, "max_age"), findings)
         case LastDuration():
-            _selector(sli.metric, sli.matchers, path, findings)
+            check_selector(sli.metric, sli.matchers, path, findings)
             _positive(sli.max, (*path, "max"), findings)
             if sli.completed_metric is not None:
                 _metric(sli.completed_metric, (*path, "completed_metric"), findings)
@@ -56,7 +56,7 @@ def check_indicator(sli: Sli, path: Path, findings: Findings) -> None:
 
 
 def _requests(sli: Requests, path: Path, findings: Findings) -> None:
-    _selector(sli.metric, sli.matchers, path, findings)
+    check_selector(sli.metric, sli.matchers, path, findings)
     sides = [
         side
         for side in ("good", "bad")
@@ -78,7 +78,7 @@ def _requests(sli: Requests, path: Path, findings: Findings) -> None:
 
 
 def _latency(sli: Latency, path: Path, findings: Findings) -> None:
-    _selector(sli.metric, sli.matchers, path, findings)
+    check_selector(sli.metric, sli.matchers, path, findings)
     _positive(sli.threshold, (*path, "threshold"), findings)
     if sli.metric.endswith("_bucket"):
         findings.say((*path, "metric"), "the histogram's name ends before _bucket", sli.metric.removesuffix("_bucket"))
@@ -97,7 +97,7 @@ def _bound(sli: Bound, path: Path, findings: Findings) -> None:
                 findings.say((*path, key), f"{key} means nothing beside promql", "leave one of them out")
         _expression(sli.promql, (*path, "promql"), findings, counts=False)
     elif sli.metric or broken((*path, "metric")):
-        _selector(sli.metric, sli.matchers, path, findings)
+        check_selector(sli.metric, sli.matchers, path, findings)
     elif not broken((*path, "promql")):
         findings.say(path, "a bound has no metric", "or the promql of a value")
     check_limits(sli, path, findings)
@@ -158,7 +158,8 @@ def _expression(expression: str, path: Path, findings: Findings, *, counts: bool
         findings.say(path, f"is not PromQL: {' '.join(str(error).split())[:200]}")
 
 
-def _selector(metric: str, matchers: Matchers, path: Path, findings: Findings) -> None:
+def check_selector(metric: str, matchers: Matchers, path: Path, findings: Findings) -> None:
+    """Notes a metric or matchers that no server would take."""
     _metric(metric, (*path, "metric"), findings)
     _matchers(matchers, (*path, "matchers"), findings)
 

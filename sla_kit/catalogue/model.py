@@ -391,6 +391,30 @@ class Slo(_Labelled, frozen=True, kw_only=True):
     alerts: list[str | Alert] = field(default_factory=list)
 
 
+class Resource(_Value, frozen=True, kw_only=True):
+    """Something that a service needs more of as traffic grows, as a gauge shows it: ``combine`` makes its series one
+    value, ``limit`` is how much of it there is at most."""
+
+    metric: str
+    matchers: Matchers = field(default_factory=dict)
+    combine: Literal["sum", "max", "mean"] = "sum"
+    limit: float | None = None
+
+
+class Capacity(_Value, frozen=True, kw_only=True):
+    """What a service needs to carry its traffic, for the forecast of live events.
+
+    ``requests`` names the indicator of the service whose events are its traffic. ``pods`` and ``connections`` (those
+    to the database) are gauges of what there was; ``per_pod_rps`` is how many requests per second one pod carries,
+    where that is known, and then says how many pods are needed.
+    """
+
+    requests: Name
+    pods: Resource | None = None
+    connections: Resource | None = None
+    per_pod_rps: float | None = None
+
+
 class Service(_Labelled, frozen=True, kw_only=True):
     """A service and what is promised of it. ``owner`` names a contact, ``source`` the server that is asked (the first
     of the catalogue's sources where empty)."""
@@ -402,6 +426,7 @@ class Service(_Labelled, frozen=True, kw_only=True):
     source: str = ""
     slis: dict[Name, Sli] = field(default_factory=dict)
     slos: list[Slo] = field(default_factory=list)
+    capacity: Capacity | None = None
 
 
 class Promise(_Value, frozen=True, kw_only=True):

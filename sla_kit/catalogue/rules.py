@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import msgspec
 
 from sla_kit.catalogue.alert_rules import check_alerts, check_alerts_of, check_external
+from sla_kit.catalogue.capacity_rules import check_capacity
 from sla_kit.catalogue.conforming import check_types
 from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
 from sla_kit.catalogue.model import Catalogue, Composite, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
@@ -123,6 +124,7 @@ class _Rules:
         self._unique(service.slos, (*path, "slos"), f"SLOs of {service.name}")
         for index, slo in enumerate(service.slos):
             self._slo(service, slo, (*path, "slos", index))
+        check_capacity(service, path, self.findings)
 
     def _shared(self) -> None:
         nobody = Service(name="")
