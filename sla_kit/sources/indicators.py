@@ -23,6 +23,7 @@ from sla_kit.catalogue.model import (
     Promql,
     Recovery,
     Requests,
+    Sli,
 )
 from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.sources.counters import (
@@ -195,6 +196,21 @@ def fetch_timelines(
                 left[used] -= 1
                 if not left[used]:
                     answers.drop(used)
+
+
+def absence_of(sli: Sli, seen: Mask, grid: Grid) -> list[Finding]:
+    """Findings for an indicator whose metric was never there, or has vanished, from the buckets that were observed."""
+    match sli:
+        case Latency(native=False):
+            return absence(seen, grid, sli.metric + "_bucket")
+        case Promql():
+            return absence(seen, grid, sli.total)
+        case Bound():
+            return absence(seen, grid, sli.promql or sli.metric)
+        case Requests() | Latency() | Probe() | Freshness() | LastDuration():
+            return absence(seen, grid, sli.metric)
+        case _:
+            return []
 
 
 def summed_alone(indicators: Sequence[Indicator]) -> list[Indicator]:

@@ -1,0 +1,178 @@
+"""The ledger: closed buckets kept for years, corrections that are only ever added, and proof of what reports said.
+
+>>> from sla_kit.ledger import open_ledger
+>>> with open_ledger("ledger.db") as ledger:                 # doctest: +SKIP
+...     ledger.update(catalogue, "http://localhost:9090")    # reads and closes what is new
+...     sla_kit.evaluate(catalogue, "http://localhost:9090", "quarter", ledger=ledger)
+
+A day of one indicator is one row. Rows and everything else lie in SQLite (one file) or PostgreSQL (by its URL).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+
+from sla_kit.catalogue.intervals import Interval
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.errors import LedgerError
+from sla_kit.ledger import corrections as correcting
+from sla_kit.ledger.closing import Closed, Wanted, close_buckets
+from sla_kit.ledger.corrections import Correction
+from sla_kit.ledger.extents import newest_correction
+from sla_kit.ledger.identity import Identity, indicators_of
+from sla_kit.ledger.reading import LedgerSource
+from sla_kit.ledger.store import Store, open_store
+from sla_kit.sources import Progress, Source, no_progress
+from sla_kit.sources.indicators import summed_alone
+
+__all__ = ["Closed", "Correction", "Ledger", "LedgerError", "LedgerSource", "open_ledger"]
+
+
+class Ledger:
+    """An open ledger. What it does is in the modules beside this one; this is their common face."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.name!r})"
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Its path, or its URL without the password."""
+        return self.store.name
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self.store.close()
+
+    # --- buckets ----------------------------------------------------------------------------------------------------
+
+    def close_buckets(
+        self,
+        catalogue: Catalogue,
+        source: Source,
+        *,
+        since: int,
+        until: int,
+        now: int,
+        progress: Progress = no_progress,
+    ) -> Closed:
+        """Reads the buckets of every SLO of a catalogue from ``since`` that the ledger lacks, and closes those that
+        end at or before ``until`` and are older than the catalogue's lag at ``now``; all in epoch seconds.
+
+        May be stopped at any instant, and run again or beside another run. Raises `SourceError` and `LedgerError`;
+        what was committed before stays.
+        """
+        step = int(catalogue.bucket)
+        until = min(until, now - int(catalogue.ledger.lag))
+        known = now
+        span = source.span()
+        if span is not None:  # a recording knows no more; its end is as good as a lag
+            known = min(now, span[1] // step * step)
+            until = min(max(until, known), known)
+        indicators = summed_alone(indicators_of(catalogue))
+        wanted = [
+            Wanted(identity.id, identity, one) for one in indicators for identity in [Identity.of(catalogue, one)]
+        ]
+        return close_buckets(
+            self.store, source, wanted, step=step, since=since, until=until, now=known, progress=progress
+        )
+
+    def source(
+        self, catalogue: Catalogue, live: Source | None = None, until_correction: int | None = None
+    ) -> LedgerSource:
+        """The ledger as a source of a catalogue's history; ``live`` tells what is not closed yet. With
+        ``until_correction`` the rows are those of that time."""
+        identities = {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
+        return LedgerSource(self.store, identities, live, until_correction)
+
+    # --- corrections ------------------------------------------------------------------------------------------------
+
+    def corrections(self, until: int | None = None) -> list[Correction]:
+        """All corrections in their order, or those up to a number."""
+        with self.store.reading() as connection:
+            return correcting.corrections(connection, until)
+
+    def newest_correction(self) -> int:
+        """The number of the last correction, 0 where there is none."""
+        with self.store.reading() as connection:
+            return newest_correction(connection)
+
+    def exclusions(self, catalogue: Catalogue, until_correction: int | None = None) -> list[Interval]:
+        """The exclusions that corrections have added to a catalogue, in order of time."""
+        chain = self.corrections(until_correction)
+        return correcting.exclusions(chain, catalogue.name, catalogue.environment)
+
+    def exclude(
+        self,
+        catalogue: Catalogue,
+        start: int,
+        end: int,
+        *,
+        author: str,
+        reason: str,
+        services: Sequence[str] = (),
+        name: str = "",
+        made_at: datetime | None = None,
+    ) -> Correction:
+        """Appends an exclusion: buckets from ``start`` to ``end`` (epoch seconds) of some services, of all where none
+        is named, no longer count. Every earlier figure can still be computed."""
+        known = {service.name for service in catalogue.services}
+        for service in services:
+            if service not in known:
+                raise LedgerError(
+                    f"the catalogue has no service {service!r}", remedy=f"the services are {', '.join(sorted(known))}"
+                )
+        if end <= start:
+            raise LedgerError("the exclusion ends before it starts", remedy="swap --start and --end")
+        content = {"start": start, "end": end, "services": list(services), "name": name}
+        return self._append(catalogue, "exclusion", author, reason, content, made_at)
+
+    def withdraw(
+        self, catalogue: Catalogue, number: int, *, author: str, reason: str, made_at: datetime | None = None
+    ) -> Correction:
+        """Appends that an exclusion no longer counts."""
+        found = [one for one in self.corrections() if one.number == number]
+        if not found or found[0].kind != "exclusion":
+            raise LedgerError(f"correction {number} is no exclusion", remedy="`sla-kit ledger list` shows them")
+        if (found[0].catalogue, found[0].environment) != (catalogue.name, catalogue.environment):
+            raise LedgerError(f"correction {number} belongs to another catalogue or environment")
+        return self._append(catalogue, "withdrawal", author, reason, {"number": number}, made_at)
+
+    def _append(
+        self,
+        catalogue: Catalogue,
+        kind: correcting.Kind,
+        author: str,
+        reason: str,
+        content: dict[str, object],
+        made_at: datetime | None,
+    ) -> Correction:
+        with self.store.writing() as connection:
+            return correcting.append(
+                connection,
+                catalogue=catalogue.name,
+                environment=catalogue.environment,
+                kind=kind,
+                author=author,
+                reason=reason,
+                content=content,
+                made_at=made_at,
+            )
+
+
+def open_ledger(address: str, *, create: bool = True) -> Ledger:
+    """The ledger at a path, or at ``sqlite:///…`` or ``postgresql://…``; made where it is missing unless ``create`` is
+    false. Raises `LedgerError`."""
+    return Ledger(open_store(address, create=create))

@@ -1,0 +1,92 @@
+"""Which buckets of which indicators the ledger holds, and which are missing from a stretch of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from sla_kit.ledger.rows import DAY_SECONDS
+from sla_kit.ledger.tables import correction as corrections
+from sla_kit.ledger.tables import day as days
+
+#: Indicators that one query asks for.
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One row without its payload: buckets ``first`` to ``first + count`` of a UTC day, as some correction left it."""
+
+    day: int
+    first: int
+    count: int
+    correction: int
+    digest: bytes
+
+    def span(self, step: int) -> tuple[int, int]:
+        """Start and end, epoch seconds."""
+        start = self.day * DAY_SECONDS + self.first * step
+        return start, start + self.count * step
+
+
+def in_batches(ids: Iterable[int], size: int = BATCH) -> Iterator[list[int]]:
+    """Identities in lists that one query can hold."""
+    several = list(ids)
+    for at in range(0, len(several), size):
+        yield several[at : at + size]
+
+
+def extents(
+    connection: Connection, ids: Sequence[int], start: int, end: int, until_correction: int | None = None
+) -> dict[int, list[Extent]]:
+    """The newest row of each day that overlaps ``start`` to ``end`` (epoch seconds), by indicator, in order of time.
+    With ``until_correction`` rows that later corrections made are left out."""
+    found: dict[int, list[Extent]] = {}
+    for batch in in_batches(ids):
+        query = (
+            select(days.c.indicator, days.c.day, days.c.first, days.c.count, days.c.correction, days.c.digest)
+            .where(days.c.indicator.in_(batch))
+            .where(days.c.day.between(start // DAY_SECONDS, (end - 1) // DAY_SECONDS))
+            .order_by(days.c.indicator, days.c.day, days.c.correction)
+        )
+        if until_correction is not None:
+            query = query.where(days.c.correction <= until_correction)
+        for id, day, first, count, number, digest in connection.execute(query):
+            rows = found.setdefault(id, [])
+            if rows and rows[-1].day == day:
+                rows.pop()
+            rows.append(Extent(day, first, count, number, bytes(digest)))
+    return found
+
+
+def missing(rows: Sequence[Extent], start: int, end: int, step: int) -> list[tuple[int, int]]:
+    """The stretches from ``start`` to ``end`` that no row holds, in order of time."""
+    gaps: list[tuple[int, int]] = []
+    at = start
+    for row in rows:
+        first, last = row.span(step)
+        if last <= at:
+            continue
+        if first >= end:
+            break
+        if first > at:
+            gaps.append((at, first))
+        at = last
+    if at < end:
+        gaps.append((at, end))
+    return gaps
+
+
+def last_end(rows_by_indicator: Mapping[int, Sequence[Extent]], id: int, step: int) -> int | None:
+    """The end of an indicator's last closed bucket, None where there is none."""
+    rows = rows_by_indicator.get(id)
+    return rows[-1].span(step)[1] if rows else None
+
+
+def newest_correction(connection: Connection) -> int:
+    """The number of the last correction, 0 where there is none."""
+    return int(
+        connection.execute(select(corrections.c.number).order_by(corrections.c.number.desc()).limit(1)).scalar() or 0
+    )

@@ -1,0 +1,62 @@
+"""Which rows belong to which indicator: an identity made from what is measured and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import msgspec
+
+from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery
+from sla_kit.sources import Indicator
+
+#: Indicators that are made from other SLOs, or that no source reads.
+_NEVER_ASKED = (Recovery, Composite, External)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One indicator as it is defined now; an indicator that is defined anew is another one, with rows of its own."""
+
+    catalogue: str
+    environment: str
+    service: str
+    name: str
+    bucket: int
+    definition: str
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, indicator: Indicator) -> Identity:
+        """The identity of a catalogue's indicator. What the server adds up before it answers changes no figure, and so
+        is no part of it."""
+        parts = {"sli": msgspec.to_builtins(indicator.sli), "source": indicator.source}
+        return cls(
+            catalogue.name,
+            catalogue.environment,
+            *indicator.key,
+            int(catalogue.bucket),
+            json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        )
+
+    @property
+    def id(self) -> int:
+        """A number of 63 bits."""
+        parts = (self.catalogue, self.environment, self.service, self.name, str(self.bucket), self.definition)
+        found = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).digest()
+        return int.from_bytes(found[:8], "big") >> 1
+
+    @property
+    def kind(self) -> str:
+        """The kind of indicator: requests, probe…"""
+        return str(json.loads(self.definition)["sli"]["kind"])
+
+
+def indicators_of(catalogue: Catalogue) -> list[Indicator]:
+    """Every indicator that a source is asked for, each once, in the catalogue's order."""
+    found: dict[tuple[str, str], Indicator] = {}
+    for service, slo in catalogue.slos():
+        if not isinstance(catalogue.sli(service, slo), _NEVER_ASKED):
+            indicator = Indicator.of(catalogue, service, slo)
+            found.setdefault(indicator.key, indicator)
+    return list(found.values())

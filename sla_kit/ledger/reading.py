@@ -1,0 +1,263 @@
+"""The ledger as a source of history: rows first, and a live source for what is not closed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from sla_kit.errors import LedgerError
+from sla_kit.ledger.bounds import with_common_bounds
+from sla_kit.ledger.extents import in_batches
+from sla_kit.ledger.identity import Identity
+from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, joined, unpack
+from sla_kit.ledger.store import Store
+from sla_kit.ledger.tables import day as days
+from sla_kit.ledger.tables import indicator as indicators
+from sla_kit.sources import Indicator, Progress, Source, no_progress
+from sla_kit.sources.indicators import absence_of
+from sla_kit.timeline import Finding, Grid, Timeline, Unit
+
+#: Indicators whose rows are read at once.
+_AT_ONCE = 20
+#: What a source says of the end of a stretch; the whole is looked at again.
+_OF_THE_END = ("no-data", "vanished")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands in the table."""
+
+    day: int
+    first: int
+    count: int
+    correction: int
+    digest: bytes
+    payload: bytes
+
+
+def read_rows(
+    connection: Connection, ids: Sequence[int], start: int, end: int, until_correction: int | None = None
+) -> dict[int, list[Row]]:
+    """The rows that overlap ``start`` to ``end`` by indicator, in order of time, each as the newest correction (or the
+    newest up to ``until_correction``) left it."""
+    found: dict[int, list[Row]] = {}
+    for batch in in_batches(ids):
+        query = (
+            select(
+                days.c.indicator,
+                days.c.day,
+                days.c.first,
+                days.c.count,
+                days.c.correction,
+                days.c.digest,
+                days.c.payload,
+            )
+            .where(days.c.indicator.in_(batch))
+            .where(days.c.day.between(start // DAY_SECONDS, (end - 1) // DAY_SECONDS))
+            .order_by(days.c.indicator, days.c.day, days.c.correction)
+        )
+        if until_correction is not None:
+            query = query.where(days.c.correction <= until_correction)
+        for id, *values in connection.execute(query):
+            rows = found.setdefault(id, [])
+            if rows and rows[-1].day == values[0]:
+                rows.pop()
+            rows.append(Row(*values))
+    return found
+
+
+class LedgerSource:
+    """Closed buckets from the ledger, the others from ``live`` where there is one.
+
+    ``catalogue`` and ``environment`` say whose rows; an indicator without rows of its own before some day is continued
+    with those that an earlier definition of the same name and kind left, and a finding says so. ``proofs`` collects,
+    by indicator, the digest of each day that was handed out: what a report was made of.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        identify: Mapping[tuple[str, str], Identity],
+        live: Source | None = None,
+        until_correction: int | None = None,
+    ) -> None:
+        self._store = store
+        self._identify = identify
+        self._live = live
+        self._until_correction = until_correction
+        self.proofs: dict[tuple[str, str], dict[int, bytes]] = {}
+
+    @property
+    def name(self) -> str:
+        """The live source's name; the ledger's where there is none."""
+        return self._live.name if self._live is not None else f"the ledger {self._store.name}"
+
+    def span(self) -> tuple[int, int] | None:
+        """The live source's, or from the first to the last closed bucket."""
+        if self._live is not None:
+            return self._live.span()
+        ids = [identity.id for identity in self._identify.values()]
+        steps = {identity.bucket for identity in self._identify.values()}
+        first: int | None = None
+        last: int | None = None
+        with self._store.reading() as connection:
+            for batch in in_batches(ids):
+                for order in (days.c.day.asc(), days.c.day.desc()):
+                    query = select(days.c.day, days.c.first, days.c.count).where(days.c.indicator.in_(batch))
+                    found = connection.execute(query.order_by(order, (days.c.first + days.c.count).desc())).first()
+                    if found is None:
+                        continue
+                    start = found[0] * DAY_SECONDS
+                    step = max(steps)
+                    end = start + (found[1] + found[2]) * step
+                    first = start if first is None else min(first, start)
+                    last = end if last is None else max(last, end)
+        return None if first is None or last is None else (first, last)
+
+    def close(self) -> None:
+        """Closes nothing: whoever opened the ledger and the live source does."""
+
+    def fetch(
+        self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
+    ) -> Iterator[tuple[Indicator, Timeline]]:
+        """Each indicator with its timeline."""
+        open_ended: dict[int, list[tuple[Indicator, list[Timeline]]]] = {}
+        done = 0
+        for at in range(0, len(indicators), _AT_ONCE):
+            some = indicators[at : at + _AT_ONCE]
+            for indicator, parts in self._parts(some, grid):
+                end = parts[-1].grid.end if parts else grid.start
+                if end < grid.end and self._live is not None:
+                    open_ended.setdefault(end, []).append((indicator, parts))
+                else:
+                    yield indicator, self._whole(indicator, parts, grid)
+                    done += 1
+                    progress(done, len(indicators), indicator.key[0])
+        for end, waiting in open_ended.items():
+            assert self._live is not None
+            rest = Grid(end, grid.step, (grid.end - end) // grid.step)
+            kept = {indicator.key: parts for indicator, parts in waiting}
+            for indicator, timeline in self._live.fetch([one for one, _ in waiting], rest):
+                yield indicator, self._whole(indicator, [*kept.pop(indicator.key), timeline], grid)
+                done += 1
+                progress(done, len(indicators), indicator.key[0])
+
+    def _parts(self, some: Sequence[Indicator], grid: Grid) -> Iterator[tuple[Indicator, list[Timeline]]]:
+        """What rows hold of each indicator, from the grid's start on and without a hole."""
+        ids = {indicator.key: self._identify[indicator.key] for indicator in some}
+        with self._store.reading() as connection:
+            by_id = read_rows(
+                connection, [one.id for one in ids.values()], grid.start, grid.end, self._until_correction
+            )
+            earlier = {
+                key: self._earlier(connection, identity, grid, by_id.get(identity.id, []))
+                for key, identity in ids.items()
+            }
+        for indicator in some:
+            rows = by_id.get(ids[indicator.key].id, [])
+            before = earlier[indicator.key]
+            proof: dict[int, bytes] = {}
+            parts: list[Timeline] = []
+            at = grid.start
+            for row in [*before, *rows]:
+                timeline = self._unpacked(row, ids[indicator.key], grid.step)
+                start, end = timeline.grid.start, timeline.grid.end
+                if start > at:
+                    if parts or before or not rows:
+                        break  # a hole: what follows is read from the live source
+                    parts.append(nothing(Grid(at, grid.step, (start - at) // grid.step), timeline.unit))
+                    at = start
+                if start < at or end > grid.end:
+                    findings = timeline.findings
+                    timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
+                    proof[row.day] = digest(timeline, (timeline.grid.start % DAY_SECONDS) // grid.step)
+                else:
+                    proof[row.day] = row.digest
+                if timeline.grid.count:
+                    parts.append(timeline)
+                    at = timeline.grid.end
+            if before:
+                until = before[-1].day * DAY_SECONDS + (before[-1].first + before[-1].count) * grid.step
+                message = "measured by an earlier definition of the indicator until then"
+                finding = Finding("earlier-definition", message, (until - grid.start) // grid.step, grid.start, until)
+                parts[0] = replace(parts[0], findings=(*parts[0].findings, finding))
+            self.proofs[indicator.key] = proof
+            yield indicator, parts
+
+    def _unpacked(self, row: Row, identity: Identity, step: int) -> Timeline:
+        grid = Grid(row.day * DAY_SECONDS + row.first * step, step, row.count)
+        try:
+            return unpack(row.payload, grid)
+        except LedgerError as error:
+            raise LedgerError(
+                f"the row of {identity.service}/{identity.name} for {day_name(row.day)} is damaged ({error.message})",
+                place=self._store.name,
+                remedy="`sla-kit ledger verify` lists every damaged row; `sla-kit ledger reread` reads its day again "
+                "where the source still has it, or restore the ledger from a backup",
+            ) from error
+
+    def _earlier(self, connection: Connection, identity: Identity, grid: Grid, rows: Sequence[Row]) -> list[Row]:
+        """Rows that an earlier definition of the same indicator left before the first of its own."""
+        first = rows[0].day if rows else grid.end // DAY_SECONDS + 1
+        if first * DAY_SECONDS <= grid.start:
+            return []
+        same_name = (
+            (indicators.c.catalogue == identity.catalogue)
+            & (indicators.c.environment == identity.environment)
+            & (indicators.c.service == identity.service)
+            & (indicators.c.name == identity.name)
+            & (indicators.c.bucket == identity.bucket)
+            & (indicators.c.id != identity.id)
+        )
+        found: list[Row] = []
+        for id, definition in connection.execute(select(indicators.c.id, indicators.c.definition).where(same_name)):
+            other = replace(identity, definition=definition)
+            if other.kind == identity.kind:
+                rows_of = read_rows(connection, [id], grid.start, first * DAY_SECONDS, self._until_correction)
+                found.extend(rows_of.get(id, []))
+        # Of several earlier definitions the one counts whose row of that day is fullest.
+        by_day: dict[int, Row] = {}
+        for row in found:
+            if row.day not in by_day or row.count > by_day[row.day].count:
+                by_day[row.day] = row
+        return [by_day[day] for day in sorted(by_day)]
+
+    def _whole(self, indicator: Indicator, parts: Sequence[Timeline], grid: Grid) -> Timeline:
+        """One timeline of several parts, on the whole grid."""
+        unit: Unit = parts[-1].unit if parts else "requests"
+        several = list(parts)
+        end = several[-1].grid.end if several else grid.start
+        if end < grid.end:
+            several.append(nothing(Grid(end, grid.step, (grid.end - end) // grid.step), unit))
+        whole = joined(with_common_bounds(several))
+        findings = [*merged(whole.findings), *absence_of(indicator.sli, whole.coverage > 0, grid)]
+        return replace(whole, findings=tuple(findings))
+
+
+def nothing(grid: Grid, unit: Unit) -> Timeline:
+    """Buckets of which nothing is known."""
+    return Timeline(grid, np.zeros(grid.count), np.zeros(grid.count), np.zeros(grid.count), unit)
+
+
+def merged(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of several stretches as those of the whole: equal ones are one, their buckets added."""
+    found: dict[tuple[str, str], Finding] = {}
+    for one in findings:
+        if one.kind in _OF_THE_END:
+            continue
+        key = (one.kind, one.message)
+        known = found.get(key)
+        if known is None:
+            found[key] = one
+        elif one.start is not None and known.start is not None and one.end is not None and known.end is not None:
+            start, end = min(known.start, one.start), max(known.end, one.end)
+            found[key] = replace(known, count=known.count + one.count, start=start, end=end)
+    return list(found.values())
+
+
+def day_name(day: int) -> str:
+    """A day as people write it: 2026-09-13."""
+    return str(np.datetime64(day, "D"))
