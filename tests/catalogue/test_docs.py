@@ -15,11 +15,13 @@ import yaml
 from sla_kit.catalogue import Catalogue, Sli, check, check_catalogue
 from sla_kit.catalogue.model import (
     Agreement,
+    Capacity,
     Contact,
     Dependency,
     Occasion,
     Part,
     PolicyStep,
+    Resource,
     Route,
     Service,
     SeverityLevel,
@@ -29,7 +31,8 @@ from sla_kit.catalogue.schema import json_schema
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "catalogue.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
-STRUCTS: list[Any] = [Catalogue, Service, Slo, Agreement, PolicyStep, Contact, SeverityLevel, Route, Occasion, Part, Dependency]
+STRUCTS: list[Any] = [Catalogue, Service, Slo, Agreement, PolicyStep, Contact, SeverityLevel, Route, Occasion]
+STRUCTS += [Part, Dependency, Capacity, Resource]
 INDICATORS: list[Any] = list(typing.get_args(Sli))
 
 
