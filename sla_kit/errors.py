@@ -46,11 +46,11 @@ class CatalogueError(SlaKitError):
 
     exit_code = 1
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], of: str = "catalogue") -> None:
         self.mistakes = tuple(sorted(mistakes))
         count = len(self.mistakes)
         noun = "mistake" if count == 1 else "mistakes"
-        super().__init__(f"{count} {noun} in the catalogue\n" + "\n".join(str(mistake) for mistake in self.mistakes))
+        super().__init__(f"{count} {noun} in the {of}\n" + "\n".join(str(mistake) for mistake in self.mistakes))
 
 
 class SourceError(SlaKitError):

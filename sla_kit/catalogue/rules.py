@@ -16,11 +16,11 @@ from sla_kit.catalogue.alert_rules import check_alerts, check_alerts_of, check_e
 from sla_kit.catalogue.capacity_rules import check_capacity
 from sla_kit.catalogue.conforming import check_types
 from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
+from sla_kit.catalogue.language_rules import check_language
 from sla_kit.catalogue.model import Catalogue, Composite, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
 from sla_kit.catalogue.model import External as ExternalSli
 from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
-from sla_kit.catalogue.language_rules import check_language
 from sla_kit.catalogue.occasion_rules import check_occasion
 from sla_kit.catalogue.places import Findings, Path, Places, nearest
 from sla_kit.catalogue.resting_rules import check_circles, check_composite, check_dependencies, check_recovery

@@ -33,6 +33,15 @@ FORMATS = ("html", "md", "json", "csv")
     show_default=True,
     help="The folder to write report.html, report.md, report.json and report.csv into.",
 )
+@click.option(
+    "--language", metavar="CODE", help="Write in this language (de, pt_BR). Default: the catalogue's, or English."
+)
+@click.option(
+    "--translations",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder that holds the language's .po file. Default: the catalogue's.",
+)
 def report(
     catalogue: str,
     environment: str | None,
@@ -41,6 +50,8 @@ def report(
     window: str,
     formats: tuple[str, ...],
     out: Path,
+    language: str | None,
+    translations: Path | None,
 ) -> None:
     """Measures every promise of the catalogue over a window and writes the report.
 
@@ -54,12 +65,16 @@ def report(
     """
     from sla_kit import evaluate, load
     from sla_kit.report import write
+    from sla_kit.report.translations import open_language
 
     loaded = load(catalogue, environment)
+    if translations is None and loaded.translations:
+        translations = Path(loaded.folder, loaded.translations)
+    spoken = open_language(language or loaded.language, translations)
     with progress_bar("reading") as progress:
         evaluation = evaluate(loaded, source, window, at, progress)
     wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in formats)
     with working("writing the report"):
-        paths = write(evaluation, out, wanted)
+        paths = write(evaluation, out, wanted, language=spoken)
     for path in paths:
         click.echo(str(path))

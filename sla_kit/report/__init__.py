@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sla_kit.errors import MissingExtraError, SlaKitError
+from sla_kit.report.language import ENGLISH, Language, speaking
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
@@ -25,17 +26,20 @@ FORMATS = {
     "json": "sla_kit.report.as_json",
     "csv": "sla_kit.report.as_csv",
 }
+#: The formats that programs read: the same in every language.
+PLAIN = ("json", "csv")
 _ALSO = {"markdown": "md", "htm": "html"}
 
 
-def render(evaluation: Evaluation, format: str) -> str:
-    """The report in one format, as text.
+def render(evaluation: Evaluation, format: str, *, language: Language = ENGLISH) -> str:
+    """The report in one format, as text, in a language (`sla_kit.report.translations.open_language`).
 
     Raises `SlaKitError` for an unknown format, `MissingExtraError` where the format's libraries are not installed.
     """
     name = _known(format)
     try:
-        text: str = import_module(FORMATS[name]).render(evaluation)
+        with speaking(ENGLISH if name in PLAIN else language):
+            text: str = import_module(FORMATS[name]).render(evaluation)
     except ModuleNotFoundError as error:
         missing = (error.name or "?").partition(".")[0]
         if missing == "sla_kit":
@@ -44,7 +48,9 @@ def render(evaluation: Evaluation, format: str) -> str:
     return text
 
 
-def write(evaluation: Evaluation, out: Path, formats: Sequence[str] = tuple(FORMATS)) -> list[Path]:
+def write(
+    evaluation: Evaluation, out: Path, formats: Sequence[str] = tuple(FORMATS), *, language: Language = ENGLISH
+) -> list[Path]:
     """Writes ``report.<format>`` for each format into the folder ``out``, which is made where it is missing.
 
     Everything is rendered before anything is written, and each file is put in place in one step: a reader never sees
@@ -52,7 +58,7 @@ def write(evaluation: Evaluation, out: Path, formats: Sequence[str] = tuple(FORM
     written, and what `render` raises.
     """
     names = list(dict.fromkeys(_known(format) for format in formats))
-    texts = {name: render(evaluation, name) for name in names}
+    texts = {name: render(evaluation, name, language=language) for name in names}
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
