@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from sla_kit.catalogue.model import (
     Bound,
-    Catalogue,
     Composite,
     Freshness,
     LastDuration,
@@ -19,7 +18,7 @@ from sla_kit.catalogue.model import (
     Sli,
     Slo,
 )
-from sla_kit.engine.budgeting import SLACK, Counted, Terms, count, leaving_out
+from sla_kit.engine.budgeting import Counted, Terms, count, leaving_out
 from sla_kit.engine.burn import alert_pairs, burn_rates, burndown
 from sla_kit.engine.composite import combined, loss_shares, range_of, settling
 from sla_kit.engine.conclusion import conclude
@@ -30,6 +29,7 @@ from sla_kit.engine.figures import percent, verdict
 from sla_kit.engine.heat import heat_map
 from sla_kit.engine.incidents import find_incidents
 from sla_kit.engine.outages import outage_evidence, outage_timeline, slowest
+from sla_kit.engine.policy import policy_state
 from sla_kit.engine.results import Exclusion, Figure, Incident, PartResult, Period, SloResult
 from sla_kit.engine.windows import before, nominal_seconds, period_of
 from sla_kit.timeline import Finding, Floats, Grid, Mask, Timeline
@@ -142,9 +142,10 @@ def judge_recovery(context: Context, service: Service, slo: Slo, of: Judgement) 
     def worst(where: slice, inside: Mask | None) -> float | None:
         return slowest(of.incidents, of.grid, sli.within, where, inside)
 
-    result = _figures(context, service, slo, Counts(counted, everything, terms, _without_outages), worst)
+    counts = Counts(counted, everything, terms, _without_outages)
+    result = _figures(context, service, slo, counts, worst)
     result = replace(
-        result,
+        _by_policy(context, service, slo, result, (), counts),
         evidence=outage_evidence(of.incidents, of.grid, sli.within, context.window),
         findings=_findings(timeline, result, terms, context.window),
     )
@@ -202,7 +203,6 @@ def _figures(context: Context, service: Service, slo: Slo, counts: Counts, worst
         during_events=None if split is None else over(window, split),
         outside_events=None if split is None else over(window, ~split),
         exclusions=tuple(as_exclusion(interval) for interval in exclusions),
-        action=_action(catalogue, slo, own.budget.left_ratio),
     )
 
 
@@ -215,7 +215,7 @@ def _told_over_time(
     single: Counted | None,
     requests: Floats | None,
 ) -> tuple[SloResult, tuple[Incident, ...]]:
-    """A result with its burn rates, its budget over time and its heat map, and its incidents on the whole grid.
+    """A result with burn rates, budget over time, heat map and how it stands by its policy, and all its incidents.
     ``single`` is what was counted where it holds events bucket by bucket, which incidents are made of; ``requests``
     (count,) the bad requests where events are requests."""
     counted, allowed_ratio = counts.counted, counts.terms.allowed_ratio
@@ -241,7 +241,7 @@ def _told_over_time(
         heat=heat_map(counted, grid.slice(context.window.start, context.window.end), context.catalogue.timezone),
         incidents=tuple(incident for incident in incidents if _overlaps(incident, context.window)),
     )
-    return told, incidents
+    return _by_policy(context, service, slo, told, incidents, counts), incidents
 
 
 def _kept(context: Context, service: Service, grid: Grid) -> Mask | None:
@@ -283,13 +283,13 @@ def _threshold(sli: Sli) -> float | None:
             return None
 
 
-def _action(catalogue: Catalogue, slo: Slo, left: float | None) -> str:
-    """What the error-budget policy says to do now: its lowest step that the budget left has come down to."""
-    if left is None:
-        return ""
-    steps = catalogue.policy if slo.policy is None else slo.policy
-    reached = [(step.left, step.action) for step in steps if step.left is not None and left <= step.left + SLACK]
-    return min(reached, key=lambda step: step[0])[1] if reached else ""
+def _by_policy(
+    context: Context, service: Service, slo: Slo, result: SloResult, incidents: Sequence[Incident], counts: Counts
+) -> SloResult:
+    """A result with how it stands by its error-budget policy."""
+    state = policy_state(context, service, slo, result.own, result.own_window, incidents, counts)
+    reached = () if state is None else state.reached
+    return replace(result, policy=state, action=reached[0].action if reached else "")
 
 
 def _overlaps(incident: Incident, period: Period) -> bool:
