@@ -47,7 +47,8 @@ def faults(scenario: Scenario) -> Iterator[Fault]:
         yield from _workload(place, service)
     peak = max((burst.factor for burst in scenario.events), default=1.0)
     for place, service in _each("services", scenario.services):
-        most = service.rps * max(service.weekend, 1.0) * 2 * max(peak, 1.0) * scenario.scrape_interval
+        grown = (1 + min(max(service.growth, 0.0), 1.0)) ** min(scenario.days / 7, 600.0)
+        most = service.rps * max(service.weekend, 1.0) * 2 * max(peak, 1.0) * grown * scenario.scrape_interval
         if not most <= _MOST_AT_ONCE:
             yield f"{place}.rps", f"{most:.3g} requests in one scrape interval are too many to draw"
     for place, probe in _each("probes", scenario.probes):
@@ -55,6 +56,8 @@ def faults(scenario: Scenario) -> Iterator[Fault]:
             yield from _span(at, down)
     for place, gauge in _each("gauges", scenario.gauges):
         yield from _gauge(place, gauge)
+        if gauge.service and gauge.service not in names:
+            yield f"{place}.service", f"the scenario has no service {gauge.service!r}"
     for place, job in _each("jobs", scenario.jobs):
         yield from _job(place, job, int(scenario.start // 86400) if isfinite(scenario.start) else 0)
 
@@ -64,6 +67,7 @@ def _workload(place: str, service: Workload) -> Iterator[Fault]:
     yield from _number(f"{place}.daily", service.daily, least=0, most=1)
     yield from _number(f"{place}.weekend", service.weekend, least=0)
     yield from _number(f"{place}.error_ratio", service.error_ratio, least=0, most=1)
+    yield from _number(f"{place}.growth", service.growth, least=-0.5, most=1)
     if not 1 <= service.pods <= service.pods_most <= _MOST_PODS:
         yield f"{place}.pods", f"pods must be 1 or more, and pods_most not fewer, nor above {_MOST_PODS:,}"
     if not service.pod_rps > 0:
@@ -101,6 +105,8 @@ def _latency(place: str, latency: Latency) -> Iterator[Fault]:
 def _gauge(place: str, gauge: Gauge) -> Iterator[Fault]:
     yield from _number(f"{place}.value", gauge.value)
     yield from _number(f"{place}.noise", gauge.noise, least=0)
+    yield from _number(f"{place}.per_pod", gauge.per_pod)
+    yield from _number(f"{place}.per_rps", gauge.per_rps)
     for at, excursion in _each(f"{place}.excursions", gauge.excursions):
         yield from _span(at, excursion)
 

@@ -118,6 +118,8 @@ def rate_of(scenario: Scenario, workload: Workload, ends: Floats) -> Floats:
     rate = workload.rps * (1 + workload.daily * np.sin((hours - 9) / 24 * 2 * np.pi))
     weekday = (ends // 86400 + 4) % 7  # 0 is a Sunday: the epoch was a Thursday
     rate = np.where((weekday == 0) | (weekday == 6), rate * workload.weekend, rate)
+    if workload.growth:
+        rate = rate * (1 + workload.growth) ** ((ends - scenario.start) / (7 * 86400))
     factor = np.ones(ends.size)
     bursts: Sequence[Burst] = scenario.events if workload.bursts else []
     for burst in bursts:
@@ -131,7 +133,7 @@ def draw(scenario: Scenario, workload: Workload, random: np.random.Generator) ->
     """The recorded series of a workload, and what really happened."""
     ends = scrape_ends(scenario)
     rate = rate_of(scenario, workload, ends)
-    pods = _pods(workload, rate, float(scenario.scrape_interval))
+    pods = pods_of(workload, rate, float(scenario.scrape_interval))
     latency = workload.latency
     tally = _Tally(ends.size, len(latency.bounds) if latency else 0, len(workload.outages))
     series: list[Series] = []
@@ -209,7 +211,7 @@ def _cut(scenario: Scenario, workload: Workload, life: _Life, ends: Floats) -> _
     return _Pieces(edges, step, np.searchsorted(edges, scrapes[kept]), starts)
 
 
-def _pods(workload: Workload, rate: Floats, interval: float) -> Ints:
+def pods_of(workload: Workload, rate: Floats, interval: float) -> Ints:
     """How many pods there are at each step: as many as the traffic of the last minutes needs."""
     wanted = np.clip(np.ceil(rate / workload.pod_rps), workload.pods, workload.pods_most)
     held = wanted.copy()

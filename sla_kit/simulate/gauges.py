@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from sla_kit.history.store import Series
-from sla_kit.simulate.draw import inside, scrape_ends
+from sla_kit.simulate.draw import inside, pods_of, rate_of, scrape_ends
 from sla_kit.simulate.scenario import Gauge, Job, ProbeTarget, Scenario
 from sla_kit.sources.series import sorted_labels
 from sla_kit.timeline import Floats, Mask
@@ -39,8 +39,14 @@ def probe(scenario: Scenario, target: ProbeTarget) -> tuple[Series, dict[str, ob
 def gauge(scenario: Scenario, wanted: Gauge, random: np.random.Generator) -> Series:
     """A gauge's series."""
     ends, visible = _scrapes(scenario)
-    value = np.maximum(wanted.value + wanted.noise * random.standard_normal(ends.size), 0.0)
-    value = value if wanted.noise else np.full(ends.size, float(wanted.value))
+    value = np.full(ends.size, float(wanted.value))
+    for workload in scenario.services:
+        if workload.name == wanted.service:
+            rate = rate_of(scenario, workload, ends)
+            value += wanted.per_rps * rate
+            value += wanted.per_pod * pods_of(workload, rate, float(scenario.scrape_interval))
+    if wanted.noise:
+        value = np.maximum(value + wanted.noise * random.standard_normal(ends.size), 0.0)
     for excursion in wanted.excursions:
         value[inside(ends, [excursion])] = excursion.value
     return _series(wanted.metric, wanted.labels, ends[visible], value[visible])

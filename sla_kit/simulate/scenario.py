@@ -65,7 +65,7 @@ class Workload(_Value, frozen=True, kw_only=True):
     """Pods that answer requests.
 
     ``rps`` is the mean rate of all pods together outside live events; over the day it swings by ``daily`` (0 to 1),
-    at weekends it is ``weekend`` times as high. Good requests have the statuses of ``codes`` in those shares, bad ones
+    at weekends it is ``weekend`` times as high, and each week it grows by ``growth``. Good requests have the statuses of ``codes`` in those shares, bad ones
     ``bad_code``. ``split`` divides every status further, as {"route": {"/games": 0.7, "/teams": 0.3}}. There are
     ``pods`` at least and ``pods_most`` at most, one for every ``pod_rps``.
     """
@@ -82,6 +82,7 @@ class Workload(_Value, frozen=True, kw_only=True):
     rps: float = 1.0
     daily: float = 0.5
     weekend: float = 1.0
+    growth: float = 0.0
     bursts: bool = True
     pods: int = 1
     pods_most: int = 1
@@ -107,12 +108,19 @@ class Excursion(Span, frozen=True, kw_only=True):
 
 
 class Gauge(_Value, frozen=True, kw_only=True):
-    """A gauge with a value, some noise (the standard deviation of a normal; never below zero), and excursions."""
+    """A gauge with a value, some noise (the standard deviation of a normal; never below zero), and excursions.
+
+    Where it names a ``service``, each of that one's pods adds ``per_pod`` to the value, and each request per second
+    ``per_rps``.
+    """
 
     metric: str
     labels: dict[str, str] = field(default_factory=dict)
     value: float = 0.0
     noise: float = 0.0
+    service: str = ""
+    per_pod: float = 0.0
+    per_rps: float = 0.0
     excursions: list[Excursion] = field(default_factory=list)
 
 

@@ -76,6 +76,7 @@ WHOLE: list[tuple[dict[str, Any], str]] = [
     ({"gaps": [parts.Gap(start=START, length=1.0, services=["web"])]}, "gaps[0].services"),
     ({"probes": [parts.ProbeTarget(down=[parts.Span(start=START, length=NAN)])]}, "probes[0].down[0].length"),
     ({"gauges": [parts.Gauge(metric="lag", noise=-1.0)]}, "gauges[0].noise"),
+    ({"gauges": [parts.Gauge(metric="lag", service="ap")]}, "gauges[0].service"),
     ({"jobs": [job(every=0)]}, "jobs[0].every"),
     ({"jobs": [job(hour=25.0)]}, "jobs[0].hour"),
     ({"jobs": [job(missed=["2026-09-01", "yesterday"])]}, "jobs[0].missed[1]"),

@@ -212,3 +212,30 @@ def test_the_command_writes_a_history_and_overwrites_none(tmp_path: Path) -> Non
     with pytest.raises(ScenarioError, match="overwritten"):
         CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert CliRunner().invoke(command, [*arguments, "--force", "--seed", "3"]).exit_code == 0
+
+
+def test_traffic_grows_by_its_share_each_week() -> None:
+    simulation = simulate(scenario_of(days=21, interval=300.0, growth=0.5, rps=20, daily=0.0))
+    weeks = [
+        simulation.counts["api"].between(START + week * 168 * HOUR, START + (week + 1) * 168 * HOUR)[0]
+        for week in (0, 1, 2)
+    ]
+    assert weeks[1] / weeks[0] == pytest.approx(1.5, rel=0.01)
+    assert weeks[2] / weeks[1] == pytest.approx(1.5, rel=0.01)
+
+
+def test_a_gauge_follows_the_pods_and_the_traffic_of_its_service() -> None:
+    gauges = [
+        parts.Gauge(metric="pods", service="api", per_pod=1),
+        parts.Gauge(metric="connections", service="api", value=3, per_pod=5, per_rps=0.1),
+    ]
+    burst = parts.Burst(start=START + 6 * HOUR, length=2 * HOUR, factor=10, ramp=0)
+    workload = parts.Workload(name="api", rps=10, daily=0.0, pods=1, pods_most=4, pod_rps=30)
+    scenario = Scenario(start=START, days=1, scrape_interval=60.0, services=[workload], events=[burst], gauges=gauges)
+    pods, connections = [one for one in simulate(scenario).history.series if one.metric in ("pods", "connections")]
+    noon = 12 * 60 - 1
+    assert pods.values[noon] == 1
+    assert connections.values[noon] == pytest.approx(3 + 5 + 0.1 * 10)
+    in_game = 7 * 60
+    assert pods.values[in_game] == 4
+    assert connections.values[in_game] == pytest.approx(3 + 20 + 0.1 * 100)
