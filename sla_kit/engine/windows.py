@@ -49,11 +49,17 @@ def period_of(window: Window, at: int, timezone: str) -> Period:
 
 
 def whole_period(window: Window, at: int, timezone: str) -> Period | None:
-    """The whole calendar period that holds ``at`` (one that ends there, where it is a boundary), for a window of the
-    calendar; None for a rolling one. Raises `SlaKitError` for an unknown time zone."""
+    """The whole period that holds ``at`` (one that ends there, where it is a boundary), for a window of the calendar or
+    one with a ``start``; None for one that rolls. Raises `SlaKitError` for an unknown time zone."""
+    zone = zone_of(window.timezone or timezone)
+    if window.start:
+        running = period_of(window, at, timezone)
+        # More than one such window is long, and less than two.
+        after = running.start + nominal_seconds(window) * 11 // 10 + 3 * 3600
+        end = running.start + int(window.rolling) if window.rolling else anchored_start(window, after, zone)
+        return Period(running.name, running.start, end)
     if window.calendar is None:
         return None
-    zone = zone_of(window.timezone or timezone)
     return _whole(window.calendar, _first_day(window.calendar, _local_day(at, zone)), zone)
 
 

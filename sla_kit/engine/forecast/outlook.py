@@ -75,7 +75,7 @@ def outlook(
 
 def window_name(window: Window, at: int, timezone: str) -> str:
     """What a person calls the window: "30d", or the running period's name."""
-    if window.rolling is not None:
+    if window.rolling is not None and not window.start:
         return duration_name(int(window.rolling))
     return period_of(window, at + 1, timezone).name
 
@@ -88,7 +88,7 @@ def _without(nothing: Outlook, reason: str) -> Outlook:
 
 
 def _budget(seen: Seen, terms: Terms, window: Window, future: Future, total: Floats) -> _Budget:
-    if window.rolling is not None:
+    if window.rolling is not None and not window.start:
         return _rolling(seen, terms, max(1, round(window.rolling / HOUR)), total)
     return _calendar(seen, terms, window, future, total)
 
