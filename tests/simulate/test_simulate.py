@@ -232,7 +232,8 @@ def test_a_gauge_follows_the_pods_and_the_traffic_of_its_service() -> None:
     burst = parts.Burst(start=START + 6 * HOUR, length=2 * HOUR, factor=10, ramp=0)
     workload = parts.Workload(name="api", rps=10, daily=0.0, pods=1, pods_most=4, pod_rps=30)
     scenario = Scenario(start=START, days=1, scrape_interval=60.0, services=[workload], events=[burst], gauges=gauges)
-    pods, connections = [one for one in simulate(scenario).history.series if one.metric in ("pods", "connections")]
+    recorded = {one.metric: one for one in simulate(scenario).history.series}
+    pods, connections = recorded["pods"], recorded["connections"]
     noon = 12 * 60 - 1
     assert pods.values[noon] == 1
     assert connections.values[noon] == pytest.approx(3 + 5 + 0.1 * 10)
