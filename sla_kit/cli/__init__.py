@@ -1,7 +1,8 @@
 """The command line: wires the library's functions together and knows nothing else.
 
-Exit codes: 0 done (for `status`: every promise met), 1 mistakes in the catalogue (for `status`: a promise missed),
-2 it can't be told or could not be done. Each command lives in a module of its own and is loaded when it is called.
+Exit codes: 0 done (for `status`: every promise met, for `gate`: go), 1 mistakes in the catalogue (for `status`: a
+promise missed, for `gate`: stop), 2 it can't be told or could not be done. Each command lives in a module of its own
+and is loaded when it is called.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _COMMANDS = {
     "check": "sla_kit.cli.catalogue:check",
     "completion": "sla_kit.cli.completion:completion",
     "demo": "sla_kit.cli.demo:demo",
+    "gate": "sla_kit.cli.gate:gate",
     "report": "sla_kit.cli.report:report",
     "schema": "sla_kit.cli.catalogue:schema",
     "simulate": "sla_kit.cli.simulate:simulate",

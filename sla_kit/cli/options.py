@@ -48,8 +48,8 @@ def catalogue_options(command: Command) -> Command:
     return path(environment(command))
 
 
-def source_options(default_window: str) -> Callable[[Command], Command]:
-    """``--source``, ``--at`` and ``--window``."""
+def source_options(default_window: str | None) -> Callable[[Command], Command]:
+    """``--source``, ``--at`` and ``--window``, the last only where it has a default."""
 
     def add(command: Command) -> Command:
         source = click.option(
@@ -67,6 +67,8 @@ def source_options(default_window: str) -> Callable[[Command], Command]:
             metavar="TIME",
             help="The moment to look back from: RFC 3339 or seconds. Default: now, or the end of a recorded history.",
         )
+        if default_window is None:
+            return source(at(command))
         window = click.option(
             "-w",
             "--window",

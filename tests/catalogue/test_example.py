@@ -10,7 +10,8 @@ import pytest
 
 from sla_kit.catalogue import Catalogue, Latency, check, load
 from sla_kit.catalogue.calendar import intervals
-from sla_kit.catalogue.model import Promql, Recovery
+from sla_kit.catalogue.dependencies import check_bounds
+from sla_kit.catalogue.model import Composite, Promql, Recovery
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "astralfield"
 PROMISES = ["availability", "response-time", "error-rate", "recovery-time", "backup-recovery"]
@@ -55,7 +56,7 @@ def test_indicators_select_metrics_and_labels_that_are_there(catalogue: Catalogu
     metrics = set()
     for service, slo in catalogue.slos():
         sli = catalogue.sli(service, slo)
-        if isinstance(sli, Recovery):
+        if isinstance(sli, Recovery | Composite):
             continue
         assert not isinstance(sli, Promql)
         matched = set(sli.matchers) | set(getattr(sli, "good", None) or {}) | set(getattr(sli, "bad", None) or {})
@@ -102,6 +103,26 @@ def test_other_environments_promise_no_more_than_production(catalogue: Catalogue
     assert loose.keys() <= strict.keys()
     assert all(objective <= strict[key] for key, objective in loose.items())
     assert any(objective < strict[key] for key, objective in loose.items())
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "production"])
+def test_nothing_promises_more_than_what_it_depends_on(environment: str) -> None:
+    assert check_bounds(load(EXAMPLE, environment)) == []
+
+
+def test_a_line_up_passes_through_page_api_and_database(catalogue: Catalogue) -> None:
+    journeys = {
+        (service.name, slo.name): [part.target(service.name) for part in sli.of]
+        for service, slo in catalogue.slos()
+        if isinstance(sli := catalogue.sli(service, slo), Composite)
+    }
+    assert journeys == {("web", "setting-a-line-up"): [(name, "availability") for name in ("web", "api", "postgres")]}
+
+
+def test_fixes_for_security_pass_every_freeze(catalogue: Catalogue) -> None:
+    freezes = [step for step in catalogue.policy if "freeze" in step.effects]
+    assert [step.left for step in freezes] == [0.25, 0.0]
+    assert all("security" in step.exempt for step in freezes)
 
 
 def games(catalogue: Catalogue, first: str, last: str) -> list[tuple[str, str, float]]:
