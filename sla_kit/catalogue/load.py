@@ -9,6 +9,7 @@ import msgspec
 
 from sla_kit.catalogue import overlay
 from sla_kit.catalogue.decode import decode
+from sla_kit.catalogue.dependencies import check_bounds
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, read
 from sla_kit.catalogue.places import Place, nearest
@@ -28,35 +29,49 @@ def load(path: str | Path, environment: str | None = None) -> Catalogue:
     return catalogue
 
 
+class Examined(NamedTuple):
+    """What there is to say of a catalogue: it, None where there is any mistake; all mistakes, and warnings of a right
+    one, each in order of file and line, each once."""
+
+    catalogue: Catalogue | None
+    mistakes: list[Mistake]
+    warnings: list[Mistake]
+
+
 def check(path: str | Path, environment: str | None = None) -> tuple[Catalogue | None, list[Mistake]]:
     """The catalogue, None where there is any mistake, and all mistakes in order of file and line, each once."""
+    found = examine(path, environment)
+    return found.catalogue, found.mistakes
+
+
+def examine(path: str | Path, environment: str | None = None) -> Examined:
+    """The catalogue with its mistakes, and with warnings: promises that can hardly be kept, but may be made."""
     root, mistakes, whole = _tree(Path(path), str(path))
     if root is None:
-        return None, sorted(set(mistakes))
+        return Examined(None, sorted(set(mistakes)), [])
     base, overlays, wrong = overlay.environments(root)
     mistakes += wrong
     folder = Path(path).resolve()
     folder = folder if folder.is_dir() else folder.parent
     known = list(overlays) + [name for name in [_own_environment(base)] if name]
     around = _Around(str(folder), tuple(known), bool(overlays), whole)
+    readings: list[Examined] = []
     if environment is None:
-        found, more = _decoded(base, None, around)
-        mistakes += more
-        for name, (_, changes) in overlays.items():
-            mistakes += _laid(base, changes, name, around)[1]
+        readings.append(_decoded(base, None, around))
+        readings += [_laid(base, changes, name, around) for name, (_, changes) in overlays.items()]
     elif environment in overlays:
-        found, more = _laid(base, overlays[environment][1], environment, around)
-        mistakes += more
+        readings.append(_laid(base, overlays[environment][1], environment, around))
     elif _own_environment(base) == environment:
-        found, more = _decoded(base, None, around)
-        mistakes += more
+        readings.append(_decoded(base, None, around))
     else:
-        found = None
         hint = nearest(environment, known) or "the catalogue declares none under environments"
         if whole:
             node = root.get("environments")
             mistakes.append((node or root).place.mistake(f"there is no environment {environment!r}", hint))
-    return (None if mistakes else found), sorted(set(mistakes))
+    mistakes += [mistake for reading in readings for mistake in reading.mistakes]
+    warnings = [warning for reading in readings for warning in reading.warnings]
+    found = readings[0].catalogue if readings and not mistakes else None
+    return Examined(found, sorted(set(mistakes)), [] if mistakes else sorted(set(warnings)))
 
 
 class _Around(NamedTuple):
@@ -69,19 +84,20 @@ class _Around(NamedTuple):
     whole: bool
 
 
-def _laid(base: Mapping, changes: Mapping, name: str, around: _Around) -> tuple[Catalogue, list[Mistake]]:
+def _laid(base: Mapping, changes: Mapping, name: str, around: _Around) -> Examined:
     root, mistakes = overlay.apply(base, changes)
-    catalogue, more = _decoded(root, name, around)
-    return catalogue, mistakes + more
+    found = _decoded(root, name, around)
+    return found._replace(mistakes=mistakes + found.mistakes)
 
 
-def _decoded(root: Mapping, environment: str | None, around: _Around) -> tuple[Catalogue, list[Mistake]]:
+def _decoded(root: Mapping, environment: str | None, around: _Around) -> Examined:
     catalogue, places, mistakes = decode(root, whole=around.whole)
     catalogue = msgspec.structs.replace(
         catalogue, environment=catalogue.environment if environment is None else environment, folder=around.folder
     )
     known = around.environments if around.whole and around.overlays else None  # what is resolved names others freely
-    return catalogue, mistakes + check_catalogue(catalogue, places, known)
+    mistakes += check_catalogue(catalogue, places, known)
+    return Examined(catalogue, mistakes, [] if mistakes else check_bounds(catalogue, places))
 
 
 def _own_environment(base: Mapping) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -25,18 +26,21 @@ from sla_kit.errors import Mistake
 def check(catalogue: str, environment: str | None, form: str) -> None:
     """Tell every mistake in a catalogue, with file and line.
 
-    Without --environment the base and every overlay are checked. Exit code: 0 right, 1 mistakes.
+    Without --environment the base and every overlay are checked. A promise of more than what it depends on allows is
+    a warning. Exit code: 0 right (with or without warnings), 1 mistakes.
     """
-    from sla_kit.catalogue import check as check_path
+    from sla_kit.catalogue.load import examine
 
-    found, mistakes = check_path(catalogue, environment)
+    found, mistakes, warnings = examine(catalogue, environment)
     services = len(found.services) if found else 0
     slos = len(found.slos()) if found else 0
     if form == "json":
-        click.echo(_as_json(catalogue, services, slos, mistakes))
+        click.echo(_as_json(catalogue, services, slos, mistakes, warnings))
     else:
         for mistake in mistakes:
             click.echo(_annotation(mistake) if form == "github" else str(mistake))
+        for warning in warnings:
+            click.echo(_annotation(warning, "warning") if form == "github" else _warned(warning))
         if found:
             click.echo(f"{catalogue}: {_count(services, 'service')}, {_count(slos, 'SLO')}")
         else:
@@ -57,20 +61,24 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _as_json(catalogue: str, services: int, slos: int, mistakes: Sequence[Mistake]) -> str:
+def _warned(warning: Mistake) -> str:
+    return str(replace(warning, message=f"warning: {warning.message}"))
+
+
+def _as_json(catalogue: str, services: int, slos: int, mistakes: Sequence[Mistake], warnings: Sequence[Mistake]) -> str:
     keys = ("file", "line", "column", "message", "hint")
-    told = [{key: getattr(mistake, key) for key in keys} for mistake in mistakes]
-    content = {"catalogue": catalogue, "services": services, "slos": slos, "mistakes": told}
+    told, warned = ([{key: getattr(each, key) for key in keys} for each in found] for found in (mistakes, warnings))
+    content = {"catalogue": catalogue, "services": services, "slos": slos, "mistakes": told, "warnings": warned}
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def _annotation(mistake: Mistake) -> str:
+def _annotation(mistake: Mistake, level: str = "error") -> str:
     """A workflow command of GitHub Actions, whose own characters in values are percent-encoded."""
     text = mistake.message + (f" ({mistake.hint})" if mistake.hint else "")
     place = f"file={_escaped(mistake.file, ':,')}"
     if mistake.line:
         place += f",line={mistake.line},col={mistake.column}"
-    return f"::error {place}::{_escaped(text)}"
+    return f"::{level} {place}::{_escaped(text)}"
 
 
 def _escaped(text: str, more: str = "") -> str:

@@ -44,7 +44,13 @@ def test_json() -> None:
     told = json.loads(result.stdout)["mistakes"]
     assert [(each["file"], each["line"], each["column"]) for each in told] == [("sla.yml", 6, 5), ("sla.yml", 11, 56)]
     right = run(GOOD, "--format", "json")
-    assert json.loads(right.stdout) == {"catalogue": "sla.yml", "services": 1, "slos": 2, "mistakes": []}
+    assert json.loads(right.stdout) == {
+        "catalogue": "sla.yml",
+        "services": 1,
+        "slos": 2,
+        "mistakes": [],
+        "warnings": [],
+    }
 
 
 def test_github_annotations_are_escaped() -> None:
@@ -65,3 +71,15 @@ def test_an_environment_is_chosen() -> None:
 def test_a_missing_catalogue() -> None:
     result = CliRunner().invoke(main, ["check", "-c", "nowhere.yml"])
     assert (result.exit_code, result.stdout.splitlines()[0][:25]) == (1, "nowhere.yml: no such file")
+
+
+def test_a_promise_of_more_than_its_dependencies_allow_is_a_warning() -> None:
+    text = GOOD.replace("objective: 99.9%}", "objective: 99.9%, depends_on: [reachable]}")
+    result = run(text)
+    told = "api/availability promises 99.9 %, but what it depends on allows 99 % at best"
+    hint = "(promise less, or make them redundant)"
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == f"sla.yml:11:56: warning: {told} {hint}"
+    assert run(text, "--format", "github").stdout.startswith("::warning file=sla.yml,line=11,col=56::api/availability")
+    [warning] = json.loads(run(text, "--format", "json").stdout)["warnings"]
+    assert (warning["line"], warning["message"]) == (11, told)
