@@ -19,37 +19,72 @@ from sla_kit.engine.evaluate import Context, Judgement, conclude, grid_for, judg
 from sla_kit.engine.needed import needed_for
 from sla_kit.engine.results import Evaluation, Period
 from sla_kit.engine.windows import parse_period
-from sla_kit.errors import SlaKitError, SourceError
-from sla_kit.sources import Indicator, Progress, Source, no_progress, open_source
+from sla_kit.errors import SlaKitError
+from sla_kit.opening import SETTLE_SECONDS, moment, opened
+from sla_kit.sources import Indicator, Progress, Source, no_progress
 
 if TYPE_CHECKING:
-    from prometheus_api_client import PrometheusConnect
-
-#: A fresh Prometheus answers for the last scrapes only after a moment; the newest buckets are left to the next run.
-_SETTLE_SECONDS = 60
+    from sla_kit.ledger import Ledger
+    from sla_kit.opening import Given
 
 
 def evaluate(
     catalogue: Catalogue,
-    source: Source | PrometheusConnect | str | Path,
+    source: Given = None,
     window: str | Period = "7d",
     at: datetime | float | None = None,
     progress: Progress = no_progress,
     services: Sequence[str] = (),
+    *,
+    ledger: Ledger | str | Path | None = None,
 ) -> Evaluation:
     """Evaluates every SLO of a catalogue (or only those of some ``services``) over a window that ends at ``at``.
 
-    ``source`` is an address ("http://prometheus:9090"), a path of a recorded history, a `Source` or a connection of
-    prometheus-api-client. ``window`` is what ``--window`` takes: "7d", "week", "last-month", "2026-Q3",
-    "START/END". ``at`` defaults to the end of a recorded history, or to a minute ago. Raises `SlaKitError`.
+    ``source`` is an address ("http://prometheus:9090"), a path of a recorded history, several of them as
+    ["NAME=ADDRESS", …], a `Source` or a connection of prometheus-api-client; without one the servers are read that the
+    catalogue names. ``window`` is what ``--window`` takes: "7d", "week", "last-month", "2026-Q3", "START/END". ``at``
+    defaults to the end of a recorded history, or to a minute ago.
+
+    With a ``ledger`` (a path, a URL or an open one) only buckets that it lacks are read from the source, and are kept
+    there; its corrections count, and the result carries the proof of what it was made of. A ledger without any source
+    is read alone. Raises `SlaKitError`.
     """
-    with _opened(source) as opened:
-        moment = _moment(opened, at, catalogue)
-        period = parse_period(window, moment, catalogue.timezone) if isinstance(window, str) else window
-        moment = min(moment, period.end) if isinstance(window, str) else period.end
+    with _kept(ledger) as kept, _live(source, catalogue, kept) as live:
+        reading = live if live is not None else kept.source(catalogue) if kept is not None else None
+        assert reading is not None, "without a ledger there is a source, or `_live` has raised"
+        time_of = moment(reading, at, int(catalogue.bucket))
+        period = parse_period(window, time_of, catalogue.timezone) if isinstance(window, str) else window
+        time_of = min(time_of, period.end) if isinstance(window, str) else period.end
         bucket = int(catalogue.bucket)
-        context = _context(catalogue, moment // bucket * bucket, period)
-        return conclude(context, opened.name, _results(context, opened, progress, _chosen(catalogue, services)))
+        chosen = _chosen(catalogue, services)
+        context = context_of(catalogue, time_of // bucket * bucket, period)
+        if kept is None:
+            return conclude(context, reading.name, results(context, reading, progress, chosen))
+        from sla_kit.ledger.reporting import evaluate_kept
+
+        now = int(time.time()) - SETTLE_SECONDS
+        return evaluate_kept(kept, live, context, chosen, now=now, progress=progress)
+
+
+@contextmanager
+def _kept(ledger: Ledger | str | Path | None) -> Iterator[Ledger | None]:
+    if isinstance(ledger, str | Path):
+        from sla_kit.ledger import open_ledger
+
+        with open_ledger(str(ledger)) as kept:
+            yield kept
+    else:
+        yield ledger
+
+
+@contextmanager
+def _live(source: Given, catalogue: Catalogue, kept: Ledger | None) -> Iterator[Source | None]:
+    """The source; None where there is but a ledger."""
+    if source is None and kept is not None and not any(server.url for server in catalogue.sources):
+        yield None
+        return
+    with opened(source, catalogue) as live:
+        yield live
 
 
 def _chosen(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service, Slo]]:
@@ -63,9 +98,7 @@ def _chosen(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service
     return [(service, slo) for service, slo in catalogue.slos() if not services or service.name in services]
 
 
-def _results(
-    context: Context, source: Source, progress: Progress, chosen: list[tuple[Service, Slo]]
-) -> list[Judgement]:
+def results(context: Context, source: Source, progress: Progress, chosen: list[tuple[Service, Slo]]) -> list[Judgement]:
     """The chosen SLOs judged, in the catalogue's order. Timelines are dropped as soon as they are judged, so that
     memory does not grow with their number."""
     catalogue = context.catalogue
@@ -94,7 +127,8 @@ def _results(
     ]
 
 
-def _context(catalogue: Catalogue, at: int, period: Period) -> Context:
+def context_of(catalogue: Catalogue, at: int, period: Period) -> Context:
+    """What an evaluation at ``at`` (epoch seconds) over a period is about, with the calendar around it."""
     bare = Context(catalogue, at, period, (), ())
     grid = grid_for(bare)
     calendar, zone, folder = catalogue.calendar, catalogue.timezone, catalogue.folder
@@ -105,38 +139,3 @@ def _context(catalogue: Catalogue, at: int, period: Period) -> Context:
         tuple(intervals(calendar.maintenance, grid.start, grid.end, zone, folder)),
         tuple(intervals(calendar.events, grid.start, grid.end, zone, folder)),
     )
-
-
-def _moment(source: Source, at: datetime | float | None, catalogue: Catalogue) -> int:
-    if isinstance(at, datetime):
-        if at.tzinfo is None:
-            raise SlaKitError(f"the time {at.isoformat()} has no time zone", remedy="give it one, such as UTC")
-        return int(at.timestamp())
-    if at is not None:
-        return int(at)
-    span = source.span()
-    if span is not None:
-        bucket = int(catalogue.bucket)
-        return -(-span[1] // bucket) * bucket  # the bucket that holds the last sample counts
-    return int(time.time()) - _SETTLE_SECONDS
-
-
-@contextmanager
-def _opened(source: Source | PrometheusConnect | str | Path) -> Iterator[Source]:
-    """A source from whatever was given; closed afterwards only if it was opened here."""
-    if isinstance(source, str | Path):
-        opened = open_source(str(source))
-        try:
-            yield opened
-        finally:
-            opened.close()
-    elif isinstance(source, Source):
-        yield source
-    elif type(source).__name__ == "PrometheusConnect" or hasattr(source, "custom_query_range"):
-        from sla_kit.sources.prometheus import PrometheusSource
-
-        yield PrometheusSource(source)
-    else:
-        raise SourceError(
-            f"a {type(source).__name__} is no source", remedy="give an address, a path, a Source or a PrometheusConnect"
-        )

@@ -335,6 +335,18 @@ class LiveEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What an evaluation was made of, as SHA-256 digests: the resolved ``catalogue``, its ``exclusions`` (maintenance
+    and live events, with those that were added later) and the ``inputs`` (every bucket of every indicator); and the
+    number of the last of the ledger's ``corrections`` that it knew."""
+
+    catalogue: str
+    exclusions: str
+    inputs: str
+    corrections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The whole answer for one window."""
 
@@ -350,6 +362,7 @@ class Evaluation:
     events: tuple[LiveEvent, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    proof: Proof | None = None
 
     @property
     def met(self) -> bool | None:

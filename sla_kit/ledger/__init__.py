@@ -67,9 +67,11 @@ class Ledger:
         until: int,
         now: int,
         progress: Progress = no_progress,
+        only: frozenset[tuple[str, str]] | None = None,
     ) -> Closed:
-        """Reads the buckets of every SLO of a catalogue from ``since`` that the ledger lacks, and closes those that
-        end at or before ``until`` and are older than the catalogue's lag at ``now``; all in epoch seconds.
+        """Reads the buckets of every indicator of a catalogue (or of those with a key of ``only``) from ``since`` on
+        that the ledger lacks, and closes those that end at or before ``until`` and are older than the catalogue's lag
+        at ``now``; all in epoch seconds.
 
         May be stopped at any instant, and run again or beside another run. Raises `SourceError` and `LedgerError`;
         what was committed before stays.

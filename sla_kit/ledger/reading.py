@@ -74,7 +74,8 @@ class LedgerSource:
 
     ``catalogue`` and ``environment`` say whose rows; an indicator without rows of its own before some day is continued
     with those that an earlier definition of the same name and kind left, and a finding says so. ``proofs`` collects,
-    by indicator, the digest of each day that was handed out: what a report was made of.
+    by indicator, the digest of each day that was handed out: what a report was made of. With ``distrust`` it is made
+    anew from what a row holds, whatever digest stands beside it.
     """
 
     def __init__(
@@ -83,11 +84,13 @@ class LedgerSource:
         identify: Mapping[tuple[str, str], Identity],
         live: Source | None = None,
         until_correction: int | None = None,
+        distrust: bool = False,
     ) -> None:
         self._store = store
         self._identify = identify
         self._live = live
         self._until_correction = until_correction
+        self._distrust = distrust
         self.proofs: dict[tuple[str, str], dict[int, bytes]] = {}
 
     @property
@@ -141,7 +144,9 @@ class LedgerSource:
             rest = Grid(end, grid.step, (grid.end - end) // grid.step)
             kept = {indicator.key: parts for indicator, parts in waiting}
             for indicator, timeline in self._live.fetch([one for one, _ in waiting], rest):
-                yield indicator, self._whole(indicator, [*kept.pop(indicator.key), timeline], grid)
+                whole = self._whole(indicator, [*kept.pop(indicator.key), timeline], grid)
+                self.proofs[indicator.key].update(_digests(whole, end))
+                yield indicator, whole
                 done += 1
                 progress(done, len(indicators), indicator.key[0])
 
@@ -170,7 +175,7 @@ class LedgerSource:
                         break  # a hole: what follows is read from the live source
                     parts.append(nothing(Grid(at, grid.step, (start - at) // grid.step), timeline.unit))
                     at = start
-                if start < at or end > grid.end:
+                if start < at or end > grid.end or self._distrust:
                     findings = timeline.findings
                     timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
                     proof[row.day] = digest(timeline, (timeline.grid.start % DAY_SECONDS) // grid.step)
@@ -235,6 +240,18 @@ class LedgerSource:
         whole = joined(with_common_bounds(several))
         findings = [*merged(whole.findings), *absence_of(indicator.sli, whole.coverage > 0, grid)]
         return replace(whole, findings=tuple(findings))
+
+
+def _digests(timeline: Timeline, start: int) -> dict[int, bytes]:
+    """The digests of the days from that of ``start`` to the timeline's end."""
+    found: dict[int, bytes] = {}
+    grid = timeline.grid
+    at = max(start // DAY_SECONDS * DAY_SECONDS, grid.start)
+    while at < grid.end:
+        part = cut(timeline, at, min((at // DAY_SECONDS + 1) * DAY_SECONDS, grid.end))
+        found[at // DAY_SECONDS] = digest(part, (at % DAY_SECONDS) // grid.step)
+        at = part.grid.end
+    return found
 
 
 def nothing(grid: Grid, unit: Unit) -> Timeline:
