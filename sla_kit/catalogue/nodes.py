@@ -63,6 +63,12 @@ def is_null(node: Node | None) -> bool:
 
 def read(path: Path, name: str) -> tuple[Node | None, list[Mistake]]:
     """Reads a file, called ``name`` in mistakes."""
+    text, mistakes = read_text(path, name, "-c names the catalogue: a YAML file or a folder")
+    return (None, mistakes) if text is None else parse(text, name)
+
+
+def read_text(path: Path, name: str, remedy: str = "") -> tuple[str | None, list[Mistake]]:
+    """The text of a file, called ``name`` in mistakes; ``remedy`` is for one that is not there."""
     top = Place(name, 1, 1)
     try:
         if path.exists() and not path.is_file():
@@ -70,7 +76,7 @@ def read(path: Path, name: str) -> tuple[Node | None, list[Mistake]]:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        return None, [Place(name, 0, 0).mistake("no such file", "-c names the catalogue: a YAML file or a folder")]
+        return None, [Place(name, 0, 0).mistake("no such file", remedy)]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return None, [Place(name, 0, 0).mistake(f"can't be read: {reason}")]
@@ -82,7 +88,7 @@ def read(path: Path, name: str) -> tuple[Node | None, list[Mistake]]:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
         return None, [Place(name, line, column).mistake("is not UTF-8 text", "save the file as UTF-8")]
-    return parse(text, name)
+    return text, []
 
 
 def parse(text: str, name: str) -> tuple[Node | None, list[Mistake]]:
@@ -113,6 +119,42 @@ def parse(text: str, name: str) -> tuple[Node | None, list[Mistake]]:
     tree = _Tree(name)
     node = tree.node(root, 0)
     return (None if tree.unusable else node), tree.mistakes
+
+
+def parse_all(text: str, name: str) -> tuple[list[Node], list[Mistake]]:
+    """The tree of each YAML document of a text, without those that are empty."""
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        return [], [parse(text, name)[1][0]]
+    loader = None
+    roots: list[yaml.Node] = []
+    try:
+        deep = _too_deep(text, name)
+        if deep is not None:
+            return [], [deep]
+        loader = _Loader(text)
+        while loader.check_node():
+            root = loader.get_node()
+            if root is not None:
+                roots.append(root)
+    except yaml.MarkedYAMLError as error:
+        return [], [_syntax_mistake(error, name)]
+    except RecursionError:
+        return [], [Place(name, 1, 1).mistake("is nested too deeply")]
+    except (yaml.YAMLError, ValueError) as error:
+        return [], [Place(name, 1, 1).mistake(f"is not YAML: {error}".splitlines()[0])]
+    finally:
+        if loader is not None:
+            loader.dispose()
+    nodes: list[Node] = []
+    mistakes: list[Mistake] = []
+    for root in roots:
+        tree = _Tree(name)
+        node = tree.node(root, 0)
+        mistakes += tree.mistakes
+        if not tree.unusable and not is_null(node):
+            nodes.append(node)
+    return nodes, mistakes
 
 
 def _too_deep(text: str, name: str) -> Mistake | None:

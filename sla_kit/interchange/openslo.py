@@ -1,0 +1,2 @@
+def read_openslo(documents, draft):
+    pass
