@@ -48,6 +48,20 @@ def catalogue_options(command: Command) -> Command:
     return path(environment(command))
 
 
+def ledger_option(command: Command) -> Command:
+    """``--ledger``."""
+    option = click.option(
+        "-l",
+        "--ledger",
+        envvar="SLA_KIT_LEDGER",
+        show_envvar=True,
+        metavar="PATH|URL",
+        help="Keep what was read in this ledger and read only what it lacks: a file, or postgresql://user@host/name. "
+        "Without a source the ledger is read alone.",
+    )
+    return option(command)
+
+
 def source_options(default_window: str | None) -> Callable[[Command], Command]:
     """``--source``, ``--at`` and ``--window``, the last only where it has a default."""
 
@@ -55,11 +69,13 @@ def source_options(default_window: str | None) -> Callable[[Command], Command]:
         source = click.option(
             "-s",
             "--source",
-            required=True,
+            multiple=True,
+            callback=lambda context, option, given: given or None,
             envvar="SLA_KIT_SOURCE",
             show_envvar=True,
             metavar="URL|PATH",
-            help="Where the history is: http(s)://… a Prometheus API, or a path (.om, .om.gz, .parquet, a folder).",
+            help="Where the history is: http(s)://… a Prometheus API, or a path (.om, .om.gz, .parquet, a folder). "
+            "NAME=URL, which may be repeated, is one of the sources that the catalogue names. Default: those.",
         )
         at = click.option(
             "--at",

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from sla_kit.cli.options import catalogue_options, source_options
+from sla_kit.cli.options import catalogue_options, ledger_option, source_options
 from sla_kit.cli.progress import progress_bar, working
+from sla_kit.report import Paper
 
-FORMATS = ("html", "md", "json", "csv")
+FORMATS = ("html", "md", "json", "csv", "pdf")
 
 
 @click.command()
 @catalogue_options
 @source_options("7d")
+@ledger_option
 @click.option(
     "-f",
     "--format",
@@ -23,7 +25,7 @@ FORMATS = ("html", "md", "json", "csv")
     type=click.Choice([*FORMATS, "all"]),
     default=["all"],
     show_default=True,
-    help="What to write; may be given several times.",
+    help="What to write; may be given several times. all: whatever can be written here.",
 )
 @click.option(
     "-o",
@@ -31,7 +33,7 @@ FORMATS = ("html", "md", "json", "csv")
     type=click.Path(file_okay=False, path_type=Path),
     default="report",
     show_default=True,
-    help="The folder to write report.html, report.md, report.json and report.csv into.",
+    help="The folder to write report.html, report.md and so on into.",
 )
 @click.option(
     "--language", metavar="CODE", help="Write in this language (de, pt_BR). Default: the catalogue's, or English."
@@ -42,16 +44,25 @@ FORMATS = ("html", "md", "json", "csv")
     metavar="DIR",
     help="The folder that holds the language's .po file. Default: the catalogue's.",
 )
+@click.option(
+    "--paper",
+    type=click.Choice(["A4", "letter"], case_sensitive=False),
+    default="A4",
+    show_default=True,
+    help="The sheets of report.pdf.",
+)
 def report(
     catalogue: str,
     environment: str | None,
-    source: str,
+    source: tuple[str, ...] | None,
     at: float | None,
     window: str,
+    ledger: str | None,
     formats: tuple[str, ...],
     out: Path,
     language: str | None,
     translations: Path | None,
+    paper: Paper,
 ) -> None:
     """Measures every promise of the catalogue over a window and writes the report.
 
@@ -62,6 +73,7 @@ def report(
     Examples:
       sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
       sla-kit report -c examples/astralfield --source history.om.gz --at 2026-09-28T04:00:00Z --window 30d
+      sla-kit report -c sla.yml --source http://localhost:9090 --ledger ledger.db --window quarter
     """
     from sla_kit import evaluate, load
     from sla_kit.report import write
@@ -72,9 +84,20 @@ def report(
         translations = Path(loaded.folder, loaded.translations)
     spoken = open_language(language or loaded.language, translations)
     with progress_bar("reading") as progress:
-        evaluation = evaluate(loaded, source, window, at, progress)
-    wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in formats)
+        evaluation = evaluate(loaded, source, window, at, progress, ledger=ledger)
     with working("writing the report"):
-        paths = write(evaluation, out, wanted, language=spoken)
+        paths = write(evaluation, out, _wanted(formats), language=spoken, paper=paper)
     for path in paths:
         click.echo(str(path))
+
+
+def _wanted(formats: tuple[str, ...]) -> list[str]:
+    """The formats to write; what "all" leaves out is told in a line."""
+    from sla_kit.report import available
+
+    if "all" not in formats:
+        return [name for name in FORMATS if name in formats]
+    names, lacking = available()
+    for error in lacking:
+        click.echo(f"sla-kit: left out: {error.message}; {error.remedy}", err=True)
+    return names

@@ -7,21 +7,23 @@ import sys
 
 import click
 
-from sla_kit.cli.options import catalogue_options, source_options
+from sla_kit.cli.options import catalogue_options, ledger_option, source_options
 from sla_kit.cli.progress import progress_bar
 
 
 @click.command()
 @catalogue_options
 @source_options("30d")
+@ledger_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; may be repeated.")
 def status(
     catalogue: str,
     environment: str | None,
-    source: str,
+    source: tuple[str, ...] | None,
     at: float | None,
     window: str,
+    ledger: str | None,
     as_json: bool,
     services: tuple[str, ...],
 ) -> None:
@@ -38,7 +40,7 @@ def status(
 
     loaded = load(catalogue, environment)
     with progress_bar("reading") as progress:
-        evaluation = evaluate(loaded, source, window, at, progress, services)
+        evaluation = evaluate(loaded, source, window, at, progress, services, ledger=ledger)
     if as_json:
         click.echo(json.dumps(status_document(evaluation), indent=2, allow_nan=False))
     else:

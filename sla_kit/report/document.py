@@ -6,6 +6,7 @@ may decode a report into `Report` again. Ratios are 0 to 1, lengths seconds, tim
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -189,8 +190,18 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
     services: list[str]
 
 
+class Proof(Struct, frozen=True, kw_only=True):
+    """What the report was made of: SHA-256 digests of the resolved catalogue, of its exclusions and live events, and of
+    every bucket that was read, which the ledger keeps; and the number of the ledger's last correction then."""
+
+    catalogue: str
+    exclusions: str
+    inputs: str
+    corrections: int
+
+
 class Report(Struct, frozen=True, kw_only=True):
-    """The whole of report.json."""
+    """The whole of report.json. ``proof`` is null where there was no ledger."""
 
     version: Literal[1]
     catalogue: str
@@ -207,6 +218,7 @@ class Report(Struct, frozen=True, kw_only=True):
     events: list[LiveEvent]
     exclusions: list[Exclusion]
     findings: list[Finding]
+    proof: Proof | None = None
 
 
 def to_document(evaluation: results.Evaluation) -> dict[str, Any]:
@@ -242,6 +254,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         ],
         exclusions=_exclusions(evaluation.exclusions),
         findings=_findings(evaluation.findings),
+        proof=None if evaluation.proof is None else Proof(**dataclasses.asdict(evaluation.proof)),
     )
 
 
