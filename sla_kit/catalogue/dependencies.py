@@ -135,4 +135,4 @@ def too_much(name: Name, objective: float, bound: float) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return f"{float(f'{ratio * 100:.7g}'):g} %" if ratio < 1 else "100 %"
+    return f"{ratio * 100:.7g} %"
