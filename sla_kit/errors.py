@@ -65,6 +65,16 @@ class ScenarioError(SlaKitError):
     """A scenario for the simulator can't be used."""
 
 
+class MissingLibraryError(SlaKitError):
+    """A feature needs a library of the operating system that is not there."""
+
+    def __init__(self, feature: str, library: str, packages: str) -> None:
+        super().__init__(
+            f"{feature} needs {library}, a library of the operating system, which is not installed",
+            remedy=f"on Debian or Ubuntu: apt-get install {packages}",
+        )
+
+
 class MissingExtraError(SlaKitError):
     """A feature needs a library that the light install leaves out."""
 

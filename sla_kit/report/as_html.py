@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sla_kit.report import plots
-from sla_kit.report.blocks import Block, Cell, Plots
+from sla_kit.report.blocks import Block, Cell, Fold, Page, Plots, Table
 from sla_kit.report.content import page
 from sla_kit.report.language import _, language
 from sla_kit.report.rows import slo_name
@@ -25,15 +26,40 @@ if TYPE_CHECKING:
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|ms|s|min|h|d)(?!\w))")
 
 
+#: How much of what is folded on a screen is printed.
+_MOST_ROWS, _MOST_BLOCKS = 60, 6
+
+
 def render(evaluation: Evaluation) -> str:
     """The whole page."""
+    return html(page(evaluation))
+
+
+def html(page: Page, paper: Paper | None = None) -> str:
+    """A page as HTML; for ``paper`` with what a printed sheet needs, and its pictures in colours of their own."""
     spoken = language().conventions
     return _template().render(
-        page=page(evaluation),
+        page=page,
+        paper=paper,
         tag=spoken.tag,
         direction=spoken.direction,
-        pictures=partial(_pictures, names=(f"plot-{index}" for index in count())),
+        pictures=partial(
+            _pictures, names=(f"plot-{index}" for index in count()), palette=paper.palette if paper else None
+        ),
+        ink_of=None if paper is None else paper.palette,
     )
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A printed report: the sheet's ``size`` as CSS has it, who wrote it and when (RFC 3339), the ``@font-face`` rules
+    it takes, and the colours behind the page's names for them."""
+
+    size: str
+    author: str
+    created: str
+    faces: Markup
+    palette: Mapping[str, str]
 
 
 @cache
@@ -51,6 +77,7 @@ def _template() -> Template:
         kind=lambda block: type(block).__name__.lower(),
         heat_legend=plots.heat_legend,
         filled=_filled,
+        fits=_fits,
         is_time=lambda cell: isinstance(cell.value, str),
         _=_,
     )
@@ -62,17 +89,22 @@ def joined(text: str) -> str:
     return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
-def _pictures(block: Block, names: Iterator[str]) -> list[tuple[str, Markup]]:
+def _pictures(block: Block, names: Iterator[str], palette: Mapping[str, str] | None) -> list[tuple[str, Markup]]:
     """Each plot's caption and SVG (markup that `plots` has escaped), whose ids begin with the next of ``names``."""
     assert isinstance(block, Plots)
-    drawn = []
-    for slo in block.slos:
-        name = next(names)
-        svg = (
-            plots.heat(slo, block.timezone, name) if block.kind == "heat" else plots.burndown(slo, block.timezone, name)
+    draw = plots.heat if block.kind == "heat" else plots.burndown
+    return [(slo_name(slo), Markup(draw(slo, block.timezone, next(names), palette))) for slo in block.slos]  # noqa: S704
+
+
+def _fits(fold: Fold) -> bool:
+    """Whether what is folded on a screen is little enough to be printed."""
+    return (
+        all(
+            _fits(block) if isinstance(block, Fold) else not isinstance(block, Table) or len(block.rows) <= _MOST_ROWS
+            for block in fold.blocks
         )
-        drawn.append((slo_name(slo), Markup(svg)))  # noqa: S704
-    return drawn
+        and len(fold.blocks) <= _MOST_BLOCKS
+    )
 
 
 def _filled(cell: Cell) -> str:

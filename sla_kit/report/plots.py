@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -65,10 +65,11 @@ def heat_legend() -> list[tuple[str, str]]:
     return [(colour, text) for (_limit, colour), text in zip(HEAT_STEPS, words, strict=True)]
 
 
-def burndown(slo: SloResult, timezone: str, name: str) -> str:
+def burndown(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str] | None = None) -> str:
     """The error budget left over the SLO's own window as an SVG; ``name`` keeps its ids apart from other plots'.
 
-    The report's window is shaded, incidents are marked where they began.
+    ``palette`` gives the colours behind the page's CSS variables where it must stand without them. The
+    report's window is shaded, incidents are marked where they began.
     """
     assert slo.burndown is not None
     times, left = _thinned(slo.burndown)
@@ -115,10 +116,10 @@ def burndown(slo: SloResult, timezone: str, name: str) -> str:
         last=formats.share(float(left[-1])),
         lowest=formats.share(lowest),
     )
-    return _svg(draw, 190, name, _("Error budget left, {name}", name=slo_name(slo)), description)
+    return _svg(draw, 190, name, _("Error budget left, {name}", name=slo_name(slo)), description, palette)
 
 
-def heat(slo: SloResult, timezone: str, name: str) -> str:
+def heat(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str] | None = None) -> str:
     """The error ratio by day and hour as an SVG, in steps of what the objective allows; hours of the window without
     data are crossed."""
     assert slo.heat is not None
@@ -174,13 +175,23 @@ def heat(slo: SloResult, timezone: str, name: str) -> str:
         once=formats.times(1),
         gaps=ngettext("{count} hour", "{count} hours", gaps, count=formats.count(gaps)),
     )
-    return _svg(draw, days * row + 24, name, _("Errors by day and hour, {name}", name=slo_name(slo)), description)
+    return _svg(
+        draw, days * row + 24, name, _("Errors by day and hour, {name}", name=slo_name(slo)), description, palette
+    )
 
 
-def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str, description: str) -> str:
+def _svg(
+    draw: Callable[[Figure], None],
+    height: float,
+    name: str,
+    title: str,
+    description: str,
+    palette: Mapping[str, str] | None,
+) -> str:
     # No pyplot: its registry of figures is global, and would keep every plot alive.
     settings: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 11,
+        "svg.fonttype": "none" if palette is None else "path", "svg.hashsalt": name,
+        "font.family": "sans-serif", "font.size": 11,
         "text.color": _INK, "axes.edgecolor": _FAINT, "xtick.color": _MUTED, "ytick.color": _MUTED,
         "axes.unicode_minus": True, "path.simplify": True,
     }  # fmt: skip
@@ -191,10 +202,10 @@ def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str, d
         out = io.StringIO()
         # A date would make every rendering different.
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return _embedded(out.getvalue(), name, title, description)
+    return _embedded(out.getvalue(), name, title, description, palette)
 
 
-def _embedded(svg: str, name: str, title: str, description: str) -> str:
+def _embedded(svg: str, name: str, title: str, description: str, palette: Mapping[str, str] | None) -> str:
     """A whole SVG file as a part of the page: no prolog, no style of its own, ids apart, a name that is read out."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
@@ -203,7 +214,7 @@ def _embedded(svg: str, name: str, title: str, description: str) -> str:
     body = re.sub(r'\sid="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
     body = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", body)
     for sentinel, variable in _VARIABLES.items():
-        body = body.replace(sentinel, f"var(--{variable})")
+        body = body.replace(sentinel, f"var(--{variable})" if palette is None else palette[variable])
     body = re.sub(r"font: ((?:\w+ )*[\d.]+px) [^;\"]+", r"font: \1 var(--font)", body)
     body = re.sub(r"\n\s*", "\n", body)
     box = re.search(r'viewBox="[^"]+"', body)

@@ -24,7 +24,7 @@ from sla_kit.catalogue.model import (
 from sla_kit.engine.context import grid_for
 from sla_kit.engine.evaluate import conclude, judge, judge_recovery
 from sla_kit.engine.results import Evaluation
-from sla_kit.report import FORMATS, render
+from sla_kit.report import TEXTS, render
 from sla_kit.timeline import Finding, Grid, Histogram, Timeline
 from tests.engine.builders import DAY, MONDAY, catalogue, context
 from tests.report.page import Page
@@ -87,7 +87,7 @@ def timelines_on(grid: Grid) -> dict[str, Timeline]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("format", list(FORMATS))
+@pytest.mark.parametrize("format", list(TEXTS))
 def test_every_format_is_written(evaluation: Evaluation, format: str) -> None:
     text = render(evaluation, format)
     assert "availability" in text
