@@ -21,6 +21,7 @@ _COMMANDS = {
     "completion": "sla_kit.cli.completion:completion",
     "demo": "sla_kit.cli.demo:demo",
     "gate": "sla_kit.cli.gate:gate",
+    "ledger": "sla_kit.cli.ledger:ledger",
     "report": "sla_kit.cli.report:report",
     "schema": "sla_kit.cli.catalogue:schema",
     "simulate": "sla_kit.cli.simulate:simulate",
@@ -31,8 +32,11 @@ _EXTRA_OF = {
     "elasticsearch": "elasticsearch",
     "grafanalib": "dashboards",
     "pdpyras": "pagerduty",
+    "psycopg": "postgresql",
     "pyarrow": "parquet",
     "slack_sdk": "slack",
+    "alembic": "ledger",
+    "sqlalchemy": "ledger",
 }
 
 

@@ -16,11 +16,12 @@ from types import TracebackType
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Catalogue
+from sla_kit.engine.windows import nominal_seconds
 from sla_kit.errors import LedgerError
 from sla_kit.ledger import corrections as correcting
 from sla_kit.ledger.closing import Closed, Wanted, close_buckets
 from sla_kit.ledger.corrections import Correction
-from sla_kit.ledger.extents import newest_correction
+from sla_kit.ledger.extents import ends, newest_correction
 from sla_kit.ledger.identity import Identity, indicators_of
 from sla_kit.ledger.reading import LedgerSource
 from sla_kit.ledger.store import Store, open_store
@@ -91,13 +92,58 @@ class Ledger:
             self.store, source, wanted, step=step, since=since, until=until, now=known, progress=progress
         )
 
+    def update(
+        self,
+        catalogue: Catalogue,
+        source: Source,
+        *,
+        since: int | None = None,
+        until: int,
+        now: int,
+        progress: Progress = no_progress,
+    ) -> Closed:
+        """Closes what is new. Without ``since`` each indicator goes on where its rows end, and one without rows begins
+        as far back as the catalogue's longest window; else as `close_buckets`."""
+        if since is not None:
+            return self.close_buckets(catalogue, source, since=since, until=until, now=now, progress=progress)
+        longest = max((nominal_seconds(slo.window) for _, slo in catalogue.slos()), default=0)
+        ends = self._ends(catalogue)
+        begin: dict[int, set[tuple[str, str]]] = {}
+        for key, end in ends.items():
+            begin.setdefault(until - longest if end is None else end, set()).add(key)
+        closed = Closed(0, 0, 0, until)
+        for start, keys in sorted(begin.items()):
+            one = self.close_buckets(
+                catalogue, source, since=start, until=until, now=now, progress=progress, only=frozenset(keys)
+            )
+            closed = Closed(
+                closed.rows + one.rows, closed.buckets + one.buckets, closed.indicators + one.indicators, one.until
+            )
+        return closed
+
+    def _ends(self, catalogue: Catalogue) -> dict[tuple[str, str], int | None]:
+        """The end of each indicator's last closed bucket (epoch seconds)."""
+        identities = {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
+        with self.store.reading() as connection:
+            last = ends(connection, [one.id for one in identities.values()], int(catalogue.bucket))
+        return {key: last.get(one.id) for key, one in identities.items()}
+
     def source(
-        self, catalogue: Catalogue, live: Source | None = None, until_correction: int | None = None
+        self,
+        catalogue: Catalogue,
+        live: Source | None = None,
+        until_correction: int | None = None,
+        *,
+        distrust: bool = False,
     ) -> LedgerSource:
         """The ledger as a source of a catalogue's history; ``live`` tells what is not closed yet. With
-        ``until_correction`` the rows are those of that time."""
+        ``until_correction`` the rows are those of that time; with ``distrust`` the digests of rows are made anew."""
         identities = {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
-        return LedgerSource(self.store, identities, live, until_correction)
+        return LedgerSource(self.store, identities, live, until_correction, distrust)
+
+    def identity(self, catalogue: Catalogue, key: tuple[str, str]) -> Identity:
+        """The identity of one indicator of a catalogue, by (service, name)."""
+        return next(Identity.of(catalogue, one) for one in indicators_of(catalogue) if one.key == key)
 
     # --- corrections ------------------------------------------------------------------------------------------------
 

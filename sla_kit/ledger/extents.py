@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from sla_kit.ledger.rows import DAY_SECONDS
 from sla_kit.ledger.tables import correction as corrections
@@ -79,10 +79,14 @@ def missing(rows: Sequence[Extent], start: int, end: int, step: int) -> list[tup
     return gaps
 
 
-def last_end(rows_by_indicator: Mapping[int, Sequence[Extent]], id: int, step: int) -> int | None:
-    """The end of an indicator's last closed bucket, None where there is none."""
-    rows = rows_by_indicator.get(id)
-    return rows[-1].span(step)[1] if rows else None
+def ends(connection: Connection, ids: Sequence[int], step: int) -> dict[int, int]:
+    """The end of the last closed bucket of each indicator that has one, epoch seconds."""
+    found: dict[int, int] = {}
+    for batch in in_batches(ids):
+        end = func.max(days.c.day * DAY_SECONDS + (days.c.first + days.c.count) * step)
+        query = select(days.c.indicator, end).where(days.c.indicator.in_(batch)).group_by(days.c.indicator)
+        found.update((id, int(last)) for id, last in connection.execute(query))
+    return found
 
 
 def newest_correction(connection: Connection) -> int:

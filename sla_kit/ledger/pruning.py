@@ -1,0 +1,58 @@
+"""Deleting what is older than it must be kept: rows go, and a correction says which and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select
+
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.ledger import Ledger
+from sla_kit.ledger.corrections import Correction, append
+from sla_kit.ledger.rows import DAY_SECONDS
+from sla_kit.ledger.tables import daily, judged
+from sla_kit.ledger.tables import day as days
+from sla_kit.ledger.tables import indicator as indicators
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Rows of how many days from ``first`` to ``last`` (days since 1970) were, or would be, deleted."""
+
+    rows: int
+    first: int | None
+    last: int | None
+    correction: Correction | None = None
+
+
+def prune(
+    ledger: Ledger, catalogue: Catalogue, before: int, *, author: str, reason: str, dry_run: bool = False
+) -> Pruned:
+    """Deletes the rows of a catalogue and environment of days that ended at or before ``before`` (epoch seconds),
+    whatever definitions they belong to. Corrections and what reports were made of stay. Raises `LedgerError`."""
+    mine = select(indicators.c.id).where(
+        (indicators.c.catalogue == catalogue.name) & (indicators.c.environment == catalogue.environment)
+    )
+    old = days.c.indicator.in_(mine) & (days.c.day < before // DAY_SECONDS)
+    with ledger.store.writing() as connection:
+        rows, first, last = connection.execute(
+            select(func.count(), func.min(days.c.day), func.max(days.c.day)).where(old)
+        ).one()
+        if not rows or dry_run:
+            return Pruned(int(rows), first, last)
+        connection.execute(delete(days).where(old))
+        for derived in (daily, judged):  # made again from what is left
+            connection.execute(delete(derived))
+        made = append(
+            connection,
+            catalogue=catalogue.name,
+            environment=catalogue.environment,
+            kind="pruning",
+            author=author,
+            reason=reason,
+            content={"first_day": int(first), "last_day": int(last), "rows": int(rows)},
+        )
+    if ledger.store.is_sqlite:
+        with ledger.store.explained(), ledger.store.engine.connect() as bare:
+            bare.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
+    return Pruned(int(rows), first, last, made)
