@@ -292,14 +292,14 @@ def audit(catalogue: str, environment: str | None, address: str, slo: str, windo
     loaded = load(catalogue, environment)
     service, _, name = slo.partition("/")
     table = Table(title=f"{slo}, {window}", title_justify="left")
-    for title in ("correction", "made", "by", "what", "why"):
+    for title in ("", "what", "by", "why"):
         table.add_column(title)
     for title in ("SLI", "bad", "total", "met"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     with open_ledger(address, create=False) as kept:
         for version in versions(kept, loaded, service, name, window, None if at is None else int(at)):
             one, figure = version.correction, version.figure
-            about = ("", "", "", "as it was first", "") if one is None else _columns(one)
+            about = ("", "as it was first", "", "") if one is None else _columns(one)
             sli = "unknown" if figure.sli is None else f"{figure.sli:.6%}"
             met = {True: "yes", False: "no", None: figure.reason or "unknown"}[figure.met]
             table.add_row(*about, sli, f"{figure.bad:.6g}", f"{figure.total:.9g}", met)
@@ -410,4 +410,4 @@ def _what(correction: Correction) -> str:
 
 
 def _columns(correction: Correction) -> tuple[str, ...]:
-    return str(correction.number), correction.made_at, correction.author, _what(correction), correction.reason
+    return str(correction.number), _what(correction), f"{correction.author}, {correction.made_at}", correction.reason

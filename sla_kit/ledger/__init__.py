@@ -78,12 +78,7 @@ class Ledger:
         what was committed before stays.
         """
         step = int(catalogue.bucket)
-        until = min(until, now - int(catalogue.ledger.lag))
-        known = now
-        span = source.span()
-        if span is not None:  # a recording knows no more; its end is as good as a lag
-            known = min(now, span[1] // step * step)
-            until = min(max(until, known), known)
+        until, known = _closable(catalogue, source, until, now)
         indicators = summed_alone(indicators_of(catalogue))
         wanted = [
             Wanted(identity.id, identity, one) for one in indicators for identity in [Identity.of(catalogue, one)]
@@ -106,6 +101,7 @@ class Ledger:
         as far back as the catalogue's longest window; else as `close_buckets`."""
         if since is not None:
             return self.close_buckets(catalogue, source, since=since, until=until, now=now, progress=progress)
+        until, _ = _closable(catalogue, source, until, now)
         longest = max((nominal_seconds(slo.window) for _, slo in catalogue.slos()), default=0)
         ends = self._ends(catalogue)
         begin: dict[int, set[tuple[str, str]]] = {}
@@ -218,6 +214,16 @@ class Ledger:
                 content=content,
                 made_at=made_at,
             )
+
+
+def _closable(catalogue: Catalogue, source: Source, until: int, now: int) -> tuple[int, int]:
+    """Until when buckets may be closed, and until when the source knows anything."""
+    span = source.span()
+    if span is None:
+        return min(until, now - int(catalogue.ledger.lag)), now
+    # A recording is not added to: all that it holds may be closed.
+    known = min(now, span[1] // int(catalogue.bucket) * int(catalogue.bucket))
+    return min(until, known), known
 
 
 def open_ledger(address: str, *, create: bool = True) -> Ledger:

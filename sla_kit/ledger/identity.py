@@ -11,7 +11,8 @@ import msgspec
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery
 from sla_kit.sources import Indicator
 
-#: Indicators that are made from other SLOs, or that no source reads.
+#: Fields of an indicator that measure nothing; and indicators that are made from other SLOs, or that no source reads.
+_FOR_PEOPLE = ("annotations", "description", "labels", "title")
 _NEVER_ASKED = (Recovery, Composite, External)
 
 
@@ -28,9 +29,16 @@ class Identity:
 
     @classmethod
     def of(cls, catalogue: Catalogue, indicator: Indicator) -> Identity:
-        """The identity of a catalogue's indicator. What the server adds up before it answers changes no figure, and so
-        is no part of it."""
-        parts = {"sli": msgspec.to_builtins(indicator.sli), "source": indicator.source}
+        """The identity of a catalogue's indicator. What people read of it, and what the server adds up before it
+        answers, changes no figure and so is no part of it; nor is a field that is left out."""
+        fields = msgspec.to_builtins(indicator.sli)
+        plain = {each.encode_name: each.default for each in msgspec.structs.fields(indicator.sli)}
+        sli = {
+            name: value
+            for name, value in fields.items()
+            if name == "kind" or (name not in _FOR_PEOPLE and value not in (plain[name], {}, []))
+        }
+        parts = {"sli": sli, "source": indicator.source}
         return cls(
             catalogue.name,
             catalogue.environment,

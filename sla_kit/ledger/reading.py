@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +76,8 @@ class LedgerSource:
     ``catalogue`` and ``environment`` say whose rows; an indicator without rows of its own before some day is continued
     with those that an earlier definition of the same name and kind left, and a finding says so. ``proofs`` collects,
     by indicator, the digest of each day that was handed out: what a report was made of. With ``distrust`` it is made
-    anew from what a row holds, whatever digest stands beside it.
+    anew from what a row holds, whatever digest stands beside it, and rows that can't be read are collected in
+    ``damages`` instead of being an error.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class LedgerSource:
         self._until_correction = until_correction
         self._distrust = distrust
         self.proofs: dict[tuple[str, str], dict[int, bytes]] = {}
+        self.damages: list[LedgerError] = []
 
     @property
     def name(self) -> str:
@@ -169,9 +172,11 @@ class LedgerSource:
             at = grid.start
             for row in [*before, *rows]:
                 timeline = self._unpacked(row, ids[indicator.key], grid.step)
+                if timeline is None:
+                    continue
                 start, end = timeline.grid.start, timeline.grid.end
                 if start > at:
-                    if parts or before or not rows:
+                    if self._live is not None and (parts or before):
                         break  # a hole: what follows is read from the live source
                     parts.append(nothing(Grid(at, grid.step, (start - at) // grid.step), timeline.unit))
                     at = start
@@ -192,17 +197,37 @@ class LedgerSource:
             self.proofs[indicator.key] = proof
             yield indicator, parts
 
-    def _unpacked(self, row: Row, identity: Identity, step: int) -> Timeline:
+    def _unpacked(self, row: Row, identity: Identity, step: int) -> Timeline | None:
+        """The buckets of a row. A damaged one is looked for in a later version with the same digest; where there is
+        none that is an error, or nothing where damages are collected."""
         grid = Grid(row.day * DAY_SECONDS + row.first * step, step, row.count)
         try:
             return unpack(row.payload, grid)
         except LedgerError as error:
-            raise LedgerError(
+            twin = self._twin(row, identity, grid)
+            if twin is not None:
+                return twin
+            damage = LedgerError(
                 f"the row of {identity.service}/{identity.name} for {day_name(row.day)} is damaged ({error.message})",
                 place=self._store.name,
                 remedy="`sla-kit ledger verify` lists every damaged row; `sla-kit ledger reread` reads its day again "
                 "where the source still has it, or restore the ledger from a backup",
-            ) from error
+            )
+            if not self._distrust:
+                raise damage from error
+            self.damages.append(damage)
+            return None
+
+    def _twin(self, row: Row, identity: Identity, grid: Grid) -> Timeline | None:
+        same = (days.c.indicator == identity.id) & (days.c.day == row.day) & (days.c.correction > row.correction)
+        with self._store.reading() as connection:
+            others = list(connection.scalars(select(days.c.payload).where(same & (days.c.digest == row.digest))))
+        for payload in others:
+            with suppress(LedgerError):
+                timeline = unpack(payload, grid)
+                if digest(timeline, row.first) == row.digest:
+                    return timeline
+        return None
 
     def _earlier(self, connection: Connection, identity: Identity, grid: Grid, rows: Sequence[Row]) -> list[Row]:
         """Rows that an earlier definition of the same indicator left before the first of its own."""

@@ -7,9 +7,9 @@ from sla_kit.errors import LedgerError
 from sla_kit.ledger import Ledger
 from sla_kit.ledger.closing import MARGIN_SECONDS, row_values
 from sla_kit.ledger.corrections import Correction, append
-from sla_kit.ledger.extents import extents
 from sla_kit.ledger.identity import Identity, indicators_of
-from sla_kit.ledger.rows import DAY_SECONDS, DayRow, digest, split
+from sla_kit.ledger.reading import Row, read_rows
+from sla_kit.ledger.rows import DAY_SECONDS, DayRow, digest, split, unpack
 from sla_kit.ledger.tables import day as days
 from sla_kit.sources import Progress, Source, no_progress
 from sla_kit.sources.indicators import summed_alone
@@ -40,17 +40,17 @@ def reread(
     indicators = summed_alone(indicators_of(catalogue))
     ids = {one.key: Identity.of(catalogue, one).id for one in indicators}
     with ledger.store.reading() as connection:
-        held = extents(connection, list(ids.values()), since, until)
+        held = read_rows(connection, list(ids.values()), since, until)
     changed: list[tuple[int, DayRow]] = []
     margin = -(-MARGIN_SECONDS // step) * step
     grid = Grid(since - margin, step, (until - since + 2 * margin) // step)
     wanted = [one for one in indicators if held.get(ids[one.key])]
     for indicator, timeline in source.fetch(wanted, grid, progress):
         id = ids[indicator.key]
-        for extent in held[id]:
-            start, end = extent.span(step)
-            (row,) = split(timeline, start, end)
-            if row.timeline.coverage.any() and digest(row.timeline, row.first) != extent.digest:
+        for kept in held[id]:
+            start = kept.day * DAY_SECONDS + kept.first * step
+            (row,) = split(timeline, start, start + kept.count * step)
+            if row.timeline.coverage.any() and digest(row.timeline, row.first) != _content(kept, row.timeline.grid):
                 changed.append((id, row))
     if not changed:
         return None, 0
@@ -67,3 +67,11 @@ def reread(
         )
         connection.execute(days.insert(), [row_values(id, row, made.number) for id, row in changed])
     return made, len(changed)
+
+
+def _content(kept: Row, grid: Grid) -> bytes | None:
+    """The digest of what a row really holds; None where it can't be read."""
+    try:
+        return digest(unpack(kept.payload, grid), kept.first)
+    except LedgerError:
+        return None

@@ -111,7 +111,10 @@ def verify_report(ledger: Ledger, path: Path, progress: Progress = no_progress) 
     source = ledger.source(catalogue, None, proof.corrections, distrust=True)
     again = conclude(context, report.source, results(context, source, progress, chosen))
     problems = _changed(ledger, inputs, source.proofs, context)
-    problems += _differences(said, again)
+    if source.damages:
+        problems = [Problem(ledger.name, damage.message) for damage in source.damages]
+    else:
+        problems += _differences(said, again)
     mine = [one for one in later if (one.catalogue, one.environment) == (catalogue.name, catalogue.environment)]
     notes = [
         f"since then correction {one.number} ({one.kind}) was made by {one.author}, {one.made_at}: {one.reason}"
