@@ -43,6 +43,6 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
             evaluation = evaluate(catalogue, kept, window, progress=progress)
         render_status(evaluation, Console())
         with working("writing the report"):
-            paths = write(evaluation, out, ("html", "md", "json", "csv"))
+            paths = write(evaluation, out, ("html", "md", "json", "csv", "png"))
     for path in [*paths, *(written if keep_history else [])]:
         click.echo(str(path))

@@ -10,7 +10,7 @@ from sla_kit.cli.options import catalogue_options, ledger_option, source_options
 from sla_kit.cli.progress import progress_bar, working
 from sla_kit.report import Paper
 
-FORMATS = ("html", "md", "json", "csv", "pdf")
+FORMATS = ("html", "md", "json", "csv", "pdf", "png")
 
 
 @click.command()

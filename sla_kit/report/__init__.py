@@ -26,6 +26,7 @@ FORMATS = {
     "json": "sla_kit.report.as_json",
     "csv": "sla_kit.report.as_csv",
     "pdf": "sla_kit.report.as_pdf",
+    "png": "sla_kit.report.as_png",
 }
 #: The formats that are text, and those of them that programs read: the same in every language.
 TEXTS = ("html", "md", "json", "csv")

@@ -81,7 +81,7 @@ def test_status_as_json_says_the_same(place: Path) -> None:
 def test_report_writes_every_format_and_prints_where(place: Path, tmp_path: Path) -> None:
     result = run(place, "report", "--source", "history", "--window", "1d", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
-    names = ["report.html", "report.md", "report.json", "report.csv"]
+    names = [f"report.{format}" for format in ("html", "md", "json", "csv", "pdf", "png")]
     assert result.stdout.split() == [str(tmp_path / name) for name in names]
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["window"]["end"] == "2026-09-02T00:00:00Z"

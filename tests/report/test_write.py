@@ -38,7 +38,7 @@ def test_files_are_readable_by_others_as_the_umask_says(tmp_path: Path) -> None:
 def test_an_unknown_format_is_named_with_the_known_ones_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(SlaKitError, match="docx") as caught:
         write(sample(), tmp_path / "out", ["json", "docx"])
-    assert "html, md, json, csv, pdf" in caught.value.remedy
+    assert "html, md, json, csv, pdf, png" in caught.value.remedy
     assert not (tmp_path / "out").exists()
 
 
