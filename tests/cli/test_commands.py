@@ -144,4 +144,5 @@ def test_the_demo_needs_no_server_and_no_catalogue(tmp_path: Path) -> None:
         "report.html",
         "report.json",
         "report.md",
+        "report.png",
     ]
