@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -98,22 +98,34 @@ def _chosen(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service
     return [(service, slo) for service, slo in catalogue.slos() if not services or service.name in services]
 
 
-def results(context: Context, source: Source, progress: Progress, chosen: list[tuple[Service, Slo]]) -> list[Judgement]:
+def results(
+    context: Context,
+    source: Source,
+    progress: Progress,
+    chosen: Sequence[tuple[Service, Slo]],
+    known: Mapping[tuple[str, str], Judgement] | None = None,
+    learn: Callable[[Indicator, Judgement], None] | None = None,
+) -> list[Judgement]:
     """The chosen SLOs judged, in the catalogue's order. Timelines are dropped as soon as they are judged, so that
-    memory does not grow with their number."""
+    memory does not grow with their number. Those of ``known`` are not judged again; ``learn`` is told of the others
+    that a source measures."""
     catalogue = context.catalogue
     needed = needed_for(catalogue, chosen)
+    judged: dict[tuple[str, str], Judgement] = dict(known or {})
     users: dict[tuple[str, str], list[tuple[Service, Slo]]] = {}
     indicators: dict[tuple[str, str], Indicator] = {}
     for service, slo in needed.measured:
+        if (service.name, slo.name) in judged:
+            continue
         indicator = Indicator.of(catalogue, service, slo)
         users.setdefault(indicator.key, []).append((service, slo))
         indicators[indicator.key] = indicator
-    judged: dict[tuple[str, str], Judgement] = {}
     for indicator, timeline in source.fetch(list(indicators.values()), grid_for(context), progress):
         for service, slo in users[indicator.key]:
             key = (service.name, slo.name)
             judged[key] = judge(context, service, slo, timeline, keep_counts=key in needed.parts)
+            if learn is not None:
+                learn(indicator, judged[key])
     for service, slo in needed.derived:
         key, sli = (service.name, slo.name), catalogue.sli(service, slo)
         if isinstance(sli, Recovery):

@@ -119,7 +119,7 @@ class Ledger:
 
     def _ends(self, catalogue: Catalogue) -> dict[tuple[str, str], int | None]:
         """The end of each indicator's last closed bucket (epoch seconds)."""
-        identities = {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
+        identities = self.identities(catalogue)
         with self.store.reading() as connection:
             last = ends(connection, [one.id for one in identities.values()], int(catalogue.bucket))
         return {key: last.get(one.id) for key, one in identities.items()}
@@ -134,12 +134,11 @@ class Ledger:
     ) -> LedgerSource:
         """The ledger as a source of a catalogue's history; ``live`` tells what is not closed yet. With
         ``until_correction`` the rows are those of that time; with ``distrust`` the digests of rows are made anew."""
-        identities = {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
-        return LedgerSource(self.store, identities, live, until_correction, distrust)
+        return LedgerSource(self.store, self.identities(catalogue), live, until_correction, distrust)
 
-    def identity(self, catalogue: Catalogue, key: tuple[str, str]) -> Identity:
-        """The identity of one indicator of a catalogue, by (service, name)."""
-        return next(Identity.of(catalogue, one) for one in indicators_of(catalogue) if one.key == key)
+    def identities(self, catalogue: Catalogue) -> dict[tuple[str, str], Identity]:
+        """The identity of every indicator of a catalogue, by (service, name)."""
+        return {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
 
     # --- corrections ------------------------------------------------------------------------------------------------
 

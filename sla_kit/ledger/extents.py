@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from sla_kit.ledger.rows import DAY_SECONDS
 from sla_kit.ledger.tables import correction as corrections
 from sla_kit.ledger.tables import day as days
+
+T = TypeVar("T")
 
 #: Indicators that one query asks for.
 BATCH = 500
@@ -31,8 +34,8 @@ class Extent:
         return start, start + self.count * step
 
 
-def in_batches(ids: Iterable[int], size: int = BATCH) -> Iterator[list[int]]:
-    """Identities in lists that one query can hold."""
+def in_batches(ids: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Keys in lists that one query can hold."""
     several = list(ids)
     for at in range(0, len(several), size):
         yield several[at : at + size]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
@@ -32,7 +33,7 @@ class Identity:
         """The identity of a catalogue's indicator. What people read of it, and what the server adds up before it
         answers, changes no figure and so is no part of it; nor is a field that is left out."""
         fields = msgspec.to_builtins(indicator.sli)
-        plain = {each.encode_name: each.default for each in msgspec.structs.fields(indicator.sli)}
+        plain = _defaults(type(indicator.sli))
         sli = {
             name: value
             for name, value in fields.items()
@@ -58,6 +59,11 @@ class Identity:
     def kind(self) -> str:
         """The kind of indicator: requests, probe…"""
         return str(json.loads(self.definition)["sli"]["kind"])
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
+    return {each.encode_name: each.default for each in msgspec.structs.fields(kind)}
 
 
 def indicators_of(catalogue: Catalogue) -> list[Indicator]:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Service, Slo
 from sla_kit.engine.conclusion import conclude
-from sla_kit.engine.context import Context, grid_for
+from sla_kit.engine.context import Context, Judgement, grid_for
 from sla_kit.engine.needed import needed_for
 from sla_kit.engine.results import Evaluation
 from sla_kit.evaluation import results
 from sla_kit.ledger import Ledger
 from sla_kit.ledger.proofs import keep
+from sla_kit.ledger.remembering import Memory
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 
 
@@ -30,19 +31,28 @@ def evaluate_kept(
     and closed first; those too young to be closed are read and not kept. ``now`` is the moment up to which the live
     source knows anything."""
     catalogue, grid = context.catalogue, grid_for(context)
+    needed = needed_for(catalogue, chosen)
+    asked = {(service.name, slo.name): Indicator.of(catalogue, service, slo) for service, slo in needed.measured}
     if live is not None:
-        needed = needed_for(catalogue, chosen)
-        only = {Indicator.of(catalogue, service, slo).key for service, slo in needed.measured}
-        ledger.close_buckets(
-            catalogue, live, since=grid.start, until=grid.end, now=now, progress=progress, only=frozenset(only)
-        )
+        only = frozenset(indicator.key for indicator in asked.values())
+        ledger.close_buckets(catalogue, live, since=grid.start, until=grid.end, now=now, progress=progress, only=only)
     number = ledger.newest_correction()
-    later = ledger.exclusions(catalogue, number)
-    context = with_exclusions(context, later)
+    context = with_exclusions(context, ledger.exclusions(catalogue, number))
     source = ledger.source(catalogue, live, number)
-    evaluation = conclude(context, source.name, results(context, source, progress, list(chosen)))
+    # A composite needs what its parts counted, which is not remembered.
+    memorable = {key: indicator for key, indicator in asked.items() if key not in needed.parts}
+    memory = Memory(ledger.store, context, memorable, ledger.identities(catalogue), number)
+    recalled = memory.recall()
+    known = {key: one.judgement for key, one in recalled.items()}
+
+    def learn(indicator: Indicator, judgement: Judgement) -> None:
+        memory.learn(judgement.result.key, judgement, source.proofs[indicator.key])
+
+    evaluation = conclude(context, source.name, results(context, source, progress, chosen, known, learn))
+    memory.keep()
+    inputs = {memorable[key].key: one.proof for key, one in recalled.items()} | source.proofs
     with ledger.store.writing() as connection:
-        proof = keep(connection, context, source.proofs, number)
+        proof = keep(connection, context, inputs, number)
     return replace(evaluation, proof=proof)
 
 

@@ -225,7 +225,7 @@ def _how(
 
 def _versions(ledger: Ledger, context: Context, key: tuple[str, str], day: int, grid: Grid) -> Iterator[Timeline]:
     """The buckets of one day that lie on the report's grid, as each correction left them, oldest first."""
-    identity = ledger.identity(context.catalogue, key)
+    identity = ledger.identities(context.catalogue)[key]
     with ledger.store.reading() as connection:
         query = select(days.c.first, days.c.count, days.c.payload).where(
             (days.c.indicator == identity.id) & (days.c.day == day)
