@@ -111,6 +111,7 @@ def judge_composite(
                 found,
                 part_counts.figure(own),
                 share,
+                judgement.result.parts,
             )
             for part, judgement, part_counts, found, share in zip(
                 sli.of, parts, counts_of, figures, shares, strict=True

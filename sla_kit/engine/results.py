@@ -152,7 +152,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """One part of a composite over the composite's windows: ``figure`` over the report's, ``own`` over its own.
+    """One part of a composite over the composite's windows: ``figure`` over the report's, ``own`` over its own. A part
+    that is a composite has ``parts`` as well.
 
     ``loss_share`` is the part's share of what the composite lost in the report's window, 0 to 1, None where nothing
     was lost: of its bad events where events are added, of the weighted loss where SLIs are weighed, all of it for the
@@ -168,6 +169,7 @@ class PartResult:
     figure: Figure
     own: Figure
     loss_share: float | None
+    parts: tuple[PartResult, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

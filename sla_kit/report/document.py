@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
+from sla_kit.report.document_figures import Budget, Figure, figure_of, sure, truth
+from sla_kit.report.document_resting import Bound, Part, Policy, bound_of, parts_of, policy_of
 from sla_kit.report.formats import number, rfc3339
 from sla_kit.report.rows import because
 
@@ -29,34 +31,6 @@ class Window(Struct, frozen=True, kw_only=True):
     name: str
     start: str
     end: str
-
-
-class Budget(Struct, frozen=True, kw_only=True):
-    """An error budget in events: bad events allowed, spent and left, and the same as minutes of full outage."""
-
-    allowed: float | None
-    spent: float | None
-    left: float | None
-    left_ratio: float | None
-    allowed_minutes: float | None
-    spent_minutes: float | None
-
-
-class Figure(Struct, frozen=True, kw_only=True):
-    """What a set of buckets says of one promise. ``interval`` is the 95 % Wilson interval of the SLI, low and high;
-    ``value`` the measured figure itself (seconds, or a gauge's own unit); ``met`` null where it can't be told, with
-    the ``reason``."""
-
-    sli: float | None
-    good: float | None
-    bad: float | None
-    total: float | None
-    coverage: float | None
-    met: bool | None
-    reason: str
-    interval: list[float | None] | None
-    value: float | None
-    budget: Budget
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
@@ -107,7 +81,8 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Slo(Struct, frozen=True, kw_only=True):
-    """One SLO over the report's window; ``own`` over ``own_window``, the SLO's own."""
+    """One SLO over the report's window; ``own`` over ``own_window``, the SLO's own. ``sli_range`` is the SLI of a
+    journey if its parts never failed together, and if they did wherever they could."""
 
     service: str
     slo: str
@@ -144,6 +119,11 @@ class Slo(Struct, frozen=True, kw_only=True):
     owner: str
     severity: str
     consequence: str
+    combine: str
+    parts: list[Part]
+    sli_range: list[float | None] | None
+    bound: Bound | None
+    policy: Policy | None
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -244,7 +224,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         at=_time(evaluation.at),
         bucket_seconds=int(evaluation.bucket),
         window=_window(evaluation.window),
-        met=_truth(evaluation.met),
+        met=truth(evaluation.met),
         promises=[_promise(promise, evaluation.slos) for promise in evaluation.promises],
         slos=[_slo(slo) for slo in evaluation.slos],
         incidents=[_incident(incident) for incident in evaluation.incidents],
@@ -258,18 +238,6 @@ def to_report(evaluation: results.Evaluation) -> Report:
     )
 
 
-def _sure(value: float) -> float:
-    """A number that the catalogue or the clock gave, and so is known."""
-    known = number(value)
-    if known is None:
-        raise ValueError(f"not a finite number: {value}")
-    return known
-
-
-def _truth(value: bool | None) -> bool | None:
-    return None if value is None else bool(value)
-
-
 def _time(time: float) -> str:
     text = rfc3339(time)
     assert text is not None
@@ -280,42 +248,16 @@ def _window(period: results.Period) -> Window:
     return Window(name=period.name, start=_time(period.start), end=_time(period.end))
 
 
-def _budget(budget: results.Budget) -> Budget:
-    return Budget(
-        allowed=number(budget.allowed),
-        spent=number(budget.spent),
-        left=number(budget.left),
-        left_ratio=number(budget.left_ratio),
-        allowed_minutes=number(budget.allowed_minutes),
-        spent_minutes=number(budget.spent_minutes),
-    )
-
-
-def _figure(figure: results.Figure) -> Figure:
-    return Figure(
-        sli=number(figure.sli),
-        good=number(figure.good),
-        bad=number(figure.bad),
-        total=number(figure.total),
-        coverage=number(figure.coverage),
-        met=_truth(figure.met),
-        reason=figure.reason,
-        interval=None if figure.interval is None else [number(bound) for bound in figure.interval],
-        value=number(figure.value),
-        budget=_budget(figure.budget),
-    )
-
-
 def _maybe(figure: results.Figure | None) -> Figure | None:
-    return None if figure is None else _figure(figure)
+    return None if figure is None else figure_of(figure)
 
 
 def _slo(slo: results.SloResult) -> Slo:
-    figure = _figure(slo.figure)
+    figure = figure_of(slo.figure)
     agreement = (
         None
         if slo.sla_objective is None
-        else Agreement(objective=_sure(slo.sla_objective), met=_truth(slo.sla_met), consequence=slo.sla_consequence)
+        else Agreement(objective=sure(slo.sla_objective), met=truth(slo.sla_met), consequence=slo.sla_consequence)
     )
     return Slo(
         service=slo.service,
@@ -323,7 +265,7 @@ def _slo(slo: results.SloResult) -> Slo:
         promise=slo.promise,
         kind=slo.kind,
         unit=slo.unit,
-        objective=_sure(slo.objective),
+        objective=sure(slo.objective),
         sli=figure.sli,
         good=figure.good,
         bad=figure.bad,
@@ -336,9 +278,9 @@ def _slo(slo: results.SloResult) -> Slo:
         threshold=number(slo.threshold),
         quantile=number(slo.quantile),
         budget=figure.budget,
-        without_exclusions=_figure(slo.without_exclusions),
+        without_exclusions=figure_of(slo.without_exclusions),
         own_window=_window(slo.own_window),
-        own=_figure(slo.own),
+        own=figure_of(slo.own),
         before=_maybe(slo.before),
         during_events=_maybe(slo.during_events),
         outside_events=_maybe(slo.outside_events),
@@ -346,7 +288,7 @@ def _slo(slo: results.SloResult) -> Slo:
             BurnRate(
                 window_seconds=int(burn.window_seconds),
                 rate=number(burn.rate),
-                threshold=_sure(burn.threshold),
+                threshold=sure(burn.threshold),
                 severity=burn.severity,
             )
             for burn in slo.burn_rates
@@ -364,6 +306,11 @@ def _slo(slo: results.SloResult) -> Slo:
         owner=slo.owner,
         severity=slo.severity,
         consequence=slo.consequence,
+        combine=slo.combine,
+        parts=parts_of(slo.parts),
+        sli_range=None if slo.sli_range is None else [number(end) for end in slo.sli_range],
+        bound=bound_of(slo.bound),
+        policy=policy_of(slo.policy),
     )
 
 
@@ -374,8 +321,8 @@ def _incident(incident: results.Incident) -> Incident:
         start=_time(incident.start),
         detected=_time(incident.detected),
         recovered=rfc3339(incident.recovered),
-        seconds=_sure(incident.seconds),
-        detect_seconds=_sure(incident.detect_seconds),
+        seconds=sure(incident.seconds),
+        detect_seconds=sure(incident.detect_seconds),
         recover_seconds=number(incident.recover_seconds),
         bad=number(incident.bad),
         budget_spent=number(incident.budget_spent),
@@ -389,7 +336,7 @@ def _promise(promise: results.PromiseResult, slos: Sequence[results.SloResult]) 
         name=promise.name,
         title=promise.title,
         target=promise.target,
-        met=_truth(promise.met),
+        met=truth(promise.met),
         slos=[SloName(service=service, slo=slo) for service, slo in promise.slos],
         summary=because(promise, slos),
     )
