@@ -53,6 +53,17 @@ class CatalogueError(SlaKitError):
         super().__init__(f"{count} {noun} in the {of}\n" + "\n".join(str(mistake) for mistake in self.mistakes))
 
 
+class ForeignFileError(CatalogueError):
+    """Files of another tool can't be imported; ``mistakes`` holds every one that was found."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__(mistakes)
+        count = len(self.mistakes)
+        noun = "mistake" if count == 1 else "mistakes"
+        told = "\n".join(str(mistake) for mistake in self.mistakes)
+        self.message = f"{count} {noun} in what was to be imported\n{told}"
+
+
 class SourceError(SlaKitError):
     """A source of history could not be opened, or did not answer, or answered what can't be understood."""
 

@@ -35,7 +35,7 @@ def check_external(sli: External, path: Path, catalogue: Catalogue, findings: Fi
     """Notes what an indicator of another source lacks, or has too much of."""
     broken = findings.places.broken
     if sli.source:
-        known = [source.name for source in catalogue.external]
+        known = [source.name for source in (*catalogue.external, *catalogue.sources)]
         findings.expect(sli.source, known, (*path, "source"), "external source", [("external",)])
     ratio = [key for key in ("good", "bad") if getattr(sli, key) is not None or broken((*path, key))]
     ready = [key for key in ("good_ratio", "bad_ratio", "value") if getattr(sli, key) is not None]
@@ -61,8 +61,6 @@ def _alert(alert: Alert, path: Path, catalogue: Catalogue, findings: Findings) -
     contacts = [contact.name for contact in catalogue.contacts]
     for index, name in enumerate(alert.notify):
         findings.expect(name, contacts, (*path, "notify", index), "contact", [("contacts",)])
-    if not alert.tell and findings.places.complete((*path, "tell")):
-        findings.say((*path, "tell"), "an alert that never tells", "breaching, resolved or no-data")
 
 
 def _condition(condition: Condition, path: Path, findings: Findings) -> None:

@@ -22,6 +22,8 @@ _COMMANDS = {
     "demo": "sla_kit.cli.demo:demo",
     "gate": "sla_kit.cli.gate:gate",
     "ledger": "sla_kit.cli.ledger:ledger",
+    "export": "sla_kit.cli.interchange:export",
+    "import": "sla_kit.cli.interchange:import_",
     "report": "sla_kit.cli.report:report",
     "schema": "sla_kit.cli.catalogue:schema",
     "simulate": "sla_kit.cli.simulate:simulate",

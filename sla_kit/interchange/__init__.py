@@ -10,7 +10,8 @@ from typing import Literal
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.nodes import Mapping, Scalar
 from sla_kit.catalogue.places import nearest
-from sla_kit.errors import CatalogueError
+from sla_kit.catalogue.rules import check_catalogue
+from sla_kit.errors import ForeignFileError, Mistake
 from sla_kit.interchange.documents import documents_of, read_documents
 from sla_kit.interchange.draft import Draft
 from sla_kit.interchange.fields import Notes
@@ -39,7 +40,7 @@ class Imported:
 def import_files(tool: Tool, paths: Sequence[str | Path], name: str = "") -> Imported:
     """The catalogue that files and folders of a tool amount to, called ``name`` (the tool's where empty).
 
-    References are followed through all of them. Raises `CatalogueError` with every mistake.
+    References are followed through all of them. Raises `ForeignFileError` with every mistake.
     """
     documents, mistakes = read_documents(paths)
     return _imported(tool, documents, Notes(), mistakes, name)
@@ -51,7 +52,7 @@ def import_text(tool: Tool, text: str, name: str = "", file: str = "<text>") -> 
     return _imported(tool, documents, Notes(), mistakes, name)
 
 
-def _imported(tool: Tool, documents: list[Mapping], notes: Notes, mistakes: list, name: str) -> Imported:  # type: ignore[type-arg]
+def _imported(tool: Tool, documents: list[Mapping], notes: Notes, mistakes: list[Mistake], name: str) -> Imported:
     from sla_kit.interchange.openslo import read_openslo
     from sla_kit.interchange.pyrra import read_pyrra
     from sla_kit.interchange.sloth import read_sloth
@@ -63,8 +64,11 @@ def _imported(tool: Tool, documents: list[Mapping], notes: Notes, mistakes: list
         if sorted_out[each]:
             read(sorted_out[each], draft)
     if notes.mistakes:
-        raise CatalogueError(sorted(set(notes.mistakes)))
+        raise ForeignFileError(sorted(set(notes.mistakes)))
     catalogue = draft.catalogue(name or tool)
+    wrong = [mistake for mistake in check_catalogue(catalogue, draft.places()) if catalogue.slos()]
+    if wrong:
+        raise ForeignFileError(wrong)
     return Imported(catalogue, tuple(sorted(set(notes.leftovers))))
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from msgspec.structs import replace
 
 from sla_kit.catalogue.model import (
     Alert,
+    Bound,
     Catalogue,
     Condition,
     Contact,
     ForeignSource,
-    Labels,
+    Probe,
     Server,
     Service,
     Sli,
     Slo,
 )
-from sla_kit.catalogue.places import Place
+from sla_kit.catalogue.places import Place, Places
 from sla_kit.interchange.fields import Fields, Notes
 
 
@@ -37,6 +39,8 @@ class Draft:
         self.external: list[ForeignSource] = []
         self._service_names: dict[str, str] = {}
         self._slo_places: dict[tuple[str, str], Place] = {}
+        self._named_places: dict[tuple[str, str], Place] = {}
+        self.sli_places: dict[str, Place] = {}
 
     def service(self, text: str, place: Place) -> str:
         """The catalogue's name of the service that a document calls ``text``; it is there from now on."""
@@ -57,9 +61,21 @@ class Draft:
             hint = f"the first is at {first.file}:{first.line}"
             self.notes.wrong(place, f"two SLOs of {service} are called {called!r}", hint)
             return
-        self._slo_places[service, called] = place
+        self._slo_places[service, called] = self._named_places[service, slo.name] = place
         owner = self.services[service]
         self.services[service] = replace(owner, slos=[*owner.slos, slo])
+
+    def places(self) -> Places:
+        """Where the parts of the catalogue come from, for what its rules find wrong."""
+        found = Places(Place("<import>", 0, 0))
+        for name, place in self.sli_places.items():
+            found.put(("slis", name), place)
+        for number, service in enumerate(self.services.values()):
+            for index, slo in enumerate(service.slos):
+                written = self._named_places.get((service.name, slo.name))
+                if written is not None:
+                    found.put(("services", number, "slos", index), written)
+        return found
 
     def slo_name(self, service: str, text: str, place: Place) -> str:
         """A free name for an SLO of a service."""
@@ -103,6 +119,6 @@ def objective(ratio: Decimal, place: Place, notes: Notes) -> float:
     return float(ratio)
 
 
-def as_text(labels: Labels) -> dict[str, str]:
-    """Labels with one text each."""
-    return {key: value if isinstance(value, str) else ", ".join(value) for key, value in labels.items()}
+def by_events(sli: Sli) -> Literal["occurrences"] | None:
+    """The budgeting of tools that divide all bad samples by all samples, where it is not an indicator's own."""
+    return "occurrences" if isinstance(sli, Probe | Bound) else None

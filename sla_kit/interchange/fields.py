@@ -141,7 +141,7 @@ class Fields:
             return None
         return Fields(node, f"{key} of {self.where}", self.notes)
 
-    def list(self, key: str, *, required: bool = False) -> list[Node]:
+    def entries(self, key: str, *, required: bool = False) -> list[Node]:
         """The items of a list."""
         node = self.get(key, required=required)
         if node is None:
@@ -154,7 +154,7 @@ class Fields:
     def mappings(self, key: str, *, required: bool = False) -> list[Fields]:
         """The items of a list of mappings."""
         found = []
-        for number, item in enumerate(self.list(key, required=required), 1):
+        for number, item in enumerate(self.entries(key, required=required), 1):
             if isinstance(item, Mapping):
                 found.append(Fields(item, f"{key} {number} of {self.where}", self.notes))
             else:

@@ -13,14 +13,24 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sla_kit.catalogue.indicator_rules import check_indicator
-from sla_kit.catalogue.model import Bound, Freshness, Latency, Matchers, Probe, Promql, Requests, Sli
+from sla_kit.catalogue.model import Bound, Freshness, Latency, Probe, Promql, Requests, Sli
 from sla_kit.catalogue.places import Findings
-
-#: How other tools write the window that they put in: Sloth's templates, Grafana's variables.
-_PLACEHOLDER = re.compile(r"\{\{-?\s*\.?\s*\w*[wW]indow\s*-?\}\}|\$\{?__(?:rate_interval|interval|range)\b\}?")
-#: A range that nobody writes, in place of $window while an expression is parsed, and as the parser writes it.
-_STAND_IN, _STAND_IN_PRINTED = "7919s", "2h11m59s"
-_STAND_IN_SECONDS = 7919.0
+from sla_kit.interchange.promql_nodes import (
+    STAND_IN_SECONDS,
+    Selected,
+    bare,
+    complement,
+    is_a,
+    is_call,
+    matchers_of,
+    number,
+    or_nothing,
+    parsed,
+    plain_match,
+    printed,
+    selected_by,
+    with_window,
+)
 
 Op = Literal["gt", "gte", "lt", "lte"]
 #: Which limit of ours each of OpenSLO's operators is.
@@ -30,29 +40,12 @@ _OPPOSITE: dict[str, Op] = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
 _MIRRORED: dict[str, Op] = {"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
 
 
-class NotPromqlError(ValueError):
-    """An expression that can't be read."""
-
-
 @dataclass(frozen=True, slots=True)
 class Shaped:
     """An indicator, and in ``notes`` where it differs from the letter of what it was made of."""
 
     sli: Sli
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """A selector of series: the metric and its matchers (label, operator, value), sorted."""
-
-    metric: str
-    matchers: tuple[tuple[str, str, str], ...]
-
-    def promql(self) -> str:
-        """The selector as PromQL."""
-        inside = ",".join(f"{label}{op}{quoted(value)}" for label, op, value in self.matchers)
-        return self.metric + (f"{{{inside}}}" if inside else "")
 
 
 def of_events(total: str, *, good: str = "", bad: str = "", counter: bool = False) -> Shaped:
@@ -66,14 +59,14 @@ def of_events(total: str, *, good: str = "", bad: str = "", counter: bool = Fals
 def of_ratio(ratio: str, *, good: bool) -> Shaped:
     """An indicator from an expression that is a ratio already, of ``good`` or of bad events."""
     text = with_window(ratio)
-    node = _bare(parsed(text))
-    while (inner := _complement(node)) is not None:
-        node, good = _bare(inner), not good
-    if not good and (inner := _or_nothing(node)) is not None:
-        node = _bare(inner)
-    if _is(node, "BinaryExpr") and str(node.op).strip() == "/" and _plain_match(node):
-        sides = _printed(node.rhs), _printed(node.lhs)
-        return _of_nodes(_bare(node.rhs), _bare(node.lhs), good, False, sides)
+    node = bare(parsed(text))
+    while (inner := complement(node)) is not None:
+        node, good = bare(inner), not good
+    if not good and (inner := or_nothing(node)) is not None:
+        node = bare(inner)
+    if is_a(node, "BinaryExpr") and str(node.op).strip() == "/" and plain_match(node):
+        sides = printed(node.rhs), printed(node.lhs)
+        return _of_nodes(bare(node.rhs), bare(node.lhs), good, False, sides)
     fraction = _fraction(node) if good else None
     if fraction is not None:
         return _right(fraction, lambda: _of_any_ratio(text, node, good))
@@ -83,14 +76,14 @@ def of_ratio(ratio: str, *, good: bool) -> Shaped:
     compared = _comparison(node)
     if compared is not None:
         inner, op, value = compared
-        return of_threshold(_printed(inner), op if good else _OPPOSITE[op], value)
+        return of_threshold(printed(inner), op if good else _OPPOSITE[op], value)
     return _of_any_ratio(text, node, good)
 
 
 def of_threshold(query: str, op: str, value: float) -> Shaped:
     """An indicator from an expression whose value must compare to ``value`` as ``op`` says."""
     text = with_window(query)
-    node = _bare(parsed(text))
+    node = bare(parsed(text))
     limit = {LIMIT_OF[op]: value}
     whole = Bound(promql=text, **limit)  # type: ignore[arg-type]
     fresh = _freshness(node, op, value)
@@ -118,56 +111,6 @@ def of_selectors(total: Selected, *, good: Selected | None = None, bad: Selected
     return Shaped(as_promql) if found is None else _right(found, lambda: Shaped(as_promql))
 
 
-def selector(text: str) -> Selected:
-    """A selector of one metric's series; `NotPromqlError` where it is anything else."""
-    found = _selected(_bare(parsed(text)))
-    if found is None:
-        raise NotPromqlError("is no plain selector of one metric")
-    return found
-
-
-def matchers_of(selected: Selected) -> Matchers | None:
-    """The matchers as a catalogue has them; None where a label is matched twice, which a catalogue can't say."""
-    found: Matchers = {}
-    for label, op, value in selected.matchers:
-        if label in found or label == "__name__":
-            return None
-        if op == "=":
-            found[label] = [value] if value.startswith(("=~", "!~", "!=")) else value
-        else:
-            found[label] = op + value
-    return found
-
-
-def with_window(text: str) -> str:
-    """An expression with ``$window`` wherever another tool puts its own window in."""
-    return _PLACEHOLDER.sub("$window", text).strip()
-
-
-def parsed(text: str) -> Any:
-    """The tree of an expression in which ``$window`` may stand for a range."""
-    import promql_parser
-
-    if len(text) > 20_000:
-        raise NotPromqlError("is longer than 20000 letters")
-    if text.count("(") > 200 or re.search(r"[-+!]{50}", text):
-        raise NotPromqlError("is nested too deeply")
-    try:
-        return promql_parser.parse(text.replace("$window", _STAND_IN))
-    except BaseException as error:
-        # Over some durations the parser panics, and its panic is no Exception.
-        if not isinstance(error, ValueError | OverflowError) and type(error).__name__ != "PanicException":
-            raise
-        raise NotPromqlError("is no PromQL: " + " ".join(str(error).split())[:200]) from error
-
-
-def quoted(value: str) -> str:
-    """A label's value as PromQL writes it."""
-    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
-        value = value.replace(plain, escaped)
-    return f'"{value}"'
-
-
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
@@ -181,7 +124,7 @@ class _Counted:
 
 
 def _of_nodes(total: Any, side: Any, good: bool, counter: bool, texts: tuple[str, str]) -> Shaped:
-    total, side = _bare(total), _bare(side)
+    total, side = bare(total), bare(side)
     shaped = _of_one_group(total, side, good, counter, texts)
     if _grouped(total) or _grouped(side):
         return Shaped(shaped.sli, (*shaped.notes, "its groups are counted together, as one indicator"))
@@ -259,20 +202,20 @@ def _latency(total: Selected, good: Selected) -> Latency | None:
 
 def _native(total: Any, good: Any) -> Latency | None:
     """histogram_fraction(0, x, h) * histogram_count(h) of histogram_count(h)."""
-    if not (_is(good, "BinaryExpr") and str(good.op).strip() == "*" and _called(total, "histogram_count")):
+    if not (is_a(good, "BinaryExpr") and str(good.op).strip() == "*" and is_call(total, "histogram_count")):
         return None
     for one, other in ((good.lhs, good.rhs), (good.rhs, good.lhs)):
-        latency = _fraction(_bare(one))
-        if latency is not None and _printed(_bare(other)) == _printed(total):
-            return latency if _printed(_bare(one).args[2]) == _printed(total.args[0]) else None
+        latency = _fraction(bare(one))
+        if latency is not None and printed(bare(other)) == printed(total):
+            return latency if printed(bare(one).args[2]) == printed(total.args[0]) else None
     return None
 
 
 def _fraction(node: Any) -> Latency | None:
     """histogram_fraction(0, x, sum(rate(h[w]))): what a native histogram holds up to x."""
-    if not _called(node, "histogram_fraction"):
+    if not is_call(node, "histogram_fraction"):
         return None
-    low, high = _number(node.args[0]), _number(node.args[1])
+    low, high = number(node.args[0]), number(node.args[1])
     counted = _counted(node.args[2], False)
     if low is None or low > 0 or high is None or not 0 < high < float("inf") or counted is None:
         return None
@@ -283,21 +226,21 @@ def _fraction(node: Any) -> Latency | None:
 
 
 def _counted(node: Any, counter: bool) -> _Counted | None:
-    node = _bare(node)
-    if (inner := _or_nothing(node)) is not None:
+    node = bare(node)
+    if (inner := or_nothing(node)) is not None:
         return _counted(inner, counter)
-    if _is(node, "AggregateExpr"):
-        return _counted_series(_bare(node.expr), counter) if str(node.op) == "sum" else None
+    if is_a(node, "AggregateExpr"):
+        return _counted_series(bare(node.expr), counter) if str(node.op) == "sum" else None
     return _counted_series(node, counter)
 
 
 def _counted_series(node: Any, counter: bool) -> _Counted | None:
-    if _is(node, "VectorSelector") and counter:
-        selected = _selected(node)
+    if is_a(node, "VectorSelector") and counter:
+        selected = selected_by(node)
         return None if selected is None else _Counted(selected, "", 0.0)
-    if _is(node, "Call") and node.func.name in ("rate", "increase", "sum_over_time", "count_over_time"):
-        ranged = _bare(node.args[0])
-        selected = _selected(ranged.vector_selector) if _is(ranged, "MatrixSelector") else None
+    if is_a(node, "Call") and node.func.name in ("rate", "increase", "sum_over_time", "count_over_time"):
+        ranged = bare(node.args[0])
+        selected = selected_by(ranged.vector_selector) if is_a(ranged, "MatrixSelector") else None
         return None if selected is None else _Counted(selected, node.func.name, ranged.range.total_seconds())
     return None
 
@@ -312,8 +255,8 @@ def _harmless(modifier: Any, selected: Selected) -> bool:
 
 def _rest_of(total: Any, side: Any) -> Any | None:
     """x, where ``side`` is ``total - x``."""
-    if _is(side, "BinaryExpr") and str(side.op).strip() == "-" and _plain_match(side):
-        return _bare(side.rhs) if _printed(_bare(side.lhs)) == _printed(total) else None
+    if is_a(side, "BinaryExpr") and str(side.op).strip() == "-" and plain_match(side):
+        return bare(side.rhs) if printed(bare(side.lhs)) == printed(total) else None
     return None
 
 
@@ -329,16 +272,19 @@ def _made_countable(nodes: tuple[Any, Any], texts: tuple[str, str], counter: boo
     """The two expressions with ``$window`` in them, as they must have it."""
     ranges = {seconds for node in nodes for seconds in _ranges(node)}
     linear = all(_linear(node) for node in nodes)
-    if all("$window" in text for text in texts) and ranges == {_STAND_IN_SECONDS}:
+    if all("$window" in text for text in texts) and ranges == {STAND_IN_SECONDS}:
         return ((_counts(texts[0]), _counts(texts[1])) if linear else texts), ()
     if linear and len(ranges) == 1 and all(_ranges(node) for node in nodes):
-        printed = [_counts(re.sub(r"\[[^\]\"]*\]", "[$window]", _printed(node))) for node in nodes]
-        if all(text.count("[") == len(_ranges(node)) for text, node in zip(printed, nodes, strict=True)):
-            return (printed[0], printed[1]), ()
+        counting = [_counts(re.sub(r"\[[^\]\"]*\]", "[$window]", printed(node))) for node in nodes]
+        if all(text.count("[") == len(_ranges(node)) for text, node in zip(counting, nodes, strict=True)):
+            return (counting[0], counting[1]), ()
     if all("$window" in text for text in texts):
         return texts, ()
     function = "increase" if counter else "avg_over_time"
-    wrapped = [text if "$window" in text else _over_window(node, text, function) for node, text in zip(nodes, texts)]
+    wrapped = [
+        text if "$window" in text else _over_window(node, text, function)
+        for node, text in zip(nodes, texts, strict=True)
+    ]
     return (wrapped[0], wrapped[1]), ("an expression without a window is read over each bucket",)
 
 
@@ -356,21 +302,21 @@ def _counts(text: str) -> str:
 
 def _linear(node: Any) -> bool:
     """Whether an expression is sums of rates and nothing else, so that increases in their place only scale it."""
-    node = _bare(node)
-    if (inner := _or_nothing(node)) is not None:
+    node = bare(node)
+    if (inner := or_nothing(node)) is not None:
         return _linear(inner)
-    if _is(node, "AggregateExpr"):
+    if is_a(node, "AggregateExpr"):
         return str(node.op) == "sum" and _linear(node.expr)
-    if _is(node, "BinaryExpr"):
+    if is_a(node, "BinaryExpr"):
         return str(node.op).strip() in ("+", "-") and _linear(node.lhs) and _linear(node.rhs)
-    return _called(node, "rate") or _called(node, "increase")
+    return is_call(node, "rate") or is_call(node, "increase")
 
 
 def _ranges(node: Any) -> list[float]:
     """The lengths of all ranges in an expression, seconds."""
-    node = _bare(node)
+    node = bare(node)
     found: list[float] = []
-    if _is(node, "MatrixSelector") or _is(node, "SubqueryExpr"):
+    if is_a(node, "MatrixSelector") or is_a(node, "SubqueryExpr"):
         found.append(node.range.total_seconds())
     for key in ("lhs", "rhs", "expr"):
         child = getattr(node, key, None)
@@ -382,10 +328,10 @@ def _ranges(node: Any) -> list[float]:
 
 
 def _grouped(node: Any) -> bool:
-    node = _bare(node)
-    if not _is(node, "AggregateExpr") or node.modifier is None:
+    node = bare(node)
+    if not is_a(node, "AggregateExpr") or node.modifier is None:
         return False
-    counted = _counted_series(_bare(node.expr), True)
+    counted = _counted_series(bare(node.expr), True)
     return counted is None or not _harmless(node.modifier, counted.selected)
 
 
@@ -405,7 +351,7 @@ def _of_gauge(series: Selected, good: bool) -> Shaped:
 
 
 def _of_any_ratio(text: str, node: Any, good: bool) -> Shaped:
-    ratio = _printed(node)
+    ratio = printed(node)
     if "$window" not in ratio:
         ratio = f"avg_over_time(({ratio})[$window:])"
     sli = Promql(total=f"({ratio}) * 0 + 1", good=ratio if good else None, bad=None if good else ratio)
@@ -414,32 +360,32 @@ def _of_any_ratio(text: str, node: Any, good: bool) -> Shaped:
 
 def _averaged(node: Any) -> Selected | None:
     """The gauge whose mean an expression is: avg_over_time(g[w]), avg of it, avg(g), or g itself."""
-    node = _bare(node)
-    if _is(node, "AggregateExpr"):
+    node = bare(node)
+    if is_a(node, "AggregateExpr"):
         if str(node.op) != "avg":
             return None
         selected = _averaged(node.expr)
         return selected if selected is not None and _harmless(node.modifier, selected) else None
-    if _called(node, "avg_over_time"):
-        ranged = _bare(node.args[0])
-        return _selected(ranged.vector_selector) if _is(ranged, "MatrixSelector") else None
-    return _selected(node)
+    if is_call(node, "avg_over_time"):
+        ranged = bare(node.args[0])
+        return selected_by(ranged.vector_selector) if is_a(ranged, "MatrixSelector") else None
+    return selected_by(node)
 
 
 def _comparison(node: Any) -> tuple[Any, Op, float] | None:
     """A comparison that is 0 or 1, alone or averaged over the window: what is compared, how, to which number."""
-    node = _bare(node)
-    if _called(node, "avg_over_time") and _is(_bare(node.args[0]), "SubqueryExpr"):
-        subquery = _bare(node.args[0])
+    node = bare(node)
+    if is_call(node, "avg_over_time") and is_a(bare(node.args[0]), "SubqueryExpr"):
+        subquery = bare(node.args[0])
         if subquery.offset is not None or subquery.at is not None:
             return None
-        node = _bare(subquery.expr)
-    if not _is(node, "BinaryExpr") or node.modifier is None or not node.modifier.return_bool:
+        node = bare(subquery.expr)
+    if not is_a(node, "BinaryExpr") or node.modifier is None or not node.modifier.return_bool:
         return None
     op = _COMPARED.get(str(node.op).strip().split()[0])
     if op is None:
         return None
-    left, right = _number(node.lhs), _number(node.rhs)
+    left, right = number(node.lhs), number(node.rhs)
     if right is not None and left is None:
         return node.lhs, op, right
     if left is not None and right is None:
@@ -449,34 +395,31 @@ def _comparison(node: Any) -> tuple[Any, Op, float] | None:
 
 def _combined(node: Any) -> tuple[Literal["max", "min", "mean", "sum"] | None, Selected | None]:
     """How an expression makes one value of a gauge's series, and which."""
-    node = _bare(node)
-    if _is(node, "AggregateExpr"):
+    node = bare(node)
+    if is_a(node, "AggregateExpr"):
         names: dict[str, Literal["max", "min", "mean", "sum"]] = {
             "max": "max",
             "min": "min",
             "avg": "mean",
             "sum": "sum",
         }
-        selected = _selected(_bare(node.expr))
+        selected = selected_by(bare(node.expr))
         if str(node.op) in names and selected is not None and _harmless(node.modifier, selected):
             return names[str(node.op)], selected
         return None, None
-    return None, _selected(node)
+    return None, selected_by(node)
 
 
 def _freshness(node: Any, op: str, value: float) -> Freshness | None:
     """time() - g, at most so many seconds; max(g) of several is the newest, min(g), as each by itself, the oldest."""
-    if op != "lte" or not value > 0 or not (_is(node, "BinaryExpr") and str(node.op).strip() == "-"):
+    if op != "lte" or not value > 0 or not (is_a(node, "BinaryExpr") and str(node.op).strip() == "-"):
         return None
     combine, selected = _combined(node.rhs)
     matchers = matchers_of(selected) if selected is not None else None
-    if selected is None or matchers is None or not _called(node.lhs, "time") or combine not in (None, "max", "min"):
+    if selected is None or matchers is None or not is_call(node.lhs, "time") or combine not in (None, "max", "min"):
         return None
     newest: Literal["newest", "oldest"] = "newest" if combine == "max" else "oldest"
     return Freshness(metric=selected.metric, matchers=matchers, max_age=value, combine=newest)
-
-
-# --- parts of expressions -------------------------------------------------------------------------------------------
 
 
 def _right(sli: Sli, otherwise: Callable[[], Shaped]) -> Shaped:
@@ -484,66 +427,3 @@ def _right(sli: Sli, otherwise: Callable[[], Shaped]) -> Shaped:
     findings = Findings(None)
     check_indicator(sli, (), findings)
     return otherwise() if findings.mistakes else Shaped(sli)
-
-
-def _is(node: Any, name: str) -> bool:
-    return type(node).__name__ == name
-
-
-def _called(node: Any, function: str) -> bool:
-    node = _bare(node)
-    return _is(node, "Call") and bool(node.func.name == function)
-
-
-def _bare(node: Any) -> Any:
-    while _is(node, "ParenExpr"):
-        node = node.expr
-    return node
-
-
-def _number(node: Any) -> float | None:
-    node = _bare(node)
-    if _is(node, "UnaryExpr"):
-        inner = _number(node.expr)
-        return None if inner is None else -inner
-    return float(node.val) if _is(node, "NumberLiteral") else None
-
-
-def _selected(node: Any) -> Selected | None:
-    if not _is(node, "VectorSelector") or not node.name or node.offset is not None or node.at is not None:
-        return None
-    if node.matchers.or_matchers:
-        return None
-    names = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
-    found = []
-    for each in node.matchers.matchers:
-        name = str(each.op).rpartition(".")[2]
-        op = names.get(name, name)
-        found.append((str(each.name), op, str(each.value)))
-    return Selected(node.name, tuple(sorted(set(found))))
-
-
-def _complement(node: Any) -> Any | None:
-    """x, where the expression is 1 - x."""
-    if _is(node, "BinaryExpr") and str(node.op).strip() == "-" and _number(node.lhs) == 1.0:
-        return node.rhs
-    return None
-
-
-def _or_nothing(node: Any) -> Any | None:
-    """x, where the expression is ``x or vector(0)``: no series is no events."""
-    if not (_is(node, "BinaryExpr") and str(node.op).strip() == "or" and _called(node.rhs, "vector")):
-        return None
-    return node.lhs if _number(_bare(node.rhs).args[0]) == 0.0 else None
-
-
-def _plain_match(node: Any) -> bool:
-    """Whether two sides are matched on all their labels, or on none."""
-    matching = node.modifier.matching if node.modifier is not None else None
-    return matching is None or not list(matching.labels)
-
-
-def _printed(node: Any) -> str:
-    text = re.sub(r"\s*\n\s*", " ", str(_bare(node).prettify()))
-    text = re.sub(r"(?<=[(\[]) | (?=[)\]])", "", text)
-    return text.replace(_STAND_IN_PRINTED, "$window")

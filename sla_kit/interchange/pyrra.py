@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from sla_kit.catalogue.model import Alert, Condition, Latency, Probe, Promql, Sli, Slo, Window
 from sla_kit.catalogue.nodes import Mapping, Scalar
 from sla_kit.catalogue.quantities import parse_duration
-from sla_kit.interchange.draft import Draft, percent
+from sla_kit.interchange.draft import Draft, by_events, percent
 from sla_kit.interchange.fields import Fields, Notes
-from sla_kit.interchange.promql_shape import NotPromqlError, Selected, matchers_of, of_selectors, selector
+from sla_kit.interchange.promql_nodes import NotPromqlError, Selected, matchers_of, selector
+from sla_kit.interchange.promql_shape import of_selectors
 
 _KINDS = ("ratio", "latency", "latencyNative", "bool_gauge")
 #: Of 28 days: the factor, and how long the alert waits, the long window and the short one, in hours. slo/rules.go.
@@ -64,6 +65,7 @@ def _objective(root: Fields, draft: Draft) -> None:
         objective=target,
         window=Window(rolling=window),
         description=description,
+        budgeting=by_events(sli),
         labels=labels,
         annotations=annotations,
         alerts=list(alerts),
@@ -151,7 +153,7 @@ def _metric(fields: Fields) -> Selected | None:
 
 
 def _grouping(fields: Fields) -> list[str]:
-    names = [item.text for item in fields.list("grouping") if isinstance(item, Scalar)]
+    names = [item.text for item in fields.entries("grouping") if isinstance(item, Scalar)]
     if names:
         why = "each group is an SLO of its own there; here all of them are one"
         fields.notes.left(
@@ -181,7 +183,7 @@ def _alerts(spec: Fields, window: float) -> list[Alert]:
 def _burning(name: str, severities: dict[str, str], window: float) -> Alert:
     def minutes(hours: float) -> float:
         """As long as that is of 28 days, in seconds, to the minute."""
-        return max(60.0, round(window * hours / _HOURS / 60) * 60.0)
+        return max(60.0, int(window * hours / _HOURS / 60 + 0.5) * 60.0)
 
     conditions = [
         Condition(

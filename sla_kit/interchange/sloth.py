@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from sla_kit.catalogue.model import Alert, Condition, External, Labels, Sli, Slo, Window
 from sla_kit.catalogue.nodes import Mapping
 from sla_kit.catalogue.quantities import parse_duration
-from sla_kit.interchange.draft import Draft, percent
+from sla_kit.interchange.draft import Draft, by_events, percent
 from sla_kit.interchange.fields import Fields, Notes
-from sla_kit.interchange.promql_shape import NotPromqlError, Shaped, of_events, of_ratio
+from sla_kit.interchange.promql_nodes import NotPromqlError
+from sla_kit.interchange.promql_shape import Shaped, of_events, of_ratio
 
 _DAY = 86400.0
 _RULES = (("page", "quick"), ("page", "slow"), ("ticket", "quick"), ("ticket", "slow"))
@@ -64,7 +65,10 @@ _OF_KUBERNETES = _Keys("sloPlugins", "errorQuery", "totalQuery", "errorRatioQuer
 def read_sloth(documents: Sequence[Mapping], draft: Draft) -> None:
     """Adds what Sloth's documents say to a draft."""
     roots = [Fields(document, "the document", draft.notes) for document in documents]
-    windows = _windows([root for root in roots if root.text("kind") == "AlertWindows"], draft.notes)
+    given = [root for root in roots if root.text("kind") == "AlertWindows"]
+    windows = _windows(given, draft.notes)
+    if given and len(given) == len(roots):
+        draft.notes.left(given[0].place, "alert windows", "they belong to SLOs", "give the files of these too")
     for root in roots:
         kind = root.text("kind")
         if kind == "AlertWindows":
@@ -137,6 +141,7 @@ def _slo(fields: Fields, service: str, labels: Labels, keys: _Keys, windows: _Wi
         objective=target,
         window=Window(rolling=windows.period),
         description=description,
+        budgeting=by_events(sli),
         labels={**labels, **own},
         alerts=list(alerts),
     )
