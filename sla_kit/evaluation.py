@@ -18,6 +18,7 @@ from sla_kit.engine.bounds import with_bound
 from sla_kit.engine.evaluate import Context, Judgement, conclude, grid_for, judge, judge_composite, judge_recovery
 from sla_kit.engine.needed import needed_for
 from sla_kit.engine.results import Evaluation, Period
+from sla_kit.engine.rollups import rollup_periods
 from sla_kit.engine.windows import parse_period
 from sla_kit.errors import SlaKitError
 from sla_kit.opening import SETTLE_SECONDS, moment, opened
@@ -37,13 +38,15 @@ def evaluate(
     services: Sequence[str] = (),
     *,
     ledger: Ledger | str | Path | None = None,
+    rollups: Sequence[str] = (),
 ) -> Evaluation:
     """Evaluates every SLO of a catalogue (or only those of some ``services``) over a window that ends at ``at``.
 
     ``source`` is an address ("http://prometheus:9090"), a path of a recorded history, several of them as
     ["NAME=ADDRESS", …], a `Source` or a connection of prometheus-api-client; without one the servers are read that the
     catalogue names. ``window`` is what ``--window`` takes: "7d", "week", "last-month", "2026-Q3", "START/END". ``at``
-    defaults to the end of a recorded history, or to a minute ago.
+    defaults to the end of a recorded history, or to a minute ago. ``rollups`` are periods whose figures stand beside
+    the window's, by the same names: ("month", "last-quarter", "2026").
 
     With a ``ledger`` (a path, a URL or an open one) only buckets that it lacks are read from the source, and are kept
     there; its corrections count, and the result carries the proof of what it was made of. A ledger without any source
@@ -56,8 +59,8 @@ def evaluate(
         period = parse_period(window, time_of, catalogue.timezone) if isinstance(window, str) else window
         time_of = min(time_of, period.end) if isinstance(window, str) else period.end
         bucket = int(catalogue.bucket)
-        chosen = _chosen(catalogue, services)
-        context = context_of(catalogue, time_of // bucket * bucket, period)
+        chosen = chosen_slos(catalogue, services)
+        context = context_of(catalogue, time_of // bucket * bucket, period, rollups)
         if kept is None:
             return conclude(context, reading.name, results(context, reading, progress, chosen))
         from sla_kit.ledger.reporting import evaluate_kept
@@ -87,7 +90,7 @@ def _live(source: Given, catalogue: Catalogue, kept: Ledger | None) -> Iterator[
         yield live
 
 
-def _chosen(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service, Slo]]:
+def chosen_slos(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service, Slo]]:
     """The SLOs of some services, all where none is named."""
     known = [service.name for service in catalogue.services]
     for name in services:
@@ -139,15 +142,13 @@ def results(
     ]
 
 
-def context_of(catalogue: Catalogue, at: int, period: Period) -> Context:
+def context_of(catalogue: Catalogue, at: int, period: Period, rollups: Sequence[str] = ()) -> Context:
     """What an evaluation at ``at`` (epoch seconds) over a period is about, with the calendar around it."""
-    bare = Context(catalogue, at, period, (), ())
+    bare = Context(catalogue, at, period, (), (), rollup_periods(rollups, at, catalogue.timezone))
     grid = grid_for(bare)
     calendar, zone, folder = catalogue.calendar, catalogue.timezone, catalogue.folder
-    return Context(
-        catalogue,
-        at,
-        period,
-        tuple(intervals(calendar.maintenance, grid.start, grid.end, zone, folder)),
-        tuple(intervals(calendar.events, grid.start, grid.end, zone, folder)),
+    return replace(
+        bare,
+        maintenance=tuple(intervals(calendar.maintenance, grid.start, grid.end, zone, folder)),
+        events=tuple(intervals(calendar.events, grid.start, grid.end, zone, folder)),
     )
