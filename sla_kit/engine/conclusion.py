@@ -8,7 +8,8 @@ from sla_kit.catalogue.model import Promise
 from sla_kit.engine.context import Context, Judgement
 from sla_kit.engine.exclusions import as_exclusion, touching
 from sla_kit.engine.figures import percent
-from sla_kit.engine.results import Evaluation, LiveEvent, PromiseResult, SloResult, verdict
+from sla_kit.engine.results import Evaluation, LiveEvent, Period, PromiseResult, SloResult, verdict
+from sla_kit.engine.rollups import promise_rollups
 from sla_kit.timeline import Finding
 
 
@@ -29,7 +30,7 @@ def conclude(context: Context, source_name: str, results: Sequence[Judgement]) -
         bucket=int(catalogue.bucket),
         window=context.window,
         slos=slos,
-        promises=tuple(_promise(promise, slos) for promise in declared.values()),
+        promises=tuple(_promise(promise, slos, context.rollups) for promise in declared.values()),
         events=tuple(
             LiveEvent(event.name, event.start, event.end, event.services)
             for event in touching(context.events, context.window)
@@ -39,7 +40,7 @@ def conclude(context: Context, source_name: str, results: Sequence[Judgement]) -
     )
 
 
-def _promise(promise: Promise, slos: Sequence[SloResult]) -> PromiseResult:
+def _promise(promise: Promise, slos: Sequence[SloResult], rollups: Sequence[Period]) -> PromiseResult:
     mine = [slo for slo in slos if slo.promise == promise.name]
     return PromiseResult(
         name=promise.name,
@@ -48,6 +49,7 @@ def _promise(promise: Promise, slos: Sequence[SloResult]) -> PromiseResult:
         met=verdict(slo.figure.met for slo in mine),
         slos=tuple(slo.key for slo in mine),
         summary=_summary(mine),
+        rollups=promise_rollups(rollups, mine),
     )
 
 

@@ -19,13 +19,14 @@ from sla_kit.timeline import Floats, Grid, Mask
 @dataclass(frozen=True)
 class Context:
     """One evaluation: the promises, the moment they are judged at (epoch seconds, a multiple of the bucket), the
-    report's window, and the maintenance windows and live events around it."""
+    report's window, the maintenance windows and live events around it, and other periods to tell figures of."""
 
     catalogue: Catalogue
     at: int
     window: Period
     maintenance: tuple[Interval, ...]
     events: tuple[Interval, ...]
+    rollups: tuple[Period, ...] = ()
 
 
 #: What makes a figure final: the figure, the terms it is judged by, its buckets (a slice, a mask of the slice's shape),
@@ -93,13 +94,15 @@ class Judgement:
 
 
 def grid_for(context: Context) -> Grid:
-    """The buckets that must be fetched: the report's window, the one before it and every SLO's own window.
+    """The buckets that must be fetched: the report's window, the one before it, every SLO's own window and
+    the roll-ups.
 
     It starts at a UTC midnight, so that what is reckoned by day or by slice has whole ones.
     """
     catalogue, window = context.catalogue, context.window
     step = int(catalogue.bucket)
     starts = [window.start, before(window, catalogue.timezone).start]
+    starts.extend(period.start for period in context.rollups)
     starts.extend(period_of(slo.window, context.at, catalogue.timezone).start for _, slo in catalogue.slos())
     start = min(starts) // DAY * DAY // step * step
     end = max(context.at, window.end) // step * step

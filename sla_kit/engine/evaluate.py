@@ -31,6 +31,7 @@ from sla_kit.engine.incidents import find_incidents
 from sla_kit.engine.outages import outage_evidence, outage_timeline, slowest
 from sla_kit.engine.policy import policy_state
 from sla_kit.engine.results import Exclusion, Figure, Incident, PartResult, Period, SloResult
+from sla_kit.engine.rollups import rolled_up
 from sla_kit.engine.windows import before, nominal_seconds, period_of
 from sla_kit.timeline import Finding, Floats, Grid, Mask, Timeline
 
@@ -204,6 +205,7 @@ def _figures(context: Context, service: Service, slo: Slo, counts: Counts, worst
         during_events=None if split is None else over(window, split),
         outside_events=None if split is None else over(window, ~split),
         exclusions=tuple(as_exclusion(interval) for interval in exclusions),
+        rollups=rolled_up(context.rollups, over),
     )
 
 

@@ -261,6 +261,22 @@ def _gravity(step: StepState) -> tuple[int, float]:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollup:
+    """One SLO's figure over a month, a quarter or another period beside the report's window, exclusions left out."""
+
+    period: Period
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseRollup:
+    """How a promise stands over such a period."""
+
+    period: Period
+    met: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class SloResult:
     """One SLO over the report's window.
 
@@ -307,6 +323,7 @@ class SloResult:
     sli_range: tuple[float, float] | None = None
     bound: BoundResult | None = None
     policy: PolicyState | None = None
+    rollups: tuple[Rollup, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -324,6 +341,7 @@ class PromiseResult:
     met: bool | None
     slos: tuple[tuple[str, str], ...] = ()
     summary: str = ""
+    rollups: tuple[PromiseRollup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
