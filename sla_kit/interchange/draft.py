@@ -90,7 +90,7 @@ class Draft:
             slis=self.slis,
             alerts=self.alerts,
             conditions=self.conditions,
-            contacts=self.contacts,
+            contacts=sorted(self.contacts, key=lambda contact: contact == Contact(name=contact.name)),
             sources=self.sources,
             external=self.external,
         )

@@ -1,4 +1,4 @@
-"""What all OpenSLO objects have: a kind, a name that Kubernetes would take, metadata and a spec."""
+"""What all OpenSLO objects have: a kind, a name, metadata and a spec."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sla_kit.catalogue.places import Place
 from sla_kit.interchange.leftovers import Leftover
 
 Document = dict[str, Any]
-_LONGEST = 63
+_RFC_1123 = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def document(kind: str, name: str, thing: Any, spec: Document) -> Document:
@@ -32,24 +32,20 @@ class Objects:
 
     def __init__(self) -> None:
         self.leftovers: list[Leftover] = []
-        self._names: dict[tuple[str, str], str] = {}
+        self._told: set[str] = set()
 
     def left(self, where: str, what: str, why: str) -> None:
         """Notes what has no place in OpenSLO."""
         self.leftovers.append(Leftover.at(Place(where, 0, 0), what, why))
 
     def name(self, kind: str, name: str) -> str:
-        """The name of an object as every reader of OpenSLO takes it: small letters, digits and -, 63 at most (RFC
-        1123). The same name is always the same object."""
-        if (kind, name) not in self._names:
-            mended = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST].strip("-") or "unnamed"
-            free, number = mended, 2
-            while free in {used for (of, _), used in self._names.items() if of == kind}:
-                free, number = f"{mended[: _LONGEST - 4]}-{number}", number + 1
-            if free != name:
-                self.left(name, f"the name became {free}", "names there are small letters, digits and -, and used once")
-            self._names[kind, name] = free
-        return self._names[kind, name]
+        """The name of an object, which stays as it is. One that readers of OpenSLO may refuse is told: they must take
+        those of RFC 1123, small letters, digits and -, 63 at most."""
+        if name not in self._told and not _RFC_1123.fullmatch(name):
+            self._told.add(name)
+            why = "small letters, digits and - are what every reader of OpenSLO takes, 63 at most"
+            self.left(name, f"the name of this {kind}", why)
+        return name
 
     def policies(self, alert: Alert) -> list[str]:
         """The names of the policies that an alert becomes: one for each condition, since a policy takes one."""
