@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sla_kit.report.blocks import Block, Bullets, Cell, Column, Fold, Paragraph, Plots, Table, Tone
+from sla_kit.report.blocks import Block, Branch, Bullets, Cell, Column, Fold, Paragraph, Plots, Table, Tone, Tree
 from sla_kit.report.content import page
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
                     yield f"- **{escape(text)}**"
                     if detail:
                         yield f"  {escape(detail)}"
+            case Tree(caption, branches):
+                yield from ("", f"*{escape(caption)}*", "")
+                yield from _branches(branches)
             case Table():
                 yield from _table(block)
             case Fold(title, inner):
@@ -60,6 +63,13 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
                 yield from ("", "</details>")
             case Plots():
                 pass
+
+
+def _branches(branches: Iterable[Branch], indent: str = "") -> Iterator[str]:
+    for branch in branches:
+        note = f"<br><sub>{escape(branch.note)}</sub>" if branch.note else ""
+        yield f"{indent}- {_MARKS[branch.tone]}**{escape(branch.name)}**: {escape(branch.text)}{note}"
+        yield from _branches(branch.branches, indent + "  ")
 
 
 def _table(table: Table) -> Iterator[str]:

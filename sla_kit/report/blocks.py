@@ -67,6 +67,25 @@ class Bullets:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """One thing in a tree: its name, how it stands, a ``note`` in small print, and what it is made of."""
+
+    name: str
+    text: str
+    tone: Tone = ""
+    note: str = ""
+    branches: tuple[Branch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Things that are made of others, as nested lists under a caption."""
+
+    caption: str
+    branches: tuple[Branch, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plots:
     """Small multiples, one an SLO, where the format can show pictures; ``note`` says how to read them."""
 
@@ -84,7 +103,7 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block = Table | Paragraph | Bullets | Plots | Fold
+Block = Table | Paragraph | Bullets | Tree | Plots | Fold
 
 
 @dataclass(frozen=True, slots=True)

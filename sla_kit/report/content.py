@@ -23,9 +23,11 @@ from sla_kit.report.blocks import (
     tone_of,
 )
 from sla_kit.report.language import _, ngettext
+from sla_kit.report.rollups import rollups
 from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
 from sla_kit.report.told import told
+from sla_kit.report.trees import trees
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation, SloResult
@@ -51,6 +53,8 @@ def page(evaluation: Evaluation) -> Page:
                 ("promises", _("Promises"), _promises(evaluation)),
                 ("actions", _("What to do now"), _actions(evaluation)),
                 ("objectives", _("Objectives"), _objectives(evaluation)),
+                ("trees", _("Journeys and dependencies"), trees(evaluation)),
+                ("rollups", _("Months, quarters and years"), rollups(evaluation)),
                 ("budgets", _("Error budgets"), budgets(evaluation)),
                 ("heat", _("When errors happened"), heat(evaluation)),
                 ("incidents", _("Incidents"), incidents(evaluation)),
@@ -164,12 +168,29 @@ def _promises(evaluation: Evaluation) -> tuple[Block, ...]:
 
 def _actions(evaluation: Evaluation) -> tuple[Block, ...]:
     by_action: dict[str, list[SloResult]] = {}
+    told_to: dict[str, dict[str, None]] = {}
     for slo in worst_first(evaluation.slos):
-        if slo.action:
-            by_action.setdefault(slo.action, []).append(slo)
+        for action, to in _steps(slo):
+            by_action.setdefault(action, []).append(slo)
+            told_to.setdefault(action, {}).update(dict.fromkeys(to))
     if not by_action:
         return (Paragraph(_("The error-budget policy asks for nothing: every budget is above its first step."), "met"),)
-    return (Bullets(tuple((action, _who(slos)) for action, slos in by_action.items())),)
+    items = []
+    for action, slos in by_action.items():
+        names = ", ".join(told_to[action])
+        who = _who(slos)
+        items.append((action, _("{because}. Escalate to {names}.", because=who, names=names) if names else who))
+    return (Bullets(tuple(items)),)
+
+
+def _steps(slo: SloResult) -> list[tuple[str, tuple[str, ...]]]:
+    """What the policy asks for now, and whom to tell: the gravest step by the budget left, and one by an incident."""
+    if slo.policy is None:
+        return [(slo.action, ())] if slo.action else []
+    reached = slo.policy.reached
+    by_left = [step for step in reached if step.left is not None][:1]
+    by_incident = [step for step in reached if step.left is None][:1]
+    return [(step.action, step.to) for step in [*by_left, *by_incident]]
 
 
 def _who(slos: Sequence[SloResult], shown: int = 8) -> str:

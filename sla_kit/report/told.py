@@ -20,6 +20,7 @@ _SENTENCES = (
     marked("too few events to say"),
     marked("coverage {share} is under {least}"),
     marked("no SLO measures it"),
+    marked("its part can't be told: {parts}"),
     # evidence
     marked("before the window"),
     marked("not yet recovered"),
@@ -29,6 +30,7 @@ _SENTENCES = (
     marked("only {share} of {window} was observed"),
     marked("more good events than events in all: taken as all good"),
     marked("fewer than no events: taken as none"),
+    marked("{slo} promises {objective}, but what it depends on allows {best} at best"),
     marked("no series of {metric} matches"),
     marked("{metric} has vanished: its last sample is in the bucket that ends then"),
     marked("{metric} has series that are no native histograms"),
