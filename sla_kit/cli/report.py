@@ -45,6 +45,13 @@ FORMATS = ("html", "md", "json", "csv", "pdf", "png")
     help="The folder that holds the language's .po file. Default: the catalogue's.",
 )
 @click.option(
+    "--rollup",
+    "rollups",
+    multiple=True,
+    metavar="W",
+    help="Also tell the figures of this period: month, quarter, year (so far), last-month, …, 2026-Q3. Repeatable.",
+)
+@click.option(
     "--paper",
     type=click.Choice(["A4", "letter"], case_sensitive=False),
     default="A4",
@@ -62,6 +69,7 @@ def report(
     out: Path,
     language: str | None,
     translations: Path | None,
+    rollups: tuple[str, ...],
     paper: Paper,
 ) -> None:
     """Measures every promise of the catalogue over a window and writes the report.
@@ -84,7 +92,7 @@ def report(
         translations = Path(loaded.folder, loaded.translations)
     spoken = open_language(language or loaded.language, translations)
     with progress_bar("reading") as progress:
-        evaluation = evaluate(loaded, source, window, at, progress, ledger=ledger)
+        evaluation = evaluate(loaded, source, window, at, progress, ledger=ledger, rollups=rollups)
     with working("writing the report"):
         paths = write(evaluation, out, _wanted(formats), language=spoken, paper=paper)
     for path in paths:

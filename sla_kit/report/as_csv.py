@@ -67,14 +67,25 @@ _OF_THE_REPORT = ("catalogue", "environment", "window", "start", "end")
 def render(evaluation: Evaluation) -> str:
     """A header and one row an SLO (RFC 4180); an unknown value is an empty cell, verdicts are true and false."""
     document = to_document(evaluation)
+    columns = {**COLUMNS, **_of_rollups(evaluation)}
     window = document["window"]
     shared = [document["catalogue"], document["environment"], window["name"], window["start"], window["end"]]
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([*_OF_THE_REPORT, *COLUMNS])
+    writer.writerow([*_OF_THE_REPORT, *columns])
     for slo in document["slos"]:
-        writer.writerow([_cell(value) for value in shared] + [_cell(_at(slo, path)) for path in COLUMNS.values()])
+        writer.writerow([_cell(value) for value in shared] + [_cell(_at(slo, path)) for path in columns.values()])
     return out.getvalue()
+
+
+def _of_rollups(evaluation: Evaluation) -> dict[str, tuple[str | int, ...]]:
+    """The columns of each period beside the window, named after it: rollup_2026-09_sli."""
+    periods = [rollup.period.name for rollup in evaluation.slos[0].rollups] if evaluation.slos else []
+    return {
+        f"rollup_{name}_{'_'.join(path)}": ("rollups", place, "figure", *path)
+        for place, name in enumerate(periods)
+        for path in (("sli",), ("bad",), ("total",), ("coverage",), ("met",), ("budget", "left_ratio"))
+    }
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:

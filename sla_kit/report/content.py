@@ -24,6 +24,7 @@ from sla_kit.report.blocks import (
 )
 from sla_kit.report.language import _, ngettext
 from sla_kit.report.rollups import rollups
+from sla_kit.report.rollups import rollups
 from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
 from sla_kit.report.told import told
@@ -54,6 +55,7 @@ def page(evaluation: Evaluation) -> Page:
                 ("actions", _("What to do now"), _actions(evaluation)),
                 ("objectives", _("Objectives"), _objectives(evaluation)),
                 ("trees", _("Journeys and dependencies"), trees(evaluation)),
+                ("rollups", _("Months, quarters and years"), rollups(evaluation)),
                 ("rollups", _("Months, quarters and years"), rollups(evaluation)),
                 ("budgets", _("Error budgets"), budgets(evaluation)),
                 ("heat", _("When errors happened"), heat(evaluation)),

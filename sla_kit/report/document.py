@@ -80,6 +80,13 @@ class Finding(Struct, frozen=True, kw_only=True):
     end: str | None
 
 
+class Rollup(Struct, frozen=True, kw_only=True):
+    """The figure over a month, a quarter or another period beside the window."""
+
+    window: Window
+    figure: Figure
+
+
 class Slo(Struct, frozen=True, kw_only=True):
     """One SLO over the report's window; ``own`` over ``own_window``, the SLO's own. ``sli_range`` is the SLI of a
     journey if its parts never failed together, and if they did wherever they could."""
@@ -124,6 +131,7 @@ class Slo(Struct, frozen=True, kw_only=True):
     sli_range: list[float | None] | None
     bound: Bound | None
     policy: Policy | None
+    rollups: list[Rollup]
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -150,6 +158,13 @@ class SloName(Struct, frozen=True, kw_only=True):
     slo: str
 
 
+class PromiseRollup(Struct, frozen=True, kw_only=True):
+    """How a promise stands over a month, a quarter or another period beside the window."""
+
+    window: Window
+    met: bool | None
+
+
 class Promise(Struct, frozen=True, kw_only=True):
     """One promise of the report's first page."""
 
@@ -159,6 +174,7 @@ class Promise(Struct, frozen=True, kw_only=True):
     met: bool | None
     slos: list[SloName]
     summary: str
+    rollups: list[PromiseRollup]
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
@@ -311,6 +327,7 @@ def _slo(slo: results.SloResult) -> Slo:
         sli_range=None if slo.sli_range is None else [number(end) for end in slo.sli_range],
         bound=bound_of(slo.bound),
         policy=policy_of(slo.policy),
+        rollups=[Rollup(window=_window(one.period), figure=figure_of(one.figure)) for one in slo.rollups],
     )
 
 
@@ -339,6 +356,7 @@ def _promise(promise: results.PromiseResult, slos: Sequence[results.SloResult]) 
         met=truth(promise.met),
         slos=[SloName(service=service, slo=slo) for service, slo in promise.slos],
         summary=because(promise, slos),
+        rollups=[PromiseRollup(window=_window(one.period), met=truth(one.met)) for one in promise.rollups],
     )
 
 

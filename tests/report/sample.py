@@ -22,6 +22,8 @@ from sla_kit.engine.results import (
     LiveEvent,
     Period,
     PromiseResult,
+    PromiseRollup,
+    Rollup,
     SloResult,
 )
 from sla_kit.timeline import Finding, Unit
@@ -324,6 +326,27 @@ def sample() -> Evaluation:
         exclusions=(maintenance, nasty),
         findings=(Finding("partial-answer", "the server warned: 1 of 3 stores did not answer", 1),),
     )
+
+
+def rolled() -> Evaluation:
+    """The same week with the running month and quarter beside it; the history begins in August."""
+    one = sample()
+    periods = (Period("2026-09", at("2026-09-01T00:00"), WEEK.end), Period("2026-Q3", at("2026-07-01T00:00"), WEEK.end))
+    slos = tuple(
+        replace(
+            slo,
+            rollups=tuple(
+                Rollup(period, figure(slo.figure.bad * n, slo.figure.total * (n + 1), slo.objective, coverage=1 / n))
+                for n, period in enumerate(periods, 1)
+            ),
+        )
+        for slo in one.slos
+    )
+    promises = tuple(
+        replace(promise, rollups=(PromiseRollup(periods[0], True), PromiseRollup(periods[1], None)))
+        for promise in one.promises
+    )
+    return replace(one, slos=slos, promises=promises)
 
 
 def many(number: int) -> Evaluation:

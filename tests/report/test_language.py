@@ -22,7 +22,7 @@ from sla_kit.report.language import ENGLISH, Language, _, ngettext, speaking
 from sla_kit.report.messages import TEMPLATE, template
 from sla_kit.report.told import told
 from sla_kit.report.translations import open_language
-from tests.report.sample import ZONE, at, many, sample
+from tests.report.sample import ZONE, at, many, rolled, sample
 
 FOLDER = Path(__file__).parent / "translations"
 _OTHER = {letter: 0x0410 + place for place, letter in enumerate(range(ord("A"), ord("Z") + 1))}
@@ -88,9 +88,9 @@ def plain_words(texts: list[str], data: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("format", ["html", "md"])
-@pytest.mark.parametrize("which", ["sample", "many", "empty"])
+@pytest.mark.parametrize("which", ["sample", "rolled", "many", "empty"])
 def test_every_text_that_a_reader_sees_is_marked(format: str, which: str) -> None:
-    evaluation = many(400) if which == "many" else sample()
+    evaluation = many(400) if which == "many" else rolled() if which == "rolled" else sample()
     if which == "empty":
         evaluation = replace(evaluation, slos=(), promises=(), events=(), exclusions=(), findings=())
     text = render(evaluation, format, language=Language("xx", Cyrillic()))
@@ -118,7 +118,7 @@ def test_all_that_a_report_says_is_in_the_template() -> None:
     from babel.messages.pofile import read_po
 
     cyrillic = Cyrillic()
-    for evaluation in (sample(), many(400)):
+    for evaluation in (sample(), rolled(), many(400)):
         for format in ("html", "md"):
             render(evaluation, format, language=Language("xx", cyrillic))
     with TEMPLATE.open("rb") as file:
