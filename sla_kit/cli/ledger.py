@@ -61,7 +61,7 @@ def ledger() -> None:
     "--since",
     metavar="30d|TIME",
     help="How far back: a length of time, or a moment. Default: from the last closed bucket on, and for what is new "
-    "as far back as the longest window of the catalogue.",
+    "as far back as a recording goes, or the longest window of the catalogue.",
 )
 @click.option("--until", type=TimeType(), metavar="TIME", help="Close no bucket after this. Default: all that may be.")
 def update(
@@ -120,23 +120,23 @@ def list_(address: str, as_json: bool) -> None:
     console = Console()
     if not held:
         console.print("The ledger is empty; `sla-kit ledger update` fills it.")
-    else:
-        table = Table(title=f"{kept.name}: closed buckets", title_justify="left")
-        for title in ("catalogue", "indicator", "from", "to"):
-            table.add_column(title)
-        for title in ("days", "bytes a day", "corrected"):
+    for catalogue, environment in dict.fromkeys((one.catalogue, one.environment) for one in held):
+        table = Table(title=f"{catalogue}{f', {environment}' if environment else ''}", title_justify="left")
+        table.add_column("indicator", overflow="fold")
+        for title in ("closed from", "to"):
+            table.add_column(title, no_wrap=True)
+        for title in ("days", "bytes/day", "corrected"):
             table.add_column(title, justify="right")
         for one in held:
-            name = f"{one.catalogue} ({one.environment})" if one.environment else one.catalogue
-            table.add_row(
-                name,
-                f"{one.service}/{one.name}",
-                _time(one.start),
-                _time(one.end),
-                str(one.rows),
-                f"{one.bytes_per_day:.0f}",
-                str(one.corrected or ""),
-            )
+            if (one.catalogue, one.environment) == (catalogue, environment):
+                table.add_row(
+                    f"{one.service}/{one.name}",
+                    _time(one.start)[:10],
+                    _time(one.end)[:16],
+                    str(one.rows),
+                    f"{one.bytes_per_day:.0f}",
+                    str(one.corrected or ""),
+                )
         console.print(table)
     if corrections:
         table = Table(title="Corrections", title_justify="left")

@@ -98,15 +98,19 @@ class Ledger:
         progress: Progress = no_progress,
     ) -> Closed:
         """Closes what is new. Without ``since`` each indicator goes on where its rows end, and one without rows begins
-        as far back as the catalogue's longest window; else as `close_buckets`."""
+        as far back as a recording goes, or the catalogue's longest window; else as `close_buckets`."""
         if since is not None:
             return self.close_buckets(catalogue, source, since=since, until=until, now=now, progress=progress)
         until, _ = _closable(catalogue, source, until, now)
-        longest = max((nominal_seconds(slo.window) for _, slo in catalogue.slos()), default=0)
+        span = source.span()
+        if span is None:
+            oldest = until - max((nominal_seconds(slo.window) for _, slo in catalogue.slos()), default=0)
+        else:
+            oldest = span[0]
         ends = self._ends(catalogue)
         begin: dict[int, set[tuple[str, str]]] = {}
         for key, end in ends.items():
-            begin.setdefault(until - longest if end is None else end, set()).add(key)
+            begin.setdefault(oldest if end is None else end, set()).add(key)
         closed = Closed(0, 0, 0, until)
         for start, keys in sorted(begin.items()):
             one = self.close_buckets(
@@ -217,11 +221,11 @@ class Ledger:
 
 def _closable(catalogue: Catalogue, source: Source, until: int, now: int) -> tuple[int, int]:
     """Until when buckets may be closed, and until when the source knows anything."""
-    span = source.span()
+    until, span = min(until, now - int(catalogue.ledger.lag)), source.span()
     if span is None:
-        return min(until, now - int(catalogue.ledger.lag)), now
-    # A recording is not added to: all that it holds may be closed.
-    known = min(now, span[1] // int(catalogue.bucket) * int(catalogue.bucket))
+        return until, now
+    bucket = int(catalogue.bucket)
+    known = min(now, -(-span[1] // bucket) * bucket)  # the bucket that holds a recording's last sample is known
     return min(until, known), known
 
 

@@ -53,6 +53,5 @@ def prune(
             content={"first_day": int(first), "last_day": int(last), "rows": int(rows)},
         )
     if ledger.store.is_sqlite:
-        with ledger.store.explained(), ledger.store.engine.connect() as bare:
-            bare.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
+        ledger.store.vacuum()
     return Pruned(int(rows), first, last, made)

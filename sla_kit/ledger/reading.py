@@ -75,7 +75,7 @@ class LedgerSource:
 
     ``catalogue`` and ``environment`` say whose rows; an indicator without rows of its own before some day is continued
     with those that an earlier definition of the same name and kind left, and a finding says so. ``proofs`` collects,
-    by indicator, the digest of each day that was handed out: what a report was made of. With ``distrust`` it is made
+    by indicator, the digest of each day that tells anything: what a report was made of. With ``distrust`` it is made
     anew from what a row holds, whatever digest stands beside it, and rows that can't be read are collected in
     ``damages`` instead of being an error.
     """
@@ -180,12 +180,13 @@ class LedgerSource:
                         break  # a hole: what follows is read from the live source
                     parts.append(nothing(Grid(at, grid.step, (start - at) // grid.step), timeline.unit))
                     at = start
-                if start < at or end > grid.end or self._distrust:
+                whole = start >= at and end <= grid.end
+                if not whole:
                     findings = timeline.findings
                     timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
-                    proof[row.day] = digest(timeline, (timeline.grid.start % DAY_SECONDS) // grid.step)
-                else:
-                    proof[row.day] = row.digest
+                if _tells(timeline):
+                    position = (timeline.grid.start % DAY_SECONDS) // grid.step
+                    proof[row.day] = row.digest if whole and not self._distrust else digest(timeline, position)
                 if timeline.grid.count:
                     parts.append(timeline)
                     at = timeline.grid.end
@@ -274,9 +275,15 @@ def _digests(timeline: Timeline, start: int) -> dict[int, bytes]:
     at = max(start // DAY_SECONDS * DAY_SECONDS, grid.start)
     while at < grid.end:
         part = cut(timeline, at, min((at // DAY_SECONDS + 1) * DAY_SECONDS, grid.end))
-        found[at // DAY_SECONDS] = digest(part, (at % DAY_SECONDS) // grid.step)
+        if _tells(part):
+            found[at // DAY_SECONDS] = digest(part, (at % DAY_SECONDS) // grid.step)
         at = part.grid.end
     return found
+
+
+def _tells(timeline: Timeline) -> bool:
+    """Whether anything was observed or counted."""
+    return bool(timeline.coverage.any() or timeline.total.any())
 
 
 def nothing(grid: Grid, unit: Unit) -> Timeline:

@@ -48,7 +48,7 @@ class _Packed(msgspec.Struct, array_like=True):
     columns: list[_Column]
     value: bool
     completed: bool
-    bounds: bytes
+    bounds: bytes | None  # none: no histogram
     findings: list[tuple[str, str, int, int | None, int | None]]
 
 
@@ -143,7 +143,7 @@ def pack(timeline: Timeline) -> bytes:
     """The row's payload."""
     columns = [timeline.total, timeline.good, timeline.coverage]
     columns += [array for array in (timeline.value, timeline.completed) if array is not None]
-    bounds = b""
+    bounds = None
     if timeline.histogram is not None:
         bounds = np.ascontiguousarray(timeline.histogram.bounds, dtype="<f8").tobytes()
         columns += list(np.ascontiguousarray(timeline.histogram.counts.T))
@@ -172,12 +172,11 @@ def unpack(payload: bytes, grid: Grid) -> Timeline:
             columns.append(_unpack_column(one, content.count, columns))
         if content.count != grid.count:
             raise ValueError(f"{content.count} buckets where the row says {grid.count}")
-        at = 3 + content.value + content.completed
         histogram = None
-        bounds = np.frombuffer(content.bounds, dtype="<f8")
-        if len(columns) > at or bounds.size:
-            counts = np.column_stack(columns[at:]) if bounds.size else np.zeros((grid.count, 0))
-            histogram = Histogram(bounds, counts)
+        if content.bounds is not None:
+            bounds = np.frombuffer(content.bounds, dtype="<f8")
+            own = columns[3 + content.value + content.completed :]
+            histogram = Histogram(bounds, np.column_stack(own) if own else np.zeros((grid.count, 0)))
         return Timeline(
             grid,
             columns[1],

@@ -75,6 +75,15 @@ class Store:
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger can't be used: {error}", place=self.name) from error
 
+    def vacuum(self) -> None:
+        """Gives a SQLite file's unused pages back to the disk."""
+        with self.explained():
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("VACUUM")
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Closes the connections; a SQLite ledger is one file again."""
         self._engine.dispose()

@@ -201,6 +201,9 @@ def _changed(
             if days_now.get(day) != proof:
                 what = f"{key[0]}/{key[1]}, {day_name(day)}"
                 problems.append(Problem(what, _how(ledger, context, key, day, proof, grid, day in days_now)))
+        for day in sorted(set(days_now) - set(days_then)):
+            wrong = "nothing was known of it then, and something is in the ledger now"
+            problems.append(Problem(f"{key[0]}/{key[1]}, {day_name(day)}", wrong))
     return problems
 
 

@@ -268,8 +268,15 @@ def _cut(timeline: Timeline, grid: Grid, lead: int) -> Timeline:
         value=tail(timeline.value),
         completed=tail(timeline.completed),
         histogram=None if histogram is None else Histogram(histogram.bounds, histogram.counts[lead:].copy()),
-        findings=timeline.findings,
+        findings=tuple(_clipped(finding, grid) for finding in timeline.findings),
     )
+
+
+def _clipped(finding: Finding, grid: Grid) -> Finding:
+    """A finding that begins in the lead, as the grid has it."""
+    if finding.start is None or finding.start >= grid.start or finding.end is None or finding.end <= grid.start:
+        return finding
+    return replace(finding, start=grid.start, count=min(finding.count, grid.count))
 
 
 # --- what is not read as series -------------------------------------------------------------------------------------
