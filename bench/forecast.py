@@ -261,7 +261,8 @@ def judged(seasons: Sequence[Season], methods: dict[str, Method]) -> dict[str, S
                 for days in HORIZONS:
                     found = _ours(moment, terms, days, method)
                     _left(score, days, found.left_expected, truth)
-                    assert found.left_low is not None and found.left_high is not None
+                    assert found.left_low is not None
+                    assert found.left_high is not None
                     score.held.setdefault(days, []).append(
                         (found.left_low, found.left_high, float(truth[days * 24 - 1]))
                     )
@@ -360,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scores = judged(seasons, methods)
     moments = len(scores["ours"].left[HORIZONS[0]])
     print(
-        f"{chosen.seasons} seasons of {chosen.weeks} weeks, {moments} moments, objective {OBJECTIVE:.1%}, {WINDOW_DAYS} d"
+        f"{chosen.seasons} seasons of {chosen.weeks} weeks, {moments} moments; {OBJECTIVE:.1%} over {WINDOW_DAYS} days"
     )
     print(
         "\nbudget left, error as a share of the budget: median and mean at 7, 14, 28 days; interval's hits, its score"
@@ -392,9 +393,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def variants() -> dict[str, Method]:
     """Ways of ours that were tried beside the one that was kept."""
     return {
-        "half-life 14 d": Method(half_life_days=14),
-        "half-life 28 d": Method(half_life_days=28),
-        "by kind of day": Method(weekends=True),
+        "spread 0": Method(spread=0.0),
+        "spread 1": Method(spread=1.0),
+        "spread 2": Method(spread=2.0),
     }
 
 

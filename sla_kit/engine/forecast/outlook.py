@@ -8,7 +8,7 @@ import numpy as np
 
 from sla_kit.catalogue.model import Window
 from sla_kit.engine.budgeting import SLACK, Terms
-from sla_kit.engine.forecast.courses import METHOD, Courses, Method, Seen, courses, known_days
+from sla_kit.engine.forecast.courses import METHOD, Courses, Method, Seen, courses, quiet_days
 from sla_kit.engine.forecast.hours import DAY_HOURS, HOUR, Future
 from sla_kit.engine.forecast.results import INTERVAL, RISK, RISK_ADDED, Outlook, Risk
 from sla_kit.engine.windows import DAY, duration_name, period_of, whole_period
@@ -24,8 +24,9 @@ _LOW, _HIGH = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
 
 @dataclass(frozen=True, slots=True)
 class _Budget:
-    """What the window that ends with each hour holds: ``allowed`` (hours,) bad events, ``kept`` (hours,) those of the
-    past that are still in it, and ``since`` (hours,) the first hour of the future that is in it."""
+    """What the window that ends with each hour holds: ``allowed`` (paths, hours) bad events, ``kept`` (hours,) those of
+    the past that are still in it, and ``since`` (hours,) the first hour of the future that is in it. ``allowed_now``
+    and ``spent_now`` are those of the window now."""
 
     allowed: Floats
     kept: Floats
@@ -37,8 +38,7 @@ class _Budget:
     def left(self, bad: Floats) -> Floats:
         """The share of the budget left after each hour, from bad events of the future by hour; NaN where nothing is
         allowed because nothing happens. Shapes (paths, hours)."""
-        sums = np.concatenate((np.zeros((len(bad), 1)), np.cumsum(bad, axis=1)), axis=1)
-        spent = self.kept + sums[:, 1:] - sums[:, self.since]
+        spent = self.kept + _since(bad, self.since)
         some = self.allowed > 0
         left = 1.0 - np.divide(spent, self.allowed, out=np.full(spent.shape, np.nan), where=some)
         return np.asarray(left, dtype=np.float64)
@@ -54,7 +54,7 @@ def outlook(
     budget is that of the whole period, with the events that are expected until its end.
     """
     nothing = Outlook(*named, terms.objective, window_name(window, future.at, seen.usual.timezone))
-    days = known_days(seen)
+    days = len(quiet_days(seen.past)[1])
     if window.rolling is not None and window.rolling < DAY:
         return _without(nothing, "its window is shorter than a day"), []
     if not days and not seen.past.total.any():
@@ -71,6 +71,12 @@ def outlook(
     found = _with_burn(found, seen, budget)
     found = _noted(found, seen, future, budget, drawn)
     return found, [] if now < -SLACK else _risks(found, future, drawn, budget, terms)
+
+
+def _since(values: Floats, since: Ints) -> Floats:
+    """Sums of values by hour (paths, hours) from the hours ``since`` (hours,) to each hour."""
+    sums = np.concatenate((np.zeros((len(values), 1)), np.cumsum(values, axis=1)), axis=1)
+    return np.asarray(sums[:, 1:] - sums[:, since], dtype=np.float64)
 
 
 def window_name(window: Window, at: int, timezone: str) -> str:
@@ -95,7 +101,7 @@ def _budget(seen: Seen, terms: Terms, window: Window, future: Future, total: Flo
 
 def _rolling(seen: Seen, terms: Terms, hours: int, total: Floats) -> _Budget:
     """As hours come, as many leave at the other end, and take with them what they had spent and allowed."""
-    past, count = seen.past, len(total)
+    past, count = seen.past, total.shape[1]
     gone = np.arange(1, count + 1)
     remaining = np.clip(hours - gone, 0, past.count)
     since = np.maximum(gone - hours, 0)
@@ -103,8 +109,7 @@ def _rolling(seen: Seen, terms: Terms, hours: int, total: Floats) -> _Budget:
     def newest(values: Floats) -> Floats:
         return np.concatenate(([0.0], np.cumsum(values[::-1])))
 
-    sums = np.concatenate(([0.0], np.cumsum(total)))
-    events = newest(past.total)[remaining] + sums[1:] - sums[since]
+    events = newest(past.total)[remaining] + _since(total, since)
     now = min(hours, past.count)
     return _Budget(
         terms.allowed_ratio * events,
@@ -118,8 +123,8 @@ def _rolling(seen: Seen, terms: Terms, hours: int, total: Floats) -> _Budget:
 
 def _calendar(seen: Seen, terms: Terms, window: Window, future: Future, total: Floats) -> _Budget:
     """Each period has a budget of its own; one that goes on after the horizon is completed with usual events."""
-    counted, count = seen.counted, len(total)
-    allowed, kept, since = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)
+    counted, count = seen.counted, total.shape[1]
+    allowed, kept, since = np.zeros(total.shape), np.zeros(count), np.zeros(count, dtype=np.int64)
     middles, horizon = future.middles, future.at + HOUR * count
     allowed_now, spent_now, until, moment = 0.0, 0.0, count, future.at
     while moment < horizon:
@@ -127,15 +132,16 @@ def _calendar(seen: Seen, terms: Terms, window: Window, future: Future, total: F
         assert period is not None
         inside = (middles > period.start) & (middles <= period.end)
         so_far = counted.grid.slice(period.start, future.at)
-        events = float(counted.total[so_far].sum()) + float(total[inside].sum())
+        events = float(counted.total[so_far].sum()) + total[:, inside].sum(axis=1)
         if period.end > horizon:
             rest = np.arange(horizon, period.end, HOUR, dtype=np.int64) + HOUR // 2
-            events += float(seen.usual.rate(rest).sum()) * HOUR
+            events = events + float(seen.usual.rate(rest).sum()) * HOUR
         spent = float(counted.bad[so_far].sum())
-        allowed[inside], kept[inside] = terms.allowed_ratio * events, spent
+        allowed[:, inside], kept[inside] = terms.allowed_ratio * events[:, None], spent
         since[inside] = np.flatnonzero(inside)[0] if inside.any() else 0
         if moment == future.at:
-            allowed_now, spent_now, until = terms.allowed_ratio * events, spent, max(1, int(inside.sum()))
+            allowed_now, spent_now = terms.allowed_ratio * float(np.median(events)), spent
+            until = max(1, int(inside.sum()))
         moment = period.end
     return _Budget(allowed, kept, since, allowed_now, spent_now, min(until, count))
 
@@ -203,7 +209,7 @@ def _noted(found: Outlook, seen: Seen, future: Future, budget: _Budget, drawn: C
     if not seen.past.bad.any():
         # Nothing was ever bad, so no course is; what may be all the same is bounded by how much was seen.
         ratio = _UNSEEN / float(seen.past.total.sum())
-        most = float(budget.left(drawn.total[None, :] * ratio)[0, budget.until - 1])
+        most = float(np.median(budget.left(drawn.total * ratio)[:, budget.until - 1]))
         if found.left_low is not None:
             found = replace(found, left_low=min(found.left_low, most))
         days = duration_name(seen.past.count // DAY_HOURS * DAY)
@@ -221,8 +227,8 @@ def _risks(found: Outlook, future: Future, drawn: Courses, budget: _Budget, term
         total, bad = drawn.event_total[place], drawn.event_bad[place]
         taken = slice(int(budget.since[hour]), hour + 1)
         left = budget.left(drawn.bad)[:, hour]
-        spent = (1.0 - left) * budget.allowed[hour]
-        allowed = budget.allowed[hour] - terms.allowed_ratio * float(total[taken].sum())
+        spent = (1.0 - left) * budget.allowed[:, hour]
+        allowed = budget.allowed[:, hour] - terms.allowed_ratio * total[:, taken].sum(axis=1)
         with_it = float((left < -SLACK).mean())
         without = float((spent - bad[:, taken].sum(axis=1) > allowed * (1 + SLACK)).mean())
         if with_it >= RISK and with_it - without >= RISK_ADDED:
