@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sla_kit.errors import SourceError
-from sla_kit.history.store import History, Series, in_order
+from sla_kit.history.store import History, Key, Series, in_order
 from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.sources.indicators import fetch_timelines
 from sla_kit.sources.series import Selector, SeriesFrame, SeriesQuery
@@ -46,9 +46,9 @@ class HistorySource:
         self, queries: Sequence[SeriesQuery], grid: Grid, progress: Progress = no_progress
     ) -> Iterator[tuple[SeriesQuery, SeriesFrame]]:
         """Every query with its bucketed series."""
-        for done, query in enumerate(queries):
+        for done, (query, frame) in enumerate(self.history.frames(queries, grid)):
             progress(done, len(queries), query.selector.metric)
-            yield query, self.history.frame(query, grid)
+            yield query, frame
         progress(len(queries), len(queries), "")
 
     def read_native(self, selector: Selector, grid: Grid) -> tuple[Histogram, Mask, tuple[Finding, ...]]:
@@ -103,13 +103,38 @@ def _stem(path: Path) -> str:
 
 def _merged(parts: Sequence[History]) -> History:
     """Several recordings as one; of two samples of one series at the same time that of the later recording counts."""
-    pieces: dict[tuple[str, tuple[tuple[str, str], ...]], list[Series]] = {}
-    for part in parts:
-        for one in part.series:
-            pieces.setdefault((one.metric, one.labels), []).append(one)
-    series = []
-    for (metric, labels), several in pieces.items():
-        times = np.concatenate([one.times for one in several])
-        values = np.concatenate([one.values for one in several])
-        series.append(Series(metric, labels, *in_order(times, values)))
-    return History(series, [finding for part in parts for finding in part.findings])
+    return History(_Together(parts), [finding for part in parts for finding in part.findings])
+
+
+class _Together:
+    """The series of several recordings, as a `Store`."""
+
+    def __init__(self, parts: Sequence[History]) -> None:
+        self._parts = parts
+        places: dict[Key, list[tuple[int, int]]] = {}
+        for number, part in enumerate(parts):
+            for row, key in enumerate(part.keys):
+                places.setdefault(key, []).append((number, row))
+        self.keys = list(places)
+        self._places = list(places.values())
+
+    def size(self, number: int) -> int:
+        return sum(self._parts[part].size(row) for part, row in self._places[number])
+
+    def span(self) -> tuple[int, int] | None:
+        spans = [span for part in self._parts if (span := part.span()) is not None]
+        return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else None
+
+    def load(self, numbers: Sequence[int]) -> list[Series]:
+        found: list[list[Series]] = [[] for _ in numbers]
+        for number, part in enumerate(self._parts):
+            wanted = [(at, row) for at, one in enumerate(numbers) for of, row in self._places[one] if of == number]
+            for (at, _), one in zip(wanted, part.load([row for _, row in wanted]), strict=True):
+                found[at].append(one)
+        return [_one(pieces) for pieces in found]
+
+
+def _one(pieces: Sequence[Series]) -> Series:
+    times = np.concatenate([one.times for one in pieces])
+    values = np.concatenate([one.values for one in pieces])
+    return Series(pieces[0].metric, pieces[0].labels, *in_order(times, values))

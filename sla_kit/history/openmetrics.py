@@ -19,7 +19,8 @@ from typing import BinaryIO
 import numpy as np
 
 from sla_kit.errors import SourceError
-from sla_kit.history.store import History, Series, in_order
+from sla_kit.history.pieces import Pieces
+from sla_kit.history.store import History, Series
 from sla_kit.sources.numbers import PADDING, quoted_numbers
 from sla_kit.sources.series import Labels, sorted_labels
 from sla_kit.timeline import Finding, Floats, Ints
@@ -59,15 +60,12 @@ def _opened(path: Path) -> BinaryIO:
 
 
 class _Reading:
-    """One pass over a recording: the samples read so far, each with the number of its series, and where we are."""
+    """One pass over a recording: the samples read so far, and where we are."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.heads: dict[bytes, int] = {}  # how a line may begin, and whose it is
-        self.series: dict[tuple[str, Labels], int] = {}
-        self.owners: list[Ints] = []
-        self.values: list[Floats] = []
-        self.times: list[Floats] = []
+        self.pieces = Pieces()
         self.lines = 0  # lines before the block at hand
         self.ended = False
 
@@ -100,9 +98,9 @@ class _Reading:
             begun = line + 1
         if runs.texts:
             numbers = self._numbers(b"".join(runs.texts), np.repeat(runs.firsts, runs.lengths), runs)
-            self.values.append(numbers[:, 0])
-            self.times.append(numbers[:, 1])
-            self.owners.append(np.repeat(np.array(runs.owners, dtype=np.int32), runs.lengths))
+            owners = np.repeat(np.array(runs.owners, dtype=np.int32), runs.lengths)
+            times = np.rint(numbers[:, 1] * 1000).astype(np.int64)
+            self.pieces.add(owners, times, numbers[:, 0].copy())
 
     def _stretch(self, block: bytes, at: list[int], line: int, until: int, runs: _Runs) -> None:
         """Adds the lines from ``line`` to before ``until``, which all should be samples, to the ``runs``."""
@@ -133,7 +131,7 @@ class _Reading:
             raise self._wrong(block, start, line, "this is no sample")
         head = match.group()
         if head not in self.heads:
-            self.heads[head] = self.series.setdefault(self._series_of(head.rstrip(), line), len(self.series))
+            self.heads[head] = self.pieces.number(self._series_of(head.rstrip(), line))
         return head
 
     def _numbers(self, text: bytes, firsts: Ints, runs: _Runs) -> Floats:
@@ -182,28 +180,13 @@ class _Reading:
         return f"{self.name}:{self.lines + line}"
 
     def _history(self) -> History:
-        if not self.owners:
-            return History(())
-        owners, values = np.concatenate(self.owners), np.concatenate(self.values)
-        times = np.rint(np.concatenate(self.times) * 1000).astype(np.int64)
-        if (np.diff(owners) < 0).any():
-            order = np.argsort(owners, kind="stable")
-            owners, times, values = owners[order], times[order], values[order]
-        cuts = np.searchsorted(owners, np.arange(len(self.series) + 1)).tolist()
-        series, unordered = [], 0
-        for (metric, labels), start, end in zip(self.series, cuts, cuts[1:], strict=False):
-            its_times, its_values = times[start:end], values[start:end]
-            steps = np.diff(its_times)
-            if (steps <= 0).any():
-                unordered += int((steps < 0).any())
-                its_times, its_values = in_order(its_times, its_values)
-            series.append(Series(metric, labels, its_times, its_values))
+        self.pieces.finish()
         findings = []
-        if unordered:
+        if unordered := self.pieces.backwards:
             findings.append(
                 Finding("clock-backwards", f"times run backwards in {unordered} series of {self.name}", unordered)
             )
-        return History(series, findings)
+        return History(self.pieces, findings)
 
     def _series_of(self, head: bytes, line: int) -> tuple[str, Labels]:
         name, brace, rest = head.partition(b"{")

@@ -1,9 +1,10 @@
-"""Recorded samples in memory, and their reduction to bucketed series."""
+"""Recorded series, found by selector, and their reduction to bucketed series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from sla_kit.timeline import Finding, Floats, Grid, Ints, Mask
 
 #: The bits of the NaN with which Prometheus marks that a series has ended: no sample, only the end of one.
 _STALE = 0x7FF0000000000002
+#: Samples that are read at once for the queries that want them, 16 bytes each.
+_AT_ONCE = 6_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +27,81 @@ class Series:
     values: Floats
 
 
-class History:
-    """Recorded series, found by selector. ``findings`` say what was wrong with the recording."""
+#: What a series is known by: its metric and labels.
+Key = tuple[str, Labels]
 
-    def __init__(self, series: Iterable[Series], findings: Sequence[Finding] = ()) -> None:
+
+class Store(Protocol):
+    """Where the samples of series are, each known by its place in ``keys``."""
+
+    @property
+    def keys(self) -> Sequence[Key]: ...
+
+    def size(self, number: int) -> int:
+        """How many samples a series has."""
+        ...
+
+    def load(self, numbers: Sequence[int]) -> Sequence[Series]:
+        """Some series, in the order asked for. Raises `SourceError` where they can't be read (any more)."""
+        ...
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and last sample's time in ms, None where there is none."""
+        ...
+
+
+class Held:
+    """Series in memory, as a `Store`."""
+
+    def __init__(self, series: Iterable[Series]) -> None:
+        self.series = tuple(series)
+        self.keys: list[Key] = [(one.metric, one.labels) for one in self.series]
+
+    def size(self, number: int) -> int:
+        """How many samples a series has."""
+        return self.series[number].times.size
+
+    def load(self, numbers: Sequence[int]) -> list[Series]:
+        """Some series."""
+        return [self.series[number] for number in numbers]
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and last sample's time in ms, None where there is none."""
+        full = [one.times for one in self.series if one.times.size]
+        return (min(int(t[0]) for t in full), max(int(t[-1]) for t in full)) if full else None
+
+
+class History:
+    """Recorded series, found by selector; they are read when they are asked for. ``findings`` say what was wrong with
+    the recording."""
+
+    def __init__(self, series: Iterable[Series] | Store, findings: Sequence[Finding] = ()) -> None:
+        self._store: Store = Held(series) if isinstance(series, Iterable) else series
         # In one order whatever the recording's, so that sums round alike.
-        self.series: tuple[Series, ...] = tuple(sorted(series, key=lambda one: (one.metric, one.labels)))
+        keys = self._store.keys
+        self._numbers = sorted(range(len(keys)), key=keys.__getitem__)
+        self.keys: tuple[Key, ...] = tuple(keys[number] for number in self._numbers)
         self.findings = tuple(findings)
         self._rows: dict[str, list[int]] = {}
-        for row, one in enumerate(self.series):
-            self._rows.setdefault(one.metric, []).append(row)
+        for row, (metric, _) in enumerate(self.keys):
+            self._rows.setdefault(metric, []).append(row)
         self._by_value: dict[tuple[str, str], dict[str, set[int]]] = {}
 
     def __len__(self) -> int:
-        return len(self.series)
+        return len(self.keys)
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """Every series, by metric and labels; all of the recording comes into memory."""
+        return tuple(self.load(range(len(self.keys))))
+
+    def load(self, rows: Sequence[int]) -> Sequence[Series]:
+        """The series that stand at some places of ``keys``."""
+        return self._store.load([self._numbers[row] for row in rows])
+
+    def size(self, row: int) -> int:
+        """How many samples the series at a place of ``keys`` has."""
+        return self._store.size(self._numbers[row])
 
     def metrics(self) -> list[str]:
         """The names of the metrics, sorted."""
@@ -45,11 +109,14 @@ class History:
 
     def span(self) -> tuple[int, int] | None:
         """The first and last sample's time in ms, None where there is none."""
-        full = [one.times for one in self.series if one.times.size]
-        return (min(int(t[0]) for t in full), max(int(t[-1]) for t in full)) if full else None
+        return self._store.span()
 
-    def select(self, selector: Selector) -> list[Series]:
+    def select(self, selector: Selector) -> Sequence[Series]:
         """The series of a metric that match, by label."""
+        return self.load(self.matching(selector))
+
+    def matching(self, selector: Selector) -> list[int]:
+        """Where the series of a metric that match stand in ``keys``."""
         rows: Iterable[int] = self._rows.get(selector.metric, [])
         narrow = [
             self._values_of(selector.metric, matcher.label).get(matcher.value, set())
@@ -65,9 +132,9 @@ class History:
         ]
         found = []
         for row in rows:
-            labels = dict(self.series[row].labels) if tests else {}
+            labels = dict(self.keys[row][1]) if tests else {}
             if all(test(labels.get(label, "")) for label, test in tests):
-                found.append(self.series[row])
+                found.append(row)
         return found
 
     def _values_of(self, metric: str, label: str) -> dict[str, set[int]]:
@@ -75,14 +142,42 @@ class History:
         if (metric, label) not in self._by_value:
             index: dict[str, set[int]] = {}
             for row in self._rows.get(metric, []):
-                index.setdefault(dict(self.series[row].labels).get(label, ""), set()).add(row)
+                index.setdefault(dict(self.keys[row][1]).get(label, ""), set()).add(row)
             self._by_value[metric, label] = index
         return self._by_value[metric, label]
 
     def frame(self, query: SeriesQuery, grid: Grid) -> SeriesFrame:
         """One number per series and bucket, as ``reduction(selector[bucket])`` gives at the end of each bucket."""
+        return self._reduced(query, self.select(query.selector), grid)
+
+    def frames(self, queries: Sequence[SeriesQuery], grid: Grid) -> Iterator[tuple[SeriesQuery, SeriesFrame]]:
+        """Every query with its `frame`. Series are read for several queries at once, those that stand together in the
+        recording together, and are let go of when these are answered."""
+        waiting: list[tuple[SeriesQuery, list[int]]] = []
+        rows: set[int] = set()
+        samples = 0
+        for query in queries:
+            matching = self.matching(query.selector)
+            more = sum(self.size(row) for row in matching if row not in rows)
+            if waiting and samples + more > _AT_ONCE:
+                yield from self._answers(waiting, rows, grid)
+                waiting, rows, more, samples = [], set(), sum(map(self.size, matching)), 0
+            waiting.append((query, matching))
+            rows.update(matching)
+            samples += more
+        yield from self._answers(waiting, rows, grid)
+
+    def _answers(
+        self, queries: Sequence[tuple[SeriesQuery, list[int]]], rows: set[int], grid: Grid
+    ) -> Iterator[tuple[SeriesQuery, SeriesFrame]]:
+        ordered = sorted(rows)
+        loaded = dict(zip(ordered, self.load(ordered), strict=True))
+        for query, matching in queries:
+            yield query, self._reduced(query, [loaded[row] for row in matching], grid)
+
+    def _reduced(self, query: SeriesQuery, series: Iterable[Series], grid: Grid) -> SeriesFrame:
         groups: dict[Labels, Floats] = {}
-        for one in self.select(query.selector):
+        for one in series:
             reduced = reduce(one, query.reduction, grid)
             if reduced is None:
                 continue

@@ -5,7 +5,7 @@ The same code serves a live Prometheus and a recorded history; a reader only has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -185,7 +185,7 @@ def fetch_timelines(
         if not queries:
             yield from finish(key)
     left = {query: len(keys) for query, keys in wanted_by.items()}
-    for query, frame in reader.read(sorted(wanted_by, key=_order), wide, progress):
+    for query, frame in reader.read(_reading_order(wanted_by, waiting), wide, progress):
         answers.add(query, frame)
         for key in wanted_by[query]:
             waiting[key].discard(query)
@@ -246,6 +246,19 @@ def _in_order(frame: SeriesFrame) -> SeriesFrame:
     if order == list(range(len(order))):
         return frame
     return SeriesFrame(frame.grid, tuple(frame.labels[row] for row in order), frame.values[order], frame.findings)
+
+
+def _reading_order(
+    wanted_by: Mapping[SeriesQuery, Sequence[bytes]], wants: Mapping[bytes, Collection[SeriesQuery]]
+) -> list[SeriesQuery]:
+    """The queries, those of one indicator after each other, so that no answer waits long for what it is needed with."""
+    ordered: dict[SeriesQuery, None] = {}
+    for query in sorted(wanted_by, key=_order):
+        if query not in ordered:
+            ordered[query] = None
+            others = {other for key in wanted_by[query] for other in wants[key]}
+            ordered.update(dict.fromkeys(sorted(others - {query}, key=_order)))
+    return list(ordered)
 
 
 def _order(query: SeriesQuery) -> tuple[str, str, str]:
