@@ -18,6 +18,7 @@ from sla_kit.errors import MissingExtraError, SlaKitError
 
 _COMMANDS = {
     "check": "sla_kit.cli.catalogue:check",
+    "compare": "sla_kit.cli.compare:compare",
     "completion": "sla_kit.cli.completion:completion",
     "demo": "sla_kit.cli.demo:demo",
     "gate": "sla_kit.cli.gate:gate",

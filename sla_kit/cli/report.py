@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -52,6 +53,19 @@ FORMATS = ("html", "md", "json", "csv", "pdf", "png")
     help="Also tell the figures of this period: month, quarter, year (so far), last-month, …, 2026-Q3. Repeatable.",
 )
 @click.option(
+    "--compare",
+    "compare_window",
+    metavar="W",
+    help="Also evaluate this window and tell what changed since, such as last-week.",
+)
+@click.option(
+    "--compare-environment", metavar="NAME", help="Also evaluate this environment and tell what differs from it."
+)
+@click.option("--owner", metavar="NAME", help="Only the services of this owner, and speaking to them.")
+@click.option(
+    "--by-owner", is_flag=True, help="Also write owners/NAME.… for each owner, and owners.html with links to them."
+)
+@click.option(
     "--paper",
     type=click.Choice(["A4", "letter"], case_sensitive=False),
     default="A4",
@@ -70,6 +84,10 @@ def report(
     language: str | None,
     translations: Path | None,
     rollups: tuple[str, ...],
+    compare_window: str | None,
+    compare_environment: str | None,
+    owner: str | None,
+    by_owner: bool,
     paper: Paper,
 ) -> None:
     """Measures every promise of the catalogue over a window and writes the report.
@@ -85,16 +103,29 @@ def report(
     """
     from sla_kit import evaluate, load
     from sla_kit.report import write
+    from sla_kit.report.comparing import compared
+    from sla_kit.report.owners import for_owner, services_of, write_by_owner
     from sla_kit.report.translations import open_language
 
     loaded = load(catalogue, environment)
     if translations is None and loaded.translations:
         translations = Path(loaded.folder, loaded.translations)
     spoken = open_language(language or loaded.language, translations)
+    wanted = _wanted(formats)
+    services = services_of(loaded, owner) if owner else ()
     with progress_bar("reading") as progress:
-        evaluation = evaluate(loaded, source, window, at, progress, ledger=ledger, rollups=rollups)
+        evaluation = evaluate(loaded, source, window, at, progress, services, ledger=ledger, rollups=rollups)
+    if compare_window or compare_environment:
+        other = load(catalogue, compare_environment) if compare_environment else loaded
+        services = services_of(other, owner) if owner else ()
+        with progress_bar("reading what to compare with") as progress:
+            found = evaluate(other, source, compare_window or window, at, progress, services, ledger=ledger)
+        evaluation = replace(evaluation, comparison=compared(evaluation, found))
     with working("writing the report"):
-        paths = write(evaluation, out, _wanted(formats), language=spoken, paper=paper)
+        told = for_owner(evaluation, loaded, owner) if owner else evaluation
+        paths = write(told, out, wanted, language=spoken, paper=paper)
+        if by_owner:
+            paths += write_by_owner(evaluation, loaded, out, wanted, language=spoken, paper=paper)
     for path in paths:
         click.echo(str(path))
 

@@ -16,6 +16,8 @@ from sla_kit.timeline import Finding, Floats, Ints, Unit
 if TYPE_CHECKING:
     import pandas
 
+    from sla_kit.engine.comparison import Comparison
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -367,6 +369,16 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a report speaks to: the owner of its services ("" for those of nobody), and where they are reached."""
+
+    owner: str
+    email: str = ""
+    slack: str = ""
+    pagerduty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The whole answer for one window."""
 
@@ -383,6 +395,8 @@ class Evaluation:
     exclusions: tuple[Exclusion, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
     proof: Proof | None = None
+    comparison: Comparison | None = None
+    audience: Audience | None = None
 
     @property
     def met(self) -> bool | None:

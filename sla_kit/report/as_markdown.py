@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sla_kit.report.blocks import Block, Branch, Bullets, Cell, Column, Fold, Paragraph, Plots, Table, Tone, Tree
+from sla_kit.report.blocks import Block, Branch, Bullets, Cell, Column, Fold, Page, Paragraph, Plots, Table, Tone, Tree
 from sla_kit.report.content import page
 
 if TYPE_CHECKING:
@@ -19,7 +19,11 @@ _OPENS_A_BLOCK = re.compile(r"^(?:#{1,6}|[+-]|\d{1,9}[.)])(?=\s|$)|^(?:=+|-{2,})
 
 def render(evaluation: Evaluation) -> str:
     """The whole report; pictures are left to the HTML, their tables are here."""
-    content = page(evaluation)
+    return markdown(page(evaluation))
+
+
+def markdown(content: Page) -> str:
+    """A page as Markdown."""
     lines = [f"# {escape(content.title)}", "", escape(content.subject), ""]
     lines += [f"**{_MARKS[content.tone]}{escape(content.headline)}**", ""]
     lines += [f"- {escape(detail)}" for detail in content.details]
@@ -89,7 +93,7 @@ def _title(column: Column) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _MARKS[cell.tone] + escape(cell.text)
+    text = _MARKS[cell.tone] + (f"[{escape(cell.text)}]({cell.link})" if cell.link else escape(cell.text))
     return f"{text}<br><sub>{escape(cell.note)}</sub>" if cell.note else text
 
 

@@ -23,13 +23,15 @@ def tone_of(met: bool | None) -> Tone:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell: the ``text`` a reader sees, the full ``value`` behind it (a number, or a time as RFC 3339), a ``note``
-    in small print, and how full a ``bar`` beside it is (1 is full; under 0 is empty and overspent)."""
+    in small print, how full a ``bar`` beside it is (1 is full; under 0 is empty and overspent), and a ``link`` to a
+    file beside the report."""
 
     text: str
     value: float | str | None = None
     tone: Tone = ""
     note: str = ""
     bar: float | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from sla_kit.report.blocks import (
     Table,
     tone_of,
 )
+from sla_kit.report.comparing import section
 from sla_kit.report.language import _, ngettext
-from sla_kit.report.rollups import rollups
 from sla_kit.report.rollups import rollups
 from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
@@ -43,7 +43,7 @@ def page(evaluation: Evaluation) -> Page:
     window = evaluation.window
     days = formats.span(window.start, window.end, evaluation.timezone)
     return Page(
-        title=_("SLA report {window}: {subject}", window=window.name, subject=about(evaluation)),
+        title=_title(evaluation),
         subject=f"{window.name}: {days} ({evaluation.timezone})",
         tone=tone_of(evaluation.met),
         headline=headline(evaluation),
@@ -52,11 +52,15 @@ def page(evaluation: Evaluation) -> Page:
             Section(id, title, blocks)
             for id, title, blocks in (
                 ("promises", _("Promises"), _promises(evaluation)),
-                ("actions", _("What to do now"), _actions(evaluation)),
+                (
+                    "actions",
+                    _("What to do now") if evaluation.audience is None else _("What you should do now"),
+                    _actions(evaluation),
+                ),
                 ("objectives", _("Objectives"), _objectives(evaluation)),
                 ("trees", _("Journeys and dependencies"), trees(evaluation)),
                 ("rollups", _("Months, quarters and years"), rollups(evaluation)),
-                ("rollups", _("Months, quarters and years"), rollups(evaluation)),
+                ("comparison", _("Comparison"), section(evaluation.comparison) if evaluation.comparison else ()),
                 ("budgets", _("Error budgets"), budgets(evaluation)),
                 ("heat", _("When errors happened"), heat(evaluation)),
                 ("incidents", _("Incidents"), incidents(evaluation)),
@@ -69,6 +73,15 @@ def page(evaluation: Evaluation) -> Page:
         ),
         footer=_footer(evaluation),
     )
+
+
+def _title(evaluation: Evaluation) -> str:
+    window, subject, audience = evaluation.window.name, about(evaluation), evaluation.audience
+    if audience is None:
+        return _("SLA report {window}: {subject}", window=window, subject=subject)
+    if not audience.owner:
+        return _("SLA report {window} of what nobody owns: {subject}", window=window, subject=subject)
+    return _("SLA report {window} for {owner}: {subject}", window=window, owner=audience.owner, subject=subject)
 
 
 def about(evaluation: Evaluation) -> str:
@@ -118,7 +131,7 @@ def headline(evaluation: Evaluation) -> str:
 
 
 def _details(evaluation: Evaluation) -> tuple[str, ...]:
-    details = []
+    details = list(_addressed(evaluation))
     broken = [promise.title or promise.name for promise in evaluation.promises if promise.met is False]
     if broken:
         names = "; ".join(broken)
@@ -150,6 +163,20 @@ def _details(evaluation: Evaluation) -> tuple[str, ...]:
         names = ", ".join(sorted({slo_name(incident) for incident in lasting}))
         details.append(_("Still going on at the end of the window: {names}.", names=names))
     return tuple(details)
+
+
+def _addressed(evaluation: Evaluation) -> tuple[str, ...]:
+    """To whom the page speaks, and where they are reached."""
+    audience = evaluation.audience
+    if audience is None:
+        return ()
+    services = ", ".join(dict.fromkeys(slo.service for slo in evaluation.slos))
+    if not audience.owner:
+        return (_("These services have no owner: {services}.", services=services),)
+    places = [place for place in (audience.email, audience.slack, audience.pagerduty) if place]
+    if not places:
+        return (_("Your services: {services}. The catalogue holds no address of yours.", services=services),)
+    return (_("Your services: {services}. You are reached at {places}.", services=services, places=", ".join(places)),)
 
 
 def _promises(evaluation: Evaluation) -> tuple[Block, ...]:
@@ -243,7 +270,7 @@ def _objectives(evaluation: Evaluation) -> tuple[Block, ...]:
         by_service.setdefault(slo.service, []).append(slo)
     folds = tuple(
         Fold(
-            f"{service}: {_counted(slos)}",
+            f"{service}: {counted(slos)}",
             (Table(_("More of {service}", service=service), columns, tuple(_objective(slo) for slo in slos)),),
         )
         for service, slos in sorted(by_service.items())
@@ -263,12 +290,12 @@ def _objectives(evaluation: Evaluation) -> tuple[Block, ...]:
             *folds,
         )
     title = _(
-        "The other {count} objectives by service: {verdicts}", count=formats.count(len(rest)), verdicts=_counted(rest)
+        "The other {count} objectives by service: {verdicts}", count=formats.count(len(rest)), verdicts=counted(rest)
     )
     return (*blocks, Fold(title, folds))
 
 
-def _counted(slos: Sequence[SloResult]) -> str:
+def counted(slos: Sequence[SloResult]) -> str:
     """How SLOs stand: 9 met, 1 missed."""
     missed, unknown, met = (sum(slo.figure.met is verdict for slo in slos) for verdict in (False, None, True))
     parts = [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
+from sla_kit.report.document_comparison import ComparisonDocument, comparison_of
 from sla_kit.report.document_figures import Budget, Figure, figure_of, sure, truth
 from sla_kit.report.document_resting import Bound, Part, Policy, bound_of, parts_of, policy_of
 from sla_kit.report.formats import number, rfc3339
@@ -197,7 +198,8 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The whole of report.json. ``proof`` is null where there was no ledger."""
+    """The whole of report.json. ``proof`` is null where there was no ledger, ``comparison`` where
+    nothing was compared."""
 
     version: Literal[1]
     catalogue: str
@@ -215,6 +217,7 @@ class Report(Struct, frozen=True, kw_only=True):
     exclusions: list[Exclusion]
     findings: list[Finding]
     proof: Proof | None = None
+    comparison: ComparisonDocument | None = None
 
 
 def to_document(evaluation: results.Evaluation) -> dict[str, Any]:
@@ -251,6 +254,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         exclusions=_exclusions(evaluation.exclusions),
         findings=_findings(evaluation.findings),
         proof=None if evaluation.proof is None else Proof(**dataclasses.asdict(evaluation.proof)),
+        comparison=None if evaluation.comparison is None else comparison_of(evaluation.comparison),
     )
 
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from sla_kit.catalogue.model import Catalogue
 from sla_kit.errors import CatalogueError, SlaKitError
 from sla_kit.report import formats, render
+from sla_kit.report.comparing import compared
 from sla_kit.report.conventions import conventions_of
 from sla_kit.report.language import ENGLISH, Language, _, ngettext, speaking
 from sla_kit.report.messages import TEMPLATE, template
+from sla_kit.report.owners import for_owner
 from sla_kit.report.told import told
 from sla_kit.report.translations import open_language
 from tests.report.sample import ZONE, at, many, rolled, sample
@@ -88,9 +91,13 @@ def plain_words(texts: list[str], data: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("format", ["html", "md"])
-@pytest.mark.parametrize("which", ["sample", "rolled", "many", "empty"])
+@pytest.mark.parametrize("which", ["sample", "rolled", "compared", "owner", "many", "empty"])
 def test_every_text_that_a_reader_sees_is_marked(format: str, which: str) -> None:
     evaluation = many(400) if which == "many" else rolled() if which == "rolled" else sample()
+    if which == "compared":
+        evaluation = replace(evaluation, comparison=compared(evaluation, replace(many(40), slos=evaluation.slos[2:])))
+    if which == "owner":
+        evaluation = for_owner(evaluation, Catalogue(name="x", services=[]), "frontend")
     if which == "empty":
         evaluation = replace(evaluation, slos=(), promises=(), events=(), exclusions=(), findings=())
     text = render(evaluation, format, language=Language("xx", Cyrillic()))

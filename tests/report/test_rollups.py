@@ -51,7 +51,7 @@ def test_csv_has_columns_named_after_the_period() -> None:
     slo = rolled().slos[3]
     assert float(rows[3]["rollup_2026-09_sli"]) == slo.rollups[0].figure.sli
     assert float(rows[3]["rollup_2026-Q3_budget_left_ratio"]) == slo.rollups[1].figure.budget.left_ratio
-    assert rows[3]["rollup_2026-Q3_met"] == "true"
+    assert rows[3]["rollup_2026-Q3_met"] == str(slo.rollups[1].figure.met).lower()
 
 
 def test_without_any_nothing_is_said_of_them() -> None:

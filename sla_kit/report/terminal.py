@@ -1,0 +1,65 @@
+"""A page's sentences and tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from sla_kit.report.blocks import Block, Cell, Fold, Page, Paragraph, Table, Tone
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: On a terminal narrower than this, tables lose their last columns.
+_NARROW, _FEW = 100, 5
+_STYLES: dict[Tone, str] = {"": "", "met": "green", "missed": "bold red", "unknown": "yellow"}
+
+
+def print_page(page: Page, console: Console) -> None:
+    """Prints the tables and sentences of a page; what is folded is unfolded, pictures are left out."""
+    for section in page.sections:
+        _print(section.blocks, console)
+    console.print(Text(_printable(page.headline), style=_STYLES[page.tone] or "bold"))
+    for detail in page.details:
+        console.print(Text(_printable(detail), style="dim"))
+
+
+def _print(blocks: Iterable[Block], console: Console) -> None:
+    for block in blocks:
+        match block:
+            case Table():
+                console.print(_table(block, console))
+            case Paragraph(text, tone):
+                console.print(Text(_printable(text), style=_STYLES[tone]))
+            case Fold(_title, inner):
+                _print(inner, console)
+
+
+def _table(block: Table, console: Console) -> RichTable:
+    fancy = (console.encoding or "").lower().startswith("utf")
+    table = RichTable(
+        title=_printable(block.caption), title_justify="left", title_style="dim", pad_edge=False,
+        box=box.SIMPLE_HEAD if fancy else box.ASCII2,
+    )  # fmt: skip
+    shown = len(block.columns) if console.width >= _NARROW else _FEW
+    for column in block.columns[:shown]:
+        table.add_column(_printable(column.title), justify="right" if column.numeric else "left", overflow="fold")
+    for row in block.rows:
+        table.add_row(*map(_cell, row[:shown]))
+    return table
+
+
+def _cell(cell: Cell) -> Text:
+    text = Text(_printable(cell.text), style=_STYLES[cell.tone])
+    if cell.note:
+        text.append(f"\n{_printable(cell.note)}", style="dim")
+    return text
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which would steer the terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)
