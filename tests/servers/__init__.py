@@ -10,6 +10,7 @@ Each is a context manager that enters once the server answers and stops it howev
   ``prometheus_versions()``. Samples of an OpenMetrics file are there from the start, whatever their age.
 - ``victoria_metrics(openmetrics=…, data=…, flags=…)``
 - ``alertmanager(config=…, data=…, flags=…)``
+- ``postgresql()``: ``server.database(name)`` makes an empty database and tells its URL
 
 A program that is missing fails the test and names the package to install; nothing is skipped. Without ``data`` the
 folder is a temporary one. ``server.log`` is the server's own output, for a test that wants to read it.
@@ -23,17 +24,20 @@ from tests.servers.monitoring import (
     prometheus_program,
     prometheus_versions,
 )
+from tests.servers.postgresql import Postgresql, postgresql
 from tests.servers.process import Server, binary, free_port, running
 from tests.servers.victoria import VictoriaMetrics, victoria_metrics
 
 __all__ = [
     "Alertmanager",
+    "Postgresql",
     "Prometheus",
     "Server",
     "VictoriaMetrics",
     "alertmanager",
     "binary",
     "free_port",
+    "postgresql",
     "prometheus",
     "prometheus_program",
     "prometheus_versions",

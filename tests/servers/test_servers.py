@@ -9,9 +9,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.servers import alertmanager, prometheus, prometheus_versions, running, victoria_metrics
+from tests.servers import alertmanager, postgresql, prometheus, prometheus_versions, running, victoria_metrics
+from tests.servers.postgresql import GUEST, OWNER, PASSWORD
 
 HISTORY = """\
 # TYPE requests counter
@@ -49,6 +51,20 @@ def test_prometheus_holds_old_samples(version: str, history: Path) -> None:
 def test_victoria_metrics_holds_old_samples(history: Path) -> None:
     with victoria_metrics(openmetrics=history) as server:
         assert ask(server.url, "sum(count_over_time(requests_total[2m]))") == [({}, 3.0)]
+
+
+def test_postgresql_makes_databases_and_wants_a_password_of_some(tmp_path: Path) -> None:
+    with postgresql() as server:
+        url = server.database("one")
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE kept (number integer)")
+        guest = url.replace(OWNER, GUEST)
+        psycopg.connect(guest, password=PASSWORD).close()
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(guest, password="a guess")
+        os.kill(server.pid, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(server.pid, 0)
 
 
 def test_servers_are_stopped_even_when_the_test_fails(tmp_path: Path) -> None:
