@@ -51,6 +51,11 @@ def worst_value(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None)
     if timeline.value is None:
         return None
     values = timeline.value[where] if inside is None else timeline.value[where][inside]
+    return worst_of(sli, values)
+
+
+def worst_of(sli: Sli, values: Floats) -> float | None:
+    """The worst of some measured values (n,) of an indicator, as `worst_value` has it; NaN is none."""
     values = values[~np.isnan(values)]
     if not values.size:
         return None

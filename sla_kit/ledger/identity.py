@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import msgspec
+from sqlalchemy import Connection, func, select
 
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery
+from sla_kit.ledger.tables import indicator as table
 from sla_kit.sources import Indicator
 
 #: Fields of an indicator that measure nothing; and indicators that are made from other SLOs, or that no source reads.
@@ -35,7 +37,7 @@ class Identity:
         fields = msgspec.to_builtins(indicator.sli)
         plain = _defaults(type(indicator.sli))
         sli = {
-            name: value
+            name: _plain(value)
             for name, value in fields.items()
             if name == "kind" or (name not in _FOR_PEOPLE and value not in (plain[name], {}, []))
         }
@@ -61,6 +63,11 @@ class Identity:
         return str(json.loads(self.definition)["sli"]["kind"])
 
 
+def _plain(value: object) -> object:
+    """A number as it is written the same from Python (30) and from a file (30.0)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 @cache
 def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
     return {each.encode_name: each.default for each in msgspec.structs.fields(kind)}
@@ -74,3 +81,11 @@ def indicators_of(catalogue: Catalogue) -> list[Indicator]:
             indicator = Indicator.of(catalogue, service, slo)
             found.setdefault(indicator.key, indicator)
     return list(found.values())
+
+
+def names_defined_twice(connection: Connection, catalogue: Catalogue) -> set[tuple[str, str]]:
+    """Service and name of the indicators of which the ledger has rows of several definitions."""
+    names = (table.c.service, table.c.name)
+    mine = (table.c.catalogue == catalogue.name) & (table.c.environment == catalogue.environment)
+    query = select(*names).where(mine).group_by(*names).having(func.count() > 1)
+    return {(service, name) for service, name in connection.execute(query)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sqlalchemy import Connection, select
 
+from sla_kit.catalogue.model import External
 from sla_kit.errors import LedgerError
 from sla_kit.ledger.bounds import with_common_bounds
 from sla_kit.ledger.extents import in_batches
@@ -18,7 +19,7 @@ from sla_kit.ledger.store import Store
 from sla_kit.ledger.tables import day as days
 from sla_kit.ledger.tables import indicator as indicators
 from sla_kit.sources import Indicator, Progress, Source, no_progress
-from sla_kit.sources.indicators import absence_of
+from sla_kit.sources.indicators import absence_of, unread
 from sla_kit.timeline import Finding, Grid, Timeline, Unit
 
 #: Indicators whose rows are read at once.
@@ -94,6 +95,7 @@ class LedgerSource:
         self._until_correction = until_correction
         self._distrust = distrust
         self.proofs: dict[tuple[str, str], dict[int, bytes]] = {}
+        self.silent: dict[tuple[str, str], dict[int, bytes]] = {}
         self.damages: list[LedgerError] = []
 
     @property
@@ -132,8 +134,12 @@ class LedgerSource:
         """Each indicator with its timeline."""
         open_ended: dict[int, list[tuple[Indicator, list[Timeline]]]] = {}
         done = 0
-        for at in range(0, len(indicators), _AT_ONCE):
-            some = indicators[at : at + _AT_ONCE]
+        kept_ones = [indicator for indicator in indicators if indicator.key in self._identify]
+        for indicator in indicators:
+            if isinstance(indicator.sli, External):
+                yield indicator, unread(indicator.sli, grid)
+        for at in range(0, len(kept_ones), _AT_ONCE):
+            some = kept_ones[at : at + _AT_ONCE]
             for indicator, parts in self._parts(some, grid):
                 end = parts[-1].grid.end if parts else grid.start
                 if end < grid.end and self._live is not None:
@@ -168,6 +174,7 @@ class LedgerSource:
             rows = by_id.get(ids[indicator.key].id, [])
             before = earlier[indicator.key]
             proof: dict[int, bytes] = {}
+            silent: dict[int, bytes] = {}
             parts: list[Timeline] = []
             at = grid.start
             for row in [*before, *rows]:
@@ -184,9 +191,9 @@ class LedgerSource:
                 if not whole:
                     findings = timeline.findings
                     timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
-                if _tells(timeline):
-                    position = (timeline.grid.start % DAY_SECONDS) // grid.step
-                    proof[row.day] = row.digest if whole and not self._distrust else digest(timeline, position)
+                position = (timeline.grid.start % DAY_SECONDS) // grid.step
+                found = row.digest if whole and not self._distrust else digest(timeline, position)
+                (proof if _tells(timeline) else silent)[row.day] = found
                 if timeline.grid.count:
                     parts.append(timeline)
                     at = timeline.grid.end
@@ -195,7 +202,7 @@ class LedgerSource:
                 message = "measured by an earlier definition of the indicator until then"
                 finding = Finding("earlier-definition", message, (until - grid.start) // grid.step, grid.start, until)
                 parts[0] = replace(parts[0], findings=(*parts[0].findings, finding))
-            self.proofs[indicator.key] = proof
+            self.proofs[indicator.key], self.silent[indicator.key] = proof, silent
             yield indicator, parts
 
     def _unpacked(self, row: Row, identity: Identity, step: int) -> Timeline | None:

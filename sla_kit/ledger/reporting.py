@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Service, Slo
+from sla_kit.engine.budgeting import Terms
 from sla_kit.engine.conclusion import conclude
 from sla_kit.engine.context import Context, Judgement, grid_for
 from sla_kit.engine.needed import needed_for
 from sla_kit.engine.results import Evaluation
+from sla_kit.engine.windows import DAY
 from sla_kit.evaluation import results
 from sla_kit.ledger import Ledger
+from sla_kit.ledger.days import Asked, roll_up
+from sla_kit.ledger.extents import ends
+from sla_kit.ledger.identity import Identity, names_defined_twice
 from sla_kit.ledger.proofs import keep
 from sla_kit.ledger.remembering import Memory
 from sla_kit.sources import Indicator, Progress, Source, no_progress
+from sla_kit.timeline import Grid, Timeline
+
+Key = tuple[str, str]
+#: Days at the end that are not closed are read bucket by bucket; where they are more than these, so is all.
+_LONGEST_TAIL_SECONDS = 9 * DAY
 
 
 def evaluate_kept(
@@ -30,30 +40,130 @@ def evaluate_kept(
     """Judges SLOs by what the ledger holds. Where there is a ``live`` source, buckets that are missing are read from it
     and closed first; those too young to be closed are read and not kept. ``now`` is the moment up to which the live
     source knows anything."""
-    catalogue, grid = context.catalogue, grid_for(context)
+    catalogue = context.catalogue
     needed = needed_for(catalogue, chosen)
     asked = {(service.name, slo.name): Indicator.of(catalogue, service, slo) for service, slo in needed.measured}
     if live is not None:
         only = frozenset(indicator.key for indicator in asked.values())
+        grid = grid_for(context)
         ledger.close_buckets(catalogue, live, since=grid.start, until=grid.end, now=now, progress=progress, only=only)
     number = ledger.newest_correction()
     context = with_exclusions(context, ledger.exclusions(catalogue, number))
-    source = ledger.source(catalogue, live, number)
-    # A composite needs what its parts counted, which is not remembered.
-    memorable = {key: indicator for key, indicator in asked.items() if key not in needed.parts}
-    memory = Memory(ledger.store, context, memorable, ledger.identities(catalogue), number)
-    recalled = memory.recall()
-    known = {key: one.judgement for key, one in recalled.items()}
-
-    def learn(indicator: Indicator, judgement: Judgement) -> None:
-        memory.learn(judgement.result.key, judgement, source.proofs[indicator.key])
-
-    evaluation = conclude(context, source.name, results(context, source, progress, chosen, known, learn))
-    memory.keep()
-    inputs = {memorable[key].key: one.proof for key, one in recalled.items()} | source.proofs
+    judged, inputs = _judged(ledger, live, context, chosen, asked, number, progress)
+    evaluation = conclude(context, live.name if live is not None else ledger.source(catalogue).name, judged)
     with ledger.store.writing() as connection:
         proof = keep(connection, context, inputs, number)
     return replace(evaluation, proof=proof)
+
+
+def _judged(
+    ledger: Ledger,
+    live: Source | None,
+    context: Context,
+    chosen: Sequence[tuple[Service, Slo]],
+    asked: Mapping[Key, Indicator],
+    number: int,
+    progress: Progress,
+) -> tuple[list[Judgement], dict[Key, Mapping[int, bytes]]]:
+    """The chosen SLOs judged, and the digests of the days of every indicator that were read for them.
+
+    Roll-ups reach far back: where sums of days tell them, the buckets of those days are not read. SLOs that are made
+    of others have theirs from all the buckets.
+    """
+    catalogue, near = context.catalogue, replace(context, rollups=())
+    identities = ledger.identities(catalogue)
+    summed, tails = _by_days(ledger, live, context, chosen, asked, identities, number) if context.rollups else ([], {})
+    keys = {(one.service.name, one.slo.name) for one in summed}
+    by_sums = [one for one in chosen if (one[0].name, one[1].name) in keys]
+    by_buckets = [one for one in chosen if (one[0].name, one[1].name) not in keys] if context.rollups else list(chosen)
+    found: dict[Key, Judgement] = {}
+    inputs: dict[Key, Mapping[int, bytes]] = {}
+    for about, some in ((context, by_buckets), (near, by_sums)):
+        if some:
+            judgements, read = _remembered(ledger, live, about, some, identities, number, progress)
+            found.update((one.result.key, one) for one in judgements)
+            inputs.update({key: {**inputs.get(key, {}), **days} for key, days in read.items()})
+    if summed:
+        rolled = roll_up(ledger.store, context, summed, number, tails)
+        for key, rollups in rolled.rollups.items():
+            found[key] = replace(found[key], result=replace(found[key].result, rollups=rollups))
+        for one in summed:
+            indicator = asked[one.service.name, one.slo.name].key
+            inputs[indicator] = {**rolled.proofs.get(one.identity.id, {}), **inputs.get(indicator, {})}
+    return [found[service.name, slo.name] for service, slo in chosen], inputs
+
+
+def _by_days(
+    ledger: Ledger,
+    live: Source | None,
+    context: Context,
+    chosen: Sequence[tuple[Service, Slo]],
+    asked: Mapping[Key, Indicator],
+    identities: Mapping[Key, Identity],
+    number: int,
+) -> tuple[list[Asked], dict[int, Timeline]]:
+    """The chosen SLOs whose days can be summed one by one, and the last days of those that are not all closed."""
+    catalogue, grid = context.catalogue, grid_for(context)
+    several = [
+        Asked(service, slo, sli, Terms.of(slo, sli), identities[asked[service.name, slo.name].key])
+        for service, slo in chosen
+        for sli in [catalogue.sli(service, slo)]
+        if (service.name, slo.name) in asked and asked[service.name, slo.name].key in identities
+    ]
+    with ledger.store.reading() as connection:
+        redefined = names_defined_twice(connection, catalogue)
+        last = ends(connection, sorted({one.identity.id for one in several}), grid.step)
+    several = [
+        one
+        for one in several
+        if one.by_days
+        and (one.identity.service, one.identity.name) not in redefined
+        and (live is None or last.get(one.identity.id, 0) >= grid.end - _LONGEST_TAIL_SECONDS)
+    ]
+    open_ids = {one.identity.id for one in several if live is not None and last[one.identity.id] < grid.end}
+    if not open_ids:
+        return several, {}
+    start = min(last[id] for id in open_ids) // DAY * DAY
+    tail = Grid(start, grid.step, (grid.end - start) // grid.step)
+    ids = {key: identity.id for key, identity in identities.items() if identity.id in open_ids}
+    wanted = {indicator.key: indicator for indicator in asked.values() if indicator.key in ids}
+    source = ledger.source(catalogue, live, number)
+    tails = {ids[indicator.key]: timeline for indicator, timeline in source.fetch(list(wanted.values()), tail)}
+    return several, tails
+
+
+def _remembered(
+    ledger: Ledger,
+    live: Source | None,
+    context: Context,
+    chosen: Sequence[tuple[Service, Slo]],
+    identities: Mapping[Key, Identity],
+    number: int,
+    progress: Progress,
+) -> tuple[list[Judgement], dict[Key, Mapping[int, bytes]]]:
+    """SLOs judged, those from memory that were judged before over the same buckets."""
+    catalogue = context.catalogue
+    needed = needed_for(catalogue, chosen)
+    # A composite needs what its parts counted, which is not remembered.
+    memorable = {
+        (service.name, slo.name): Indicator.of(catalogue, service, slo)
+        for service, slo in needed.measured
+        if (service.name, slo.name) not in needed.parts
+    }
+    memorable = {key: indicator for key, indicator in memorable.items() if indicator.key in identities}
+    memory = Memory(ledger.store, context, memorable, identities, number)
+    recalled = memory.recall()
+    known = {key: one.judgement for key, one in recalled.items()}
+    source = ledger.source(catalogue, live, number)
+
+    def learn(indicator: Indicator, judgement: Judgement) -> None:
+        if indicator.key in source.proofs:
+            memory.learn(judgement.result.key, judgement, source.proofs[indicator.key])
+
+    judgements = results(context, source, progress, chosen, known, learn)
+    memory.keep()
+    inputs: dict[Key, Mapping[int, bytes]] = {memorable[key].key: one.proof for key, one in recalled.items()}
+    return judgements, inputs | source.proofs
 
 
 def with_exclusions(context: Context, later: Sequence[Interval]) -> Context:

@@ -74,6 +74,7 @@ daily = Table(
     Column("total", Float(53), nullable=False),
     Column("bad", Float(53), nullable=False),
     Column("coverage", Float(53), nullable=False),  # buckets
+    Column("extra", LargeBinary),  # what the measured figure of several days is made of, `days.Extra`
     sqlite_with_rowid=False,
 )
 

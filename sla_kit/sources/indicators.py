@@ -151,7 +151,7 @@ def _timeline_of(indicator: Indicator, answers: _Answers, grid: Grid, reader: Re
         case Bound() as sli:
             return bound_of_values(sli, *reader.read_promql(sli.promql, grid), grid)
         case External() as sli:
-            return _unread(sli, grid)
+            return unread(sli, grid)
         case Promql() as sli:
             return _promql(sli, reader, grid)
         case Recovery() | Composite():
@@ -302,7 +302,8 @@ def _native_latency(sli: Latency, reader: Reader, grid: Grid) -> Timeline:
     return judged(sli, seconds, seen.astype(np.float64), grid, notes)
 
 
-def _unread(sli: External, grid: Grid) -> Timeline:
+def unread(sli: External, grid: Grid) -> Timeline:
+    """The timeline of an indicator that no source of ours reads: nothing is known, and a finding says so."""
     message = f"no source of sla-kit reads {sli.type}: nothing is known of this indicator"
     nothing = np.zeros(grid.count)
     unit: Unit = "requests" if sli.counts_events else "minutes"

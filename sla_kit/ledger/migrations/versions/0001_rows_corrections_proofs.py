@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("total", sa.Float(53), nullable=False),
         sa.Column("bad", sa.Float(53), nullable=False),
         sa.Column("coverage", sa.Float(53), nullable=False),
+        sa.Column("extra", sa.LargeBinary),
         sqlite_with_rowid=False,
     )
     op.create_table(
