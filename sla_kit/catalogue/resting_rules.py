@@ -8,6 +8,7 @@ from sla_kit.catalogue.model import (
     Catalogue,
     Composite,
     Dependency,
+    External,
     Latency,
     Part,
     Probe,
@@ -111,7 +112,7 @@ def unit_of(catalogue: Catalogue, key: Key, seen: frozenset[Key] = frozenset()) 
         return unit_of(catalogue, sli.of[0].target(key[0]), seen | {key}) if sli.of else None
     if isinstance(sli, Recovery):
         return "outages"
-    if isinstance(sli, Requests | Latency | Promql):
+    if isinstance(sli, Requests | Latency | Promql) or (isinstance(sli, External) and sli.counts_events):
         return "requests" if slo.budgeting in (None, "occurrences") else "minutes"
     return "samples" if isinstance(sli, Probe) and slo.budgeting == "occurrences" else "minutes"
 
@@ -178,7 +179,9 @@ def _edges(catalogue: Catalogue) -> dict[Key, list[tuple[Key, Path]]]:
             path: Path = ("services", at, "slos", number)
             sli = _sli(catalogue, service, slo)
             if isinstance(sli, Composite):
-                place = ("services", at, "slis", slo.sli) if isinstance(slo.sli, str) else (*path, "sli")
+                place: Path = (*path, "sli")
+                if isinstance(slo.sli, str):
+                    place = ("services", at, "slis", slo.sli) if slo.sli in service.slis else ("slis", slo.sli)
                 found += [(part.target(service.name), (*place, "of", i)) for i, part in enumerate(sli.of)]
             for index, dependency in enumerate(slo.depends_on):
                 target = dependency.target(service.name)

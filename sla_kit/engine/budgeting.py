@@ -12,7 +12,18 @@ from typing import Protocol
 
 import numpy as np
 
-from sla_kit.catalogue.model import Budgeting, Composite, External, Latency, Missing, Promql, Recovery, Requests, Sli, Slo
+from sla_kit.catalogue.model import (
+    Budgeting,
+    Composite,
+    External,
+    Latency,
+    Missing,
+    Promql,
+    Recovery,
+    Requests,
+    Sli,
+    Slo,
+)
 from sla_kit.timeline import Floats, Grid, Ints, Mask, Timeline, Unit
 
 #: Ratios that differ by no more than this (relative) are the same: floating-point noise decides no promise.
