@@ -18,6 +18,7 @@ from sla_kit.errors import CatalogueError, MissingExtraError, SlaKitError, Sourc
 if TYPE_CHECKING:
     from sla_kit.catalogue import check, load
     from sla_kit.evaluation import evaluate
+    from sla_kit.forecasting import forecast
     from sla_kit.sources import open_source
 
 try:
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "check",
     "evaluate",
+    "forecast",
     "load",
     "open_source",
 ]
@@ -40,6 +42,7 @@ __all__ = [
 _LATE = {
     "check": "sla_kit.catalogue",
     "evaluate": "sla_kit.evaluation",
+    "forecast": "sla_kit.forecasting",
     "load": "sla_kit.catalogue",
     "open_source": "sla_kit.sources",
 }

@@ -21,6 +21,7 @@ _COMMANDS = {
     "compare": "sla_kit.cli.compare:compare",
     "completion": "sla_kit.cli.completion:completion",
     "demo": "sla_kit.cli.demo:demo",
+    "forecast": "sla_kit.cli.forecast:forecast",
     "gate": "sla_kit.cli.gate:gate",
     "ledger": "sla_kit.cli.ledger:ledger",
     "export": "sla_kit.cli.interchange:export",

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from sla_kit.report.blocks import Block, Cell, Fold, Page, Paragraph, Table, Tone
+from sla_kit.report.blocks import Block, Bullets, Cell, Fold, Page, Paragraph, Table, Tone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,10 @@ def _print(blocks: Iterable[Block], console: Console) -> None:
                 console.print(_table(block, console))
             case Paragraph(text, tone):
                 console.print(Text(_printable(text), style=_STYLES[tone]))
+            case Bullets(items):
+                for title, detail in items:
+                    console.print(Text(_printable(title), style="bold"))
+                    console.print(Text(_printable(detail)))
             case Fold(_title, inner):
                 _print(inner, console)
 

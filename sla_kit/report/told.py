@@ -42,6 +42,14 @@ _SENTENCES = (
     marked("times run backwards in {file}"),
     marked("a recorded history holds no native histograms, so {metric} is not in it"),
     marked("the server answered from a part of its storage only"),
+    # forecasts
+    marked("its window is shorter than a day"),
+    marked("too little history: {days} of the {least} days that are needed"),
+    marked("outages are too few to forecast; see the SLO that they are of"),
+    marked("it is not made of events that could be forecast"),
+    marked("nothing bad in {days} of history; the lower bound is what could still have stayed unseen"),
+    marked("no past live event to go by: the coming ones are taken as usual time"),
+    marked("no past live event to go by: usual traffic"),
     # windows
     marked("the {window} before"),
 )

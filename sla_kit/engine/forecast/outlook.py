@@ -9,7 +9,7 @@ import numpy as np
 from sla_kit.catalogue.model import Window
 from sla_kit.engine.budgeting import SLACK, Terms
 from sla_kit.engine.forecast.courses import METHOD, Courses, Method, Seen, courses, quiet_days
-from sla_kit.engine.forecast.hours import DAY_HOURS, HOUR, Future
+from sla_kit.engine.forecast.hours import HOUR, Future
 from sla_kit.engine.forecast.results import INTERVAL, RISK, RISK_ADDED, Outlook, Risk
 from sla_kit.engine.windows import DAY, duration_name, period_of, whole_period
 from sla_kit.timeline import Floats, Ints, Mask
@@ -212,7 +212,7 @@ def _noted(found: Outlook, seen: Seen, future: Future, budget: _Budget, drawn: C
         most = float(np.median(budget.left(drawn.total * ratio)[:, budget.until - 1]))
         if found.left_low is not None:
             found = replace(found, left_low=min(found.left_low, most))
-        days = duration_name(seen.past.count // DAY_HOURS * DAY)
+        days = duration_name(len(quiet_days(seen.past)[1]) * DAY)
         notes.append(f"nothing bad in {days} of history; the lower bound is what could still have stayed unseen")
     if future.events and not seen.bursts:
         notes.append("no past live event to go by: the coming ones are taken as usual time")
