@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sla_kit.cli.options import catalogue_options, source_options
+from sla_kit.cli.options import catalogue_options, ledger_option, source_options
 from sla_kit.cli.progress import progress_bar
 from sla_kit.errors import CatalogueError, SourceError
 
@@ -24,6 +24,7 @@ _WINDOW = "1h"
 @click.command()
 @catalogue_options
 @source_options(None)
+@ledger_option
 @click.option(
     "--service",
     "services",
@@ -48,8 +49,9 @@ _WINDOW = "1h"
 def gate(
     catalogue: str,
     environment: str | None,
-    source: str,
+    source: tuple[str, ...] | None,
     at: float | None,
+    ledger: str | None,
     services: tuple[str, ...],
     change: str,
     on_unknown: str,
@@ -86,9 +88,11 @@ def gate(
     evaluation = None
     try:
         with progress_bar("reading") as progress:
-            evaluation = evaluate(loaded, source, _WINDOW, at, progress, services)
+            evaluation = evaluate(loaded, source, _WINDOW, at, progress, services, ledger=ledger)
         decision = decide(evaluation.slos, loaded.timezone, change, pass_unknown=passing)
     except SourceError as error:
+        if not (source or ledger or any(server.url for server in loaded.sources)):
+            raise  # nothing was asked, so nothing can be unknown
         click.echo(f"sla-kit: {error}", err=True)
         decision = undecided(error.message, pass_unknown=passing)
     if as_json:

@@ -125,6 +125,21 @@ def test_a_mistake_in_the_catalogue_does_not_say_stop(place: Path) -> None:
     assert "mistake" in result.stderr
 
 
+def test_a_forgotten_source_is_no_unknown_that_may_pass(place: Path) -> None:
+    command = [str(Path(sys.executable).parent / "sla-kit"), "gate", "--on-unknown", "pass"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=place)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--source" in result.stderr
+
+
+def test_a_ledger_alone_gives_the_same_answer(place: Path) -> None:
+    first = run(place, "--service", "low", "--ledger", "ledger.db")
+    command = [str(Path(sys.executable).parent / "sla-kit"), "gate", "--service", "low", "--ledger", "ledger.db"]
+    at = ["--at", str(START + 86400)]
+    again = subprocess.run([*command, *at], capture_output=True, text=True, timeout=120, cwd=place)
+    assert (again.returncode, again.stdout) == (first.returncode, first.stdout) == (1, first.stdout)
+
+
 def test_an_unknown_service_is_told_with_the_nearest(place: Path) -> None:
     result = run(place, "--service", "apy")
     assert result.returncode == 2
