@@ -224,7 +224,12 @@ def reduce(series: Series, reduction: Reduction, grid: Grid) -> Floats | None:
     if not times.size:
         return None
     buckets = (times - start - 1) // step
-    firsts = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
+    result = np.full(grid.count, np.nan)
+    begins = buckets[1:] != buckets[:-1]
+    if begins.all():  # one sample a bucket is what all of them make of it
+        result[buckets] = 1.0 if reduction is Reduction.COUNT else values
+        return result
+    firsts = np.flatnonzero(np.concatenate(([True], begins)))
     lengths = np.diff(np.append(firsts, times.size))
     if reduction is Reduction.MAX:
         reduced = np.fmax.reduceat(values, firsts)
@@ -238,6 +243,5 @@ def reduce(series: Series, reduction: Reduction, grid: Grid) -> Floats | None:
         reduced = np.add.reduceat(values, firsts)
         if reduction is Reduction.MEAN:
             reduced = reduced / lengths
-    result = np.full(grid.count, np.nan)
     result[buckets[firsts]] = reduced
     return result

@@ -109,12 +109,12 @@ def histogram(frame: CountedFrame) -> Histogram:
     """The observations of a frame of classic buckets, in the metric's own unit; two spellings of a bound are one."""
     bound_of = [_bound_value(dict(labels).get("le", "")) for labels in frame.labels]
     bounds = np.array(sorted({bound for bound in bound_of if bound is not None}))
-    counts = np.zeros((frame.events.shape[1], bounds.size))
+    counts = np.zeros((bounds.size, frame.events.shape[1]))
     for row, bound in enumerate(bound_of):
         if bound is not None:
-            counts[:, int(np.searchsorted(bounds, bound))] += frame.events[row]
-    np.maximum.accumulate(counts, axis=1, out=counts)
-    return Histogram(bounds, counts)
+            counts[int(np.searchsorted(bounds, bound))] += frame.events[row]
+    np.maximum.accumulate(counts, axis=0, out=counts)
+    return Histogram(bounds, np.ascontiguousarray(counts.T))
 
 
 def latency(sli: Latency, observed: Histogram, frame: CountedFrame, grid: Grid) -> Timeline:

@@ -47,7 +47,7 @@ def absence(seen: Mask, grid: Grid, metric: str) -> list[Finding]:
     if not at.size:
         return [Finding("no-data", f"no series of {metric} matches", grid.count, grid.start, grid.end)]
     silent = grid.count - 1 - int(at[-1])
-    if silent * grid.step < max(_VANISHED_SECONDS, 3 * cadence_of(seen) * grid.step):
+    if silent * grid.step < _VANISHED_SECONDS or silent < 3 * cadence_of(seen):
         return []
     last = int(grid.ends[at[-1]])
     return [

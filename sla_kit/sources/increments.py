@@ -6,7 +6,7 @@ ranges, begins a new series at its first value and is silent in a scrape gap. do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,10 +48,12 @@ class Life:
 class _Steps:
     """The samples of a frame one after another, series by series; every array has one entry per sample.
 
-    ``increase`` is the difference to the sample before in the same series (after a reset the value itself) and 0 at a
-    series' first sample, ``gap`` the buckets since then, ``reset`` whether the value fell.
+    ``cells`` are the places in the frame, row after row. ``increase`` is the difference to the sample before in the
+    same series (after a reset the value itself) and 0 at a series' first sample, ``gap`` the buckets since then,
+    ``reset`` whether the value fell.
     """
 
+    cells: Ints
     rows: Ints
     columns: Ints
     values: Floats
@@ -62,20 +64,23 @@ class _Steps:
 
 
 def _steps(values: Floats) -> _Steps:
-    rows, columns = np.nonzero(np.isfinite(values))
-    found = values[rows, columns]
-    first = np.ones(rows.size, dtype=np.bool_)
-    first[1:] = rows[1:] != rows[:-1]
+    there = np.isfinite(values)
+    cells = np.flatnonzero(there)
+    several = np.count_nonzero(there, axis=1)
+    rows = np.repeat(np.arange(len(values)), several)
+    found = values.ravel()[cells]
+    first = np.zeros(rows.size, dtype=np.bool_)
+    first[(np.cumsum(several) - several)[several > 0]] = True
     increase = np.zeros(rows.size)
-    increase[1:] = found[1:] - found[:-1]
+    np.subtract(found[1:], found[:-1], out=increase[1:])
     increase[first] = 0.0
     reset = increase < 0
     increase[reset] = found[reset]
     gap = np.ones(rows.size, dtype=np.int64)
-    gap[1:] = columns[1:] - columns[:-1]
+    np.subtract(cells[1:], cells[:-1], out=gap[1:])
     # A reset inside a gap: what was counted since is put where it was seen.
     gap[first | reset] = 1
-    return _Steps(rows, columns, found, increase, gap, first, reset)
+    return _Steps(cells, rows, cells - rows * values.shape[1], found, increase, gap, first, reset)
 
 
 def lives(frame: SeriesFrame, sum_labels: Sequence[str] = ()) -> dict[Process, Life]:
@@ -156,20 +161,37 @@ def _increments(
         life, column = life_of(steps.rows[start]), int(steps.columns[start])
         if column > life.first or (column == life.first and life.from_zero):
             events[start] = steps.values[start]
-    for at in np.flatnonzero(gap > 1):
-        life, column = life_of(steps.rows[at]), int(steps.columns[at])
-        before = column - int(gap[at]) + 1
-        if life.reset[before : column + 1].any():
-            events[at], gap[at] = steps.values[at], 1
-        elif life.seen[before:column].any():
-            gap[at] = 1  # the process was seen without this series, so what it counted happened when it came back
-    cells = group_of[steps.rows] * grid.count + steps.columns
     wide = gap > 1
-    size = count * grid.count
-    result = np.bincount(cells[~wide], weights=events[~wide], minlength=size).astype(np.float64)
     if wide.any():
-        gaps = gap[wide]
-        back = np.arange(gaps.sum()) - np.repeat(np.cumsum(gaps) - gaps, gaps)
-        spread = np.repeat(cells[wide], gaps) - back
-        result += np.bincount(spread, weights=np.repeat(events[wide] / gaps, gaps), minlength=size)
-    return result.reshape(count, grid.count)
+        _place_gaps(steps, wide, life_of)
+        wide = gap > 1
+    if groups is None:
+        cells = steps.columns
+    elif isinstance(groups, range) and groups == range(len(frame.labels)):
+        cells = steps.cells
+    else:
+        cells = group_of[steps.rows] * grid.count + steps.columns
+    size, shape = count * grid.count, (count, grid.count)
+    if not wide.any():
+        return np.bincount(cells, weights=events, minlength=size).reshape(shape).astype(np.float64, copy=False)
+    result = np.bincount(cells[~wide], weights=events[~wide], minlength=size).astype(np.float64)
+    gaps = gap[wide]
+    back = np.arange(gaps.sum()) - np.repeat(np.cumsum(gaps) - gaps, gaps)
+    spread = np.repeat(cells[wide], gaps) - back
+    result += np.bincount(spread, weights=np.repeat(events[wide] / gaps, gaps), minlength=size)
+    return result.reshape(shape)
+
+
+def _place_gaps(steps: _Steps, wide: Mask, life_of: Callable[[int], Life]) -> None:
+    """Says of samples after gaps, those that are ``wide``, where their events happened: a gap of 1 puts them where the
+    sample is."""
+    late = np.flatnonzero(wide)
+    for at in np.split(late, np.flatnonzero(np.diff(steps.rows[late])) + 1):  # a series after the other
+        life, columns = life_of(int(steps.rows[at[0]])), steps.columns[at]
+        before = columns - steps.gap[at] + 1
+        resets = np.concatenate(([0], np.cumsum(life.reset)))
+        anew = resets[columns + 1] > resets[before]
+        steps.increase[at[anew]] = steps.values[at[anew]]
+        seen = np.concatenate(([0], np.cumsum(life.seen)))
+        # Where the process was seen without this series, what it counted happened when it came back.
+        steps.gap[at[anew | (seen[columns] > seen[before])]] = 1
