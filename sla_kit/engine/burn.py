@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from sla_kit.engine.budgeting import Countable, Reduce
 from sla_kit.engine.results import Burndown, BurnRate
-from sla_kit.timeline import Floats, Ints
+from sla_kit.timeline import Floats, Grid, Ints
 
 #: The share of the window's budget that may be spent before somebody is told, and the share of the window in which:
 #: 2 % in 1 h, 5 % in 6 h and 10 % in 3 d of 30 days. SRE Workbook ch. 5, table 5-8.
@@ -105,17 +106,22 @@ def burndown(counted: Countable, where: slice, allowed: float) -> Burndown | Non
     count = where.stop - where.start
     if allowed <= 0 or count <= 0:
         return None
-    points = _spread(count)
-    _, spent = counted.sums(lambda values: np.cumsum(values[where])[points])
-    times = counted.grid.start + counted.grid.step * (where.start + 1 + points)
-    return Burndown(np.asarray(times, dtype=np.int64), np.asarray(1.0 - spent / allowed, dtype=np.float64))
+    begins, times = _points(counted.grid, where.start, where.stop)
+    _, spent = counted.sums(lambda values: np.cumsum(np.add.reduceat(values[where], begins)))
+    return Burndown(times, np.asarray(1.0 - spent / allowed, dtype=np.float64))
 
 
-def _spread(count: int) -> Ints:
-    """At most 500 positions of ``count``, evenly spread, the first and the last among them."""
-    if count <= _BURNDOWN_POINTS:
-        return np.arange(count, dtype=np.int64)
-    return np.linspace(0, count - 1, _BURNDOWN_POINTS).round().astype(np.int64)
+@lru_cache(maxsize=8)
+def _points(grid: Grid, start: int, stop: int) -> tuple[Ints, Ints]:
+    """At most 500 buckets from ``start`` to before ``stop``, evenly spread, the first and the last among them: from
+    where each point's buckets are added, and the times at which the points end. The same for every SLO, and shared."""
+    count = stop - start
+    points = np.arange(count, dtype=np.int64)
+    if count > _BURNDOWN_POINTS:
+        points = np.linspace(0, count - 1, _BURNDOWN_POINTS).round().astype(np.int64)
+    times = grid.start + grid.step * (start + 1 + points)
+    times.flags.writeable = False
+    return np.concatenate(([0], points[:-1] + 1)), times
 
 
 def _summed(where: slice) -> Reduce:
