@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from sla_kit.report.document import to_document
+from sla_kit.report.document import to_report
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
@@ -66,15 +66,15 @@ _OF_THE_REPORT = ("catalogue", "environment", "window", "start", "end")
 
 def render(evaluation: Evaluation) -> str:
     """A header and one row an SLO (RFC 4180); an unknown value is an empty cell, verdicts are true and false."""
-    document = to_document(evaluation)
+    report = to_report(evaluation)
     columns = {**COLUMNS, **_of_rollups(evaluation)}
-    window = document["window"]
-    shared = [document["catalogue"], document["environment"], window["name"], window["start"], window["end"]]
+    window = report.window
+    shared = [_cell(text) for text in (report.catalogue, report.environment, window.name, window.start, window.end)]
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow([*_OF_THE_REPORT, *columns])
-    for slo in document["slos"]:
-        writer.writerow([_cell(value) for value in shared] + [_cell(_at(slo, path)) for path in columns.values()])
+    for slo in report.slos:
+        writer.writerow(shared + [_cell(_at(slo, path)) for path in columns.values()])
     return out.getvalue()
 
 
@@ -92,7 +92,7 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
     for step in path:
         if value is None:
             return None
-        value = value[step]
+        value = getattr(value, step) if isinstance(step, str) else value[step]
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,17 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sla_kit.report import plots
-from sla_kit.report.blocks import Block, Cell, Fold, Page, Plots, Table
+from sla_kit.report.blocks import Block, Fold, Page, Plots, Table
 from sla_kit.report.content import page
 from sla_kit.report.language import _, language
+from sla_kit.report.markup import Marker, joined, symbols
 from sla_kit.report.rows import slo_name
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
-
-
-#: A figure and the short word after it, which is its unit or its name.
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|ms|s|min|h|d)(?!\w))")
 
 
 #: How much of what is folded on a screen is printed.
@@ -38,15 +34,17 @@ def render(evaluation: Evaluation) -> str:
 def html(page: Page, paper: Paper | None = None) -> str:
     """A page as HTML; for ``paper`` with what a printed sheet needs, and its pictures in colours of their own."""
     spoken = language().conventions
+    palette = None if paper is None else paper.palette
+    marker = Marker(palette)
     return _template().render(
         page=page,
+        icon=marker.icon,
+        content=marker.content,
+        rows=marker.rows,
         paper=paper,
         tag=spoken.tag,
         direction=spoken.direction,
-        pictures=partial(
-            _pictures, names=(f"plot-{index}" for index in count()), palette=paper.palette if paper else None
-        ),
-        ink_of=None if paper is None else paper.palette,
+        pictures=partial(_pictures, names=(f"plot-{index}" for index in count()), palette=palette),
     )
 
 
@@ -76,17 +74,11 @@ def _template() -> Template:
     environment.globals.update(
         kind=lambda block: type(block).__name__.lower(),
         heat_legend=plots.heat_legend,
-        filled=_filled,
         fits=_fits,
-        is_time=lambda cell: isinstance(cell.value, str),
+        symbols=symbols,
         _=_,
     )
     return environment.get_template("report.html.j2")
-
-
-def joined(text: str) -> str:
-    """Text in which a number and its unit stay on one line."""
-    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _pictures(block: Block, names: Iterator[str], palette: Mapping[str, str] | None) -> list[tuple[str, Markup]]:
@@ -105,8 +97,3 @@ def _fits(fold: Fold) -> bool:
         )
         and len(fold.blocks) <= _MOST_BLOCKS
     )
-
-
-def _filled(cell: Cell) -> str:
-    """How wide a bar is filled, in percent."""
-    return f"{min(max(cell.bar or 0.0, 0.0), 1.0) * 100:.1f}"

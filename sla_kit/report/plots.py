@@ -1,45 +1,31 @@
-"""The report's pictures: small multiples by matplotlib as SVG that sits inside the page.
+"""The report's pictures: small multiples as SVG that sits inside the page.
 
 Each is drawn at the width of a phone and in the page's own colours (CSS variables), so that one picture serves paper,
-phone and desk, light and dark. The same evaluation always gives the same bytes.
+phone and desk, light and dark. They are written line by line, since a page of them takes a plotting library longer than
+all its tables. The same evaluation always gives the same bytes.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from html import escape
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import matplotlib
 import numpy as np
-from matplotlib.colors import BoundaryNorm, ListedColormap
-from matplotlib.figure import Figure
 
 from sla_kit.report import formats
 from sla_kit.report.language import _, language, ngettext
 from sla_kit.report.rows import slo_name
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from sla_kit.engine.results import Burndown, HeatMap, SloResult
 
 WIDTH = 360
-_POINTS_PER_INCH = 72  # an SVG of matplotlib counts in points, so a point is a pixel of the page at full width
 _MOST_POINTS = 400
-
-# Colours that stand for the page's own: after drawing, each becomes var(--name).
-_INK, _MUTED, _FAINT, _LEFT, _DEBT, _FACE, _BAND = (
-    "#010101", "#020202", "#030303", "#040404", "#050505", "#060606", "#070707",
-)  # fmt: skip
-_VARIABLES = {
-    _INK: "ink", _MUTED: "muted", _FAINT: "line", _LEFT: "plot-left", _DEBT: "plot-debt", _FACE: "face",
-    _BAND: "plot-band",
-}  # fmt: skip
+_TOP, _BOTTOM = 12, 164
 
 #: The heat map's steps: errors as multiples of what the objective allows, from light to dark so that they can be told
 #: apart without colour. Each is (up to, colour).
@@ -73,41 +59,52 @@ def burndown(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str
     """
     assert slo.burndown is not None
     times, left = _thinned(slo.burndown)
+    percents = left * 100
+    low = min(0.0, float(np.nanmin(percents)))
+    ticks, last = _percent_ticks(low), float(left[-1])
+    # Room for the longest label at either side, by the width of a wide font's figures.
+    first_x = 8 + 7.2 * max(len(label) for label in ticks.values())
+    last_x = WIDTH - 10 - 8.2 * len(formats.share(last))
+    begin, end = int(times[0]), max(int(times[-1]), int(times[0]) + 1)
+    margin = (100 - low) * 0.06
 
-    def draw(figure: Figure) -> None:
-        percents = left * 100
-        low = min(0.0, float(np.nanmin(percents)))
-        ticks, last = _percent_ticks(low), float(left[-1])
-        # Room for the longest label at either side, by the width of a wide font's figures.
-        before = 8 + 7.2 * max(len(label) for label in ticks.values())
-        after = 10 + 8.2 * len(formats.share(last))
-        axes = figure.add_axes((before / WIDTH, 0.135, 1 - (before + after) / WIDTH, 0.8))
-        axes.patch.set_alpha(0)
-        axes.axvspan(slo.window.start, slo.window.end, color=_BAND, linewidth=0, zorder=0)
-        axes.fill_between(times, percents, 0, where=percents >= 0, interpolate=True, color=_LEFT, alpha=0.22, lw=0)
-        axes.fill_between(times, percents, 0, where=percents <= 0, interpolate=True, color=_DEBT, alpha=0.35, lw=0)
-        axes.axhline(0, color=_INK, linewidth=1)
-        axes.plot(times, percents, color=_LEFT, linewidth=1.8, solid_joinstyle="round")
-        marks = [i.start for i in slo.incidents if times[0] <= i.start <= times[-1]]
-        if marks:
-            heights = np.interp(marks, times, percents)
-            axes.plot(
-                marks, heights, linestyle="none", marker="v", markersize=7, clip_on=False, color=_DEBT, mec=_FACE, mew=1
+    def across(time: float) -> float:
+        return float(first_x + (time - begin) / (end - begin) * (last_x - first_x))
+
+    def down(percent: float) -> float:
+        return float(_BOTTOM - (percent - low + margin) / (100 - low + 2 * margin) * (_BOTTOM - _TOP))
+
+    colour = _colours(palette)
+    points = _with_crossings(times.tolist(), percents.tolist())
+    zero = down(0)
+    window = [min(max(across(time), first_x), last_x) for time in (slo.window.start, slo.window.end)]
+    parts = [
+        f'<rect x="{window[0]:.1f}" y="{_TOP}" width="{window[1] - window[0]:.1f}" height="{_BOTTOM - _TOP}" '
+        f'style="fill:{colour("plot-band")}"/>'
+    ]
+    for percent, label in ticks.items():
+        y = down(percent)
+        parts.append(_rule(first_x, y, last_x, y, colour("line"), 0.8))
+        parts.append(_text(first_x - 4, y + 4, label, colour("muted"), "end"))
+    for clip, fill, opacity in ((max, "plot-left", 0.22), (min, "plot-debt", 0.35)):
+        edge = "L".join(f"{across(time):.1f} {down(clip(percent, 0.0)):.1f}" for time, percent in points)
+        area = f"M{across(begin):.1f} {zero:.1f}L{edge}L{across(int(times[-1])):.1f} {zero:.1f}Z"
+        parts.append(f'<path d="{area}" style="fill:{colour(fill)};fill-opacity:{opacity}"/>')
+    parts.append(_rule(first_x, zero, last_x, zero, colour("ink"), 1))
+    line = "L".join(f"{across(time):.1f} {down(percent):.1f}" for time, percent in points)
+    parts.append(f'<path d="M{line}" style="fill:none;stroke:{colour("plot-left")};stroke-width:1.8"/>')
+    for incident in slo.incidents:
+        if begin <= incident.start <= times[-1]:
+            x, y = across(incident.start), down(float(np.interp(incident.start, times, percents)))
+            parts.append(
+                f'<path d="M{x - 4:.1f} {y - 3.5:.1f}h8l-4 7z" '
+                f'style="fill:{colour("plot-debt")};stroke:{colour("face")};stroke-width:1"/>'
             )
-        axes.set_ylim(low - (100 - low) * 0.06, 100 + (100 - low) * 0.06)
-        axes.set_xlim(times[0], max(times[-1], times[0] + 1))
-        axes.set_yticks(list(ticks), list(ticks.values()))
-        axes.grid(axis="y", color=_FAINT, linewidth=0.8)
-        axes.set_axisbelow(True)
-        _bare(axes)
-        _time_ticks(axes, int(times[0]), int(times[-1]), timezone)
-        axes.annotate(
-            formats.share(last), (times[-1], last * 100), xytext=(5, 0), textcoords="offset points",
-            va="center", ha="left", fontsize=11.5, fontweight="bold", color=_DEBT if last < 0 else _INK,
-            annotation_clip=False,
-        )  # fmt: skip
-
-    start, lowest = formats.day(int(times[0]), timezone), float(np.nanmin(left))
+    for time, label in _time_ticks(begin, int(times[-1]), timezone):
+        parts.append(_text(across(time), _BOTTOM + 15, label, colour("muted"), "middle"))
+    ink = colour("plot-debt" if last < 0 else "ink")
+    parts.append(_text(last_x + 5, down(last * 100) + 4, formats.share(last), ink, "start", bold=True))
+    start, lowest = formats.day(begin, timezone), float(np.nanmin(left))
     description = _(
         "From {start} to {end} the error budget went from {first} to {last}; the lowest was {lowest}.",
         start=start,
@@ -116,7 +113,7 @@ def burndown(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str
         last=formats.share(float(left[-1])),
         lowest=formats.share(lowest),
     )
-    return _svg(draw, 190, name, _("Error budget left, {name}", name=slo_name(slo)), description, palette)
+    return _svg(parts, 190, name, _("Error budget left, {name}", name=slo_name(slo)), description)
 
 
 def heat(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str] | None = None) -> str:
@@ -124,43 +121,38 @@ def heat(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str] | 
     data are crossed."""
     assert slo.heat is not None
     found: HeatMap = slo.heat
-    allowed = 1 - slo.objective
-    times = np.asarray(found.ratio, dtype=np.float64) / allowed
+    times = np.asarray(found.ratio, dtype=np.float64) / (1 - slo.objective)
     days = len(found.days)
     missing = ~np.isfinite(times) & _inside(found.days, slo.window.start, slo.window.end, timezone)
     row = 15 if days <= 14 else max(4, 220 // days)
-
-    def draw(figure: Figure) -> None:
-        height = figure.get_figheight() * _POINTS_PER_INCH
-        axes = figure.add_axes((0.175, 20 / height, 0.78, 1 - 24 / height))
-        axes.patch.set_alpha(0)
-        # Bounds are open below: 0 is its own step, and exactly 1x belongs to "up to 1x".
-        bounds = [
-            -1.0,
-            1e-300,
-            *(np.nextafter(step, np.inf) for step, _colour in HEAT_STEPS[1:-1]),
-            np.finfo(float).max,
-        ]
-        colours = ListedColormap([colour for _step, colour in HEAT_STEPS]).with_extremes(bad=(0, 0, 0, 0))
-        axes.imshow(
-            np.ma.masked_invalid(times), cmap=colours, norm=BoundaryNorm(bounds, colours.N), aspect="auto",
-            interpolation="none", extent=(0, 24, days, 0),
-        )  # fmt: skip
-        for hour in range(1, 24):
-            axes.axvline(hour, color=_FACE, linewidth=0.8)
-        for day in range(1, days) if days <= 45 else ():
-            axes.axhline(day, color=_FACE, linewidth=0.8)
-        missing_days, missing_hours = np.nonzero(missing)
-        axes.plot(
-            missing_hours + 0.5, missing_days + 0.5, linestyle="none", marker="x", markersize=4, color=_MUTED, mew=0.9
-        )
-        hours = [0, 6, 12, 18, 24]
-        axes.set_xticks(hours, [_("{number} h", number=str(hour)) for hour in hours])
-        every = -(-days // (days if days <= 14 else 8))
-        shown = range(0, days, every)
-        axes.set_yticks([day + 0.5 for day in shown], [_short(found.days[day]) for day in shown])
-        _bare(axes)
-
+    left, top, wide = 63.0, 4.0, 11.7
+    bottom, right = top + days * row, left + 24 * wide
+    colour = _colours(palette)
+    parts = []
+    # Steps are open below: 0 is its own step, and exactly 1x belongs to "up to 1x".
+    steps = np.searchsorted([step for step, _colour in HEAT_STEPS[:-1]], times, side="left")
+    for day in range(days):
+        for first, past, step in _runs(np.where(np.isfinite(times[day]), steps[day], -1).tolist()):
+            if step >= 0:
+                parts.append(
+                    f'<rect x="{left + first * wide:.1f}" y="{top + day * row:.1f}" '
+                    f'width="{(past - first) * wide:.1f}" height="{row}" style="fill:{HEAT_STEPS[step][1]}"/>'
+                )
+    grid = [f"M{left + hour * wide:.1f} {top}V{bottom}" for hour in range(1, 24)]
+    grid += [f"M{left} {top + day * row}H{right:.1f}" for day in range(1, days) if days <= 45]
+    parts.append(f'<path d="{"".join(grid)}" style="fill:none;stroke:{colour("face")};stroke-width:.8"/>')
+    crosses = "".join(
+        f"M{left + (hour + 0.5) * wide - 2:.1f} {top + (day + 0.5) * row - 2:.1f}l4 4m0-4l-4 4"
+        for day, hour in zip(*np.nonzero(missing), strict=True)
+    )
+    if crosses:
+        parts.append(f'<path d="{crosses}" style="fill:none;stroke:{colour("muted")};stroke-width:.9"/>')
+    for hour in (0, 6, 12, 18, 24):
+        label = _("{number} h", number=str(hour))
+        parts.append(_text(left + hour * wide, bottom + 15, label, colour("muted"), "middle"))
+    for day in range(0, days, -(-days // (days if days <= 14 else 8))):
+        middle = top + (day + 0.5) * row + 4
+        parts.append(_text(left - 4, middle, _short(found.days[day]), colour("muted"), "end"))
     finite = np.where(np.isfinite(times), times, -1)
     worst = np.unravel_index(int(np.argmax(finite)), finite.shape)
     over, gaps = int((finite > 1).sum()), int(missing.sum())
@@ -175,60 +167,53 @@ def heat(slo: SloResult, timezone: str, name: str, palette: Mapping[str, str] | 
         once=formats.times(1),
         gaps=ngettext("{count} hour", "{count} hours", gaps, count=formats.count(gaps)),
     )
-    return _svg(
-        draw, days * row + 24, name, _("Errors by day and hour, {name}", name=slo_name(slo)), description, palette
-    )
+    return _svg(parts, days * row + 24, name, _("Errors by day and hour, {name}", name=slo_name(slo)), description)
 
 
-def _svg(
-    draw: Callable[[Figure], None],
-    height: float,
-    name: str,
-    title: str,
-    description: str,
-    palette: Mapping[str, str] | None,
-) -> str:
-    # No pyplot: its registry of figures is global, and would keep every plot alive.
-    settings: Any = {
-        "svg.fonttype": "none" if palette is None else "path", "svg.hashsalt": name,
-        "font.family": "sans-serif", "font.size": 11,
-        "text.color": _INK, "axes.edgecolor": _FAINT, "xtick.color": _MUTED, "ytick.color": _MUTED,
-        "axes.unicode_minus": True, "path.simplify": True,
-    }  # fmt: skip
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH), dpi=_POINTS_PER_INCH)
-        figure.patch.set_alpha(0)
-        draw(figure)
-        out = io.StringIO()
-        # A date would make every rendering different.
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return _embedded(out.getvalue(), name, title, description, palette)
-
-
-def _embedded(svg: str, name: str, title: str, description: str, palette: Mapping[str, str] | None) -> str:
-    """A whole SVG file as a part of the page: no prolog, no style of its own, ids apart, a name that is read out."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
-    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", body))
-    body = re.sub(r'\sid="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
-    body = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", body)
-    for sentinel, variable in _VARIABLES.items():
-        body = body.replace(sentinel, f"var(--{variable})" if palette is None else palette[variable])
-    body = re.sub(r"font: ((?:\w+ )*[\d.]+px) [^;\"]+", r"font: \1 var(--font)", body)
-    body = re.sub(r"\n\s*", "\n", body)
-    box = re.search(r'viewBox="[^"]+"', body)
-    assert box is not None
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} role="img" '
+def _svg(parts: Iterable[str], height: float, name: str, title: str, description: str) -> str:
+    """A picture with a name that is read out."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="{name}-title" aria-describedby="{name}-desc">'
-        f'<title id="{name}-title">{_escaped(title)}</title><desc id="{name}-desc">{_escaped(description)}</desc>'
+        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+        + "\n".join(parts)
+        + "</svg>"
     )
-    return opening + body[body.index(">") + 1 :].strip()
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _colours(palette: Mapping[str, str] | None) -> Callable[[str], str]:
+    if palette is None:
+        return lambda name: f"var(--{name})"
+    return palette.__getitem__
+
+
+def _text(x: float, y: float, text: str, colour: str, anchor: str, bold: bool = False) -> str:
+    # The family is the page's; on paper, where that does not reach into a picture, the sheet's own.
+    family = "" if colour.startswith("var(") else ' font-family="sla-kit, sans-serif"'
+    size = ' font-size="11.5" font-weight="700"' if bold else ' font-size="11"'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place}{size}{family} style="fill:{colour}">{escape(text)}</text>'
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float, colour: str, thick: float) -> str:
+    return f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" style="fill:none;stroke:{colour};stroke-width:{thick}"/>'
+
+
+def _with_crossings(times: Sequence[float], percents: Sequence[float]) -> list[tuple[float, float]]:
+    """The points, and those between them where the line crosses 0."""
+    points = list(zip(times, percents, strict=True))
+    found = points[:1]
+    for (before, high), (after, low) in pairwise(points):
+        if high * low < 0:
+            found.append((before + (after - before) * high / (high - low), 0.0))
+        found.append((after, low))
+    return found
+
+
+def _runs(values: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Stretches of equal values: first, past the last, value."""
+    edges = [0, *(place for place in range(1, len(values)) if values[place] != values[place - 1]), len(values)]
+    return [(first, past, values[first]) for first, past in pairwise(edges)]
 
 
 def _thinned(found: Burndown) -> tuple[np.ndarray, np.ndarray]:
@@ -250,7 +235,7 @@ def _percent_ticks(low: float) -> dict[float, str]:
     return {tick: formats.share(tick / 100) for tick in ticks}
 
 
-def _time_ticks(axes: Axes, start: int, end: int, timezone: str) -> None:
+def _time_ticks(start: int, end: int, timezone: str) -> list[tuple[float, str]]:
     """Three to five ticks at local midnights, or at full hours where the stretch is shorter than two days."""
     zone = ZoneInfo(timezone)
     length = end - start
@@ -266,15 +251,9 @@ def _time_ticks(axes: Axes, start: int, end: int, timezone: str) -> None:
     while moment.timestamp() <= end:
         # A label at the very end would be cut off.
         if start <= moment.timestamp() <= end - length * 0.04:
-            ticks.append(moment.timestamp())
+            ticks.append((moment.timestamp(), label(moment.timestamp(), timezone)))
         moment += every
-    axes.set_xticks(ticks, [label(tick, timezone) for tick in ticks])
-
-
-def _bare(axes: Axes) -> None:
-    for side in axes.spines.values():
-        side.set_visible(False)
-    axes.tick_params(length=0, pad=4)
+    return ticks
 
 
 def _inside(days: Sequence[str], start: int, end: int, timezone: str) -> np.ndarray:
