@@ -119,19 +119,25 @@ def loss_shares(
     return [float(each) / whole if whole > 0 else None for each in losses]
 
 
-def settling(sli: Composite, parts: Sequence[Counts]) -> Settle:
+def settling(sli: Composite, parts: Sequence[Counts], own: Mask | None) -> Settle:
     """What makes of a composite's figure one that knows of parts which can't be told: then it can't be told either,
-    unless the others decide it whatever that part did."""
+    unless the others decide it whatever that part was. ``own`` as `combined` takes it."""
 
     def settle(found: Figure, promised: Terms, where: slice, inside: Mask | None, whole: bool) -> Figure:
         figures = [part.figure(where, inside=inside, whole=whole) for part in parts]
-        untold = [index for index, each in enumerate(figures) if _untold(each)]
+        untold = [index for index, each in enumerate(figures) if _untold(sli, each)]
         if not untold:
             return found
-        low, high = _between(sli, found, figures, untold)
-        if 1.0 - high > promised.allowed_ratio * (1.0 + SLACK) + 1e-15:
+        if sli.combine == "all":
+            keep = inside if whole or own is None else own[where] if inside is None else own[where] & inside
+            events = [part.everything if whole else part.counted for part in parts]
+            low, high = 0.0, _highest(events, untold, where, keep)
+        else:
+            low, high = _between(sli, figures, untold)
+        allowed = promised.allowed_ratio * (1.0 + SLACK) + 1e-15
+        if 1.0 - high > allowed:
             return replace(found, met=False, reason="")
-        if found.sli is not None and 1.0 - low <= promised.allowed_ratio * (1.0 + SLACK) + 1e-15:
+        if found.sli is not None and 1.0 - low <= allowed:
             return replace(found, met=True, reason="")
         names = ", ".join(f"{sli.of[index].slo} ({figures[index].reason})" for index in untold)
         return replace(found, met=None, reason=f"its part can't be told: {names}")
@@ -139,24 +145,39 @@ def settling(sli: Composite, parts: Sequence[Counts]) -> Settle:
     return settle
 
 
-def _untold(found: Figure) -> bool:
-    """Whether a part's figure lacks data, and not only events."""
-    return found.met is None and found.reason not in (ALL_EXCLUDED, NO_TRAFFIC, TOO_FEW)
+def _untold(sli: Composite, found: Figure) -> bool:
+    """Whether a part says nothing sure: for want of data, or of events, where its SLI is not just added to others."""
+    if found.met is not None or found.reason in (ALL_EXCLUDED, NO_TRAFFIC):
+        return False
+    return found.reason != TOO_FEW or not (sli.combine == "weighted" and sli.counts_events)
 
 
-def _between(sli: Composite, found: Figure, figures: Sequence[Figure], untold: Sequence[int]) -> tuple[float, float]:
-    """The lowest and the highest that a composite's SLI can be, whatever the untold parts were."""
-    known = {i: each.sli for i, each in enumerate(figures) if i not in untold and each.sli is not None}
-    if sli.combine == "worst":
-        return 0.0, min(known.values(), default=1.0)
-    if sli.combine == "all":
-        return 0.0, 1.0 if 0 in untold or found.sli is None else found.sli
-    if sli.counts_events:
+def _between(sli: Composite, figures: Sequence[Figure], untold: Sequence[int]) -> tuple[float, float]:
+    """The lowest and the highest that a composite's SLI can be. Parts with too few events lie in the interval of their
+    SLI, other untold ones anywhere."""
+    if sli.combine == "weighted" and sli.counts_events:
         return 0.0, 1.0  # who knows how many events they had
-    sure = sum((sli.of[i].weight or 0.0) * each for i, each in known.items())
-    open_weight = sum(sli.of[i].weight or 0.0 for i in untold)
-    weight = open_weight + sum(sli.of[i].weight or 0.0 for i in known)
-    return sure / weight, (sure + open_weight) / weight
+    lows: dict[int, float] = {}
+    highs: dict[int, float] = {}
+    for index, each in enumerate(figures):
+        if index in untold:
+            lows[index], highs[index] = each.interval if each.reason == TOO_FEW and each.interval else (0.0, 1.0)
+        elif each.sli is not None:
+            lows[index] = highs[index] = each.sli
+    if sli.combine == "worst":
+        return min(lows.values()), min(highs.values())
+    weights = {index: sli.of[index].weight or 0.0 for index in lows}
+    low, high = (sum(weights[index] * each for index, each in ends.items()) for ends in (lows, highs))
+    return low / sum(weights.values()), high / sum(weights.values())
+
+
+def _highest(parts: Sequence[Countable], untold: Sequence[int], where: slice, inside: Mask | None) -> float:
+    """The SLI of a journey if its untold parts never failed; 1 where its entry is one of them."""
+    if 0 in untold:
+        return 1.0
+    total, bad = _series([part.sums(_each) for index, part in enumerate(parts) if index not in untold])
+    total, bad = (values[where] if inside is None else values[where][inside] for values in (total, bad))
+    return 1.0 - float(bad.sum() / total.sum()) if total.sum() > 0 else 1.0
 
 
 def _series(each: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:

@@ -86,7 +86,7 @@ def judge_composite(
     everything = combined(sli, [counts.everything for counts in counts_of], None)
     same = keep is None and all(counts.counted is counts.everything for counts in counts_of)
     counted = everything if same else combined(sli, [counts.counted for counts in counts_of], keep)
-    counts = Counts(counted, everything, Terms.of(slo, sli), settling(sli, counts_of))
+    counts = Counts(counted, everything, Terms.of(slo, sli), settling(sli, counts_of, keep))
     result = _figures(context, service, slo, counts, lambda where, inside: None)
     single = counted if isinstance(counted, Counted) else None
     requests = single.bad if single is not None and single.unit == "requests" else None

@@ -197,6 +197,62 @@ def test_a_part_without_data_leaves_it_open_unless_the_others_decide(
     assert ("b/x (no data)" in found.figure.reason) == (met is None)
 
 
+@pytest.mark.parametrize(
+    ("combine", "weights", "errors", "met"),
+    [
+        ("worst", None, 0, None),  # eight good ones say nothing, and might be the worst
+        ("worst", None, 50, False),
+        ("weighted", (1.0, 1.0), 0, None),
+        ("weighted", (9.0, 1.0), 50, False),
+        ("weighted", (99.0, 1.0), 0, True),  # 0.99 + 0.01 x 0.676 at worst
+        ("weighted", None, 0, True),  # eight events among all the others
+        ("all", None, 0, None),
+        ("all", None, 50, False),
+    ],
+)
+def test_a_part_with_too_few_events_is_worth_its_interval(
+    combine: Combine, weights: Sequence[float] | None, errors: float, met: bool | None
+) -> None:
+    of = a_catalogue(composite(combine, 2, weights), [a_part("a"), a_part("b")])
+    grid = grid_of(of)
+    steady = Timeline(grid, np.full(grid.count, 100 - errors), np.full(grid.count, 100.0), np.ones(grid.count))
+    found, _, _ = judged(of, [steady, on(grid, {1: (8, 0)})])
+    assert found.parts[1].figure.reason == "too few events to say"
+    assert found.figure.met is met
+
+
+@pytest.mark.parametrize(
+    ("combine", "weights"), [("weighted", None), ("worst", None), ("all", None), ("weighted", (2.0,))]
+)
+def test_a_composite_of_one_part_is_that_part(combine: Combine, weights: Sequence[float] | None) -> None:
+    of = a_catalogue(composite(combine, 1, weights), [a_part("a")], objective=0.99)
+    grid = grid_of(of)
+    random = np.random.default_rng(7)
+    total = random.poisson(200, grid.count).astype(np.float64)
+    bad = random.binomial(total.astype(np.int64), 0.002).astype(np.float64)
+    bad[-200:-180] = total[-200:-180] / 2
+    one = Timeline(grid, total - bad, total, np.ones(grid.count))
+    found, judgements, _ = judged(of, [one])
+    part = judgements["a", "x"].result
+    assert found.figure.sli == pytest.approx(part.figure.sli)
+    assert found.figure.met is part.figure.met
+    assert found.own.budget.left_ratio == pytest.approx(part.own.budget.left_ratio)
+    rates, expected = ([rate.rate for rate in each.burn_rates] for each in (found, part))
+    assert rates == pytest.approx(expected)
+    assert found.heat is not None
+    assert part.heat is not None
+    np.testing.assert_allclose(found.heat.ratio, part.heat.ratio)
+    assert found.burndown is not None
+    assert part.burndown is not None
+    assert found.burndown.left_ratio[-1] == pytest.approx(part.burndown.left_ratio[-1])
+    if found.unit == "requests":
+        assert [(i.start, i.detected, i.recovered) for i in found.incidents] == [
+            (i.start, i.detected, i.recovered) for i in part.incidents
+        ]
+        assert len(found.incidents) == 1
+        np.testing.assert_allclose(found.burndown.left_ratio, part.burndown.left_ratio)
+
+
 def test_a_part_without_traffic_is_no_reason_to_doubt() -> None:
     of = a_catalogue(composite("worst", 2), [a_part("a"), a_part("b")])
     found, _, _ = judged(of, [{1: (1000, 5)}, silent(grid_of(of), 1.0)])
