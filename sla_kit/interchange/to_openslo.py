@@ -6,6 +6,7 @@ that it can, so that an import gives the same again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from sla_kit.interchange.openslo_objects import Document, Objects, described, do
 from sla_kit.interchange.openslo_windows import as_shorthand, as_time_window
 
 _BUDGETING = {"occurrences": "Occurrences", "timeslices": "Timeslices", "ratio-timeslices": "RatioTimeslices"}
+#: What an import puts behind the name of a threshold's indicator.
+_LIMIT = re.compile(r"\.(lt|lte|gt|gte)-?[0-9.]+(e-?[0-9]+)?$")
 #: What OpenSLO has no words for: of an SLO, of a service and of a catalogue.
 _OF_SLO = ("promise", "severity", "consequence", "sla", "missing", "min_coverage", "policy", "depends_on")
 _OF_SERVICE = ("owner", "runbook")
@@ -260,10 +263,7 @@ def _alike(group: list[Slo]) -> bool:
 
 def _shared(slo: Slo) -> bytes:
     """What objectives of one document have in common."""
-    sli: Any = slo.sli
-    if isinstance(sli, str):
-        head, _, tail = sli.rpartition(".")
-        sli = head if head and tail.startswith(("lt", "gt")) else sli
+    sli: Any = _LIMIT.sub("", slo.sli) if isinstance(slo.sli, str) else slo.sli
     bare = msgspec.structs.replace(
         slo, name="", sli="", objective=0.5, objective_title="", slice=0.0, slice_target=None
     )

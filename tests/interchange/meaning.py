@@ -16,6 +16,7 @@ The differences that this leaves out, and nothing else:
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -143,9 +144,21 @@ def _window(windows: Any) -> Any:
     calendar = window.get("calendar")
     if not calendar:
         return _seconds(window["duration"])
-    start = calendar["startTime"]
-    natural = {"M": "-01 00:00:00", "Y": "-01-01 00:00:00"}.get(window["duration"][-1])
-    return window["duration"], "" if natural and start.endswith(natural) else start, calendar["timeZone"]
+    start, zone = calendar["startTime"], calendar["timeZone"]
+    begun = datetime.fromisoformat(start)
+    first = begun.day == 1
+    natural = {
+        "d": True,
+        "w": begun.weekday() == 0,
+        "M": first,
+        "Q": first and begun.month in (1, 4, 7, 10),
+        "Y": first and begun.month == 1,
+    }
+    if window["duration"][:-1] == "1" and natural.get(window["duration"][-1]) and start.endswith("00:00:00"):
+        return window["duration"], zone
+    if window["duration"][-1] in "MQY":
+        return window["duration"], start, zone
+    return _seconds(window["duration"]), start, zone
 
 
 def _metric(spec: dict[str, Any], types: dict[str, str]) -> dict[str, Any]:
