@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
     and writes the weekly SLA report of its example catalogue."""
     from rich.console import Console
 
-    from sla_kit import evaluate, load
+    from sla_kit import evaluate, forecast, load
     from sla_kit.report import write
     from sla_kit.report.status import render_status
     from sla_kit.simulate import load_scenario, simulate
@@ -41,6 +42,8 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
             written = simulation.write(kept)
         with progress_bar("evaluating") as progress:
             evaluation = evaluate(catalogue, kept, window, progress=progress)
+        with progress_bar("forecasting") as progress:
+            evaluation = replace(evaluation, forecast=forecast(catalogue, kept, evaluation.at, progress=progress))
         render_status(evaluation, Console())
         with working("writing the report"):
             paths = write(evaluation, out, ("html", "md", "json", "csv", "png"))

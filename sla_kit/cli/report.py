@@ -61,6 +61,7 @@ FORMATS = ("html", "md", "json", "csv", "pdf", "png")
 @click.option(
     "--compare-environment", metavar="NAME", help="Also evaluate this environment and tell what differs from it."
 )
+@click.option("--forecast", "with_forecast", is_flag=True, help="Also tell when budgets run out, and what games need.")
 @click.option("--owner", metavar="NAME", help="Only the services of this owner, and speaking to them.")
 @click.option(
     "--by-owner", is_flag=True, help="Also write owners/NAME.… for each owner, and owners.html with links to them."
@@ -86,6 +87,7 @@ def report(
     rollups: tuple[str, ...],
     compare_window: str | None,
     compare_environment: str | None,
+    with_forecast: bool,
     owner: str | None,
     by_owner: bool,
     paper: Paper,
@@ -101,7 +103,7 @@ def report(
       sla-kit report -c examples/astralfield --source history.om.gz --at 2026-09-28T04:00:00Z --window 30d
       sla-kit report -c sla.yml --source http://localhost:9090 --ledger ledger.db --window quarter
     """
-    from sla_kit import evaluate, load
+    from sla_kit import evaluate, forecast, load
     from sla_kit.report import write
     from sla_kit.report.comparing import compared
     from sla_kit.report.owners import for_owner, services_of, write_by_owner
@@ -121,6 +123,11 @@ def report(
         with progress_bar("reading what to compare with") as progress:
             found = evaluate(other, source, compare_window or window, at, progress, services, ledger=ledger)
         evaluation = replace(evaluation, comparison=compared(evaluation, found))
+    if with_forecast:
+        chosen = tuple(dict.fromkeys(slo.service for slo in evaluation.slos))
+        with progress_bar("forecasting") as progress:
+            ahead = forecast(loaded, source, evaluation.at, progress=progress, services=chosen)
+        evaluation = replace(evaluation, forecast=ahead)
     with working("writing the report"):
         told = for_owner(evaluation, loaded, owner) if owner else evaluation
         paths = write(told, out, wanted, language=spoken, paper=paper)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
     from sla_kit.engine.comparison import Comparison
+    from sla_kit.engine.forecast.results import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +398,7 @@ class Evaluation:
     proof: Proof | None = None
     comparison: Comparison | None = None
     audience: Audience | None = None
+    forecast: Forecast | None = None
 
     @property
     def met(self) -> bool | None:

@@ -24,6 +24,7 @@ from sla_kit.report.blocks import (
 )
 from sla_kit.report.comparing import section
 from sla_kit.report.language import _, ngettext
+from sla_kit.report.outlook import outlook
 from sla_kit.report.rollups import rollups
 from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
@@ -62,6 +63,7 @@ def page(evaluation: Evaluation) -> Page:
                 ("rollups", _("Months, quarters and years"), rollups(evaluation)),
                 ("comparison", _("Comparison"), section(evaluation.comparison) if evaluation.comparison else ()),
                 ("budgets", _("Error budgets"), budgets(evaluation)),
+                ("forecast", _("Forecast"), outlook(evaluation.forecast) if evaluation.forecast else ()),
                 ("heat", _("When errors happened"), heat(evaluation)),
                 ("incidents", _("Incidents"), incidents(evaluation)),
                 ("evidence", _("Backup and restore evidence"), evidence(evaluation)),

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from sla_kit.report.document_comparison import ComparisonDocument, comparison_of
 from sla_kit.report.document_figures import Budget, Figure, figure_of, sure, truth
+from sla_kit.report.document_forecast import ForecastDocument, forecast_of
 from sla_kit.report.document_resting import Bound, Part, Policy, bound_of, parts_of, policy_of
 from sla_kit.report.formats import number, rfc3339
 from sla_kit.report.rows import because
@@ -199,7 +200,7 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """The whole of report.json. ``proof`` is null where there was no ledger, ``comparison`` where
-    nothing was compared."""
+    nothing was compared, ``forecast`` where none was asked for."""
 
     version: Literal[1]
     catalogue: str
@@ -218,6 +219,7 @@ class Report(Struct, frozen=True, kw_only=True):
     findings: list[Finding]
     proof: Proof | None = None
     comparison: ComparisonDocument | None = None
+    forecast: ForecastDocument | None = None
 
 
 def to_document(evaluation: results.Evaluation) -> dict[str, Any]:
@@ -255,6 +257,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         findings=_findings(evaluation.findings),
         proof=None if evaluation.proof is None else Proof(**dataclasses.asdict(evaluation.proof)),
         comparison=None if evaluation.comparison is None else comparison_of(evaluation.comparison),
+        forecast=None if evaluation.forecast is None else forecast_of(evaluation.forecast),
     )
 
 

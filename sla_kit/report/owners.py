@@ -58,8 +58,15 @@ def for_owner(evaluation: Evaluation, catalogue: Catalogue, owner: str) -> Evalu
         comparison = replace(comparison, changes=mine)
     contact = next((contact for contact in catalogue.contacts if contact.name == owner), None)
     audience = Audience(owner, *((contact.email, contact.slack, contact.pagerduty) if contact else ("", "", "")))
+    ahead = None if evaluation.forecast is None else evaluation.forecast.of({slo.service for slo in slos})
     return replace(
-        evaluation, slos=slos, promises=promises, exclusions=touching, comparison=comparison, audience=audience
+        evaluation,
+        slos=slos,
+        promises=promises,
+        exclusions=touching,
+        comparison=comparison,
+        audience=audience,
+        forecast=ahead,
     )
 
 

@@ -5,7 +5,8 @@ Every interval is an 80 % one: a tenth of what may come lies below it, a tenth a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from sla_kit.timeline import Finding
 
@@ -137,6 +138,21 @@ class Forecast:
     outlooks: tuple[Outlook, ...]
     events: tuple[EventForecast, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+
+    def of(self, services: Collection[str]) -> Forecast:
+        """What of it concerns some services."""
+        return replace(
+            self,
+            outlooks=tuple(one for one in self.outlooks if one.service in services),
+            events=tuple(
+                replace(
+                    event,
+                    needs=tuple(need for need in event.needs if need.service in services),
+                    risks=tuple(risk for risk in event.risks if risk.service in services),
+                )
+                for event in self.events
+            ),
+        )
 
     def __getitem__(self, key: tuple[str, str]) -> Outlook:
         for outlook in self.outlooks:
