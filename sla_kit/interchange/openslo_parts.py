@@ -300,6 +300,9 @@ class Parts:
             annotations = dict(indicator.told["annotations"])
             sli = kept_indicator(annotations, indicator.spec, op, value)
             if sli is None:
+                if INDICATOR in annotations:
+                    place = self.draft.sli_places[name]
+                    self.notes.left(place, INDICATOR, "the queries beside it have been changed since", "these count")
                 sli = sli_of(indicator.metrics, op, value, self.notes)
             else:
                 sli = replace(sli, source=next(iter(indicator.metrics.by_role.values())).source)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sla_kit.catalogue.model import Bound, Freshness, Latency, Probe, Promql, Requests
 from sla_kit.history import History, HistorySource, Series
 from sla_kit.history.promql import evaluate_range
-from sla_kit.interchange.promql_shape import of_events, of_ratio, of_selectors, of_threshold
 from sla_kit.interchange.promql_nodes import selector
+from sla_kit.interchange.promql_shape import of_events, of_ratio, of_selectors, of_threshold
 from sla_kit.sources import Indicator
 from sla_kit.sources.series import sorted_labels
 from sla_kit.timeline import Grid, Timeline
@@ -189,14 +189,14 @@ def gauges(metric: str, rows: dict[str, list[float]]) -> History:
 
 @settings(deadline=None, max_examples=80)
 @given(
-    rows=st.fixed_dictionaries({job: values for job in JOBS}),
+    rows=st.fixed_dictionaries(dict.fromkeys(JOBS, values)),
     how=st.sampled_from(["max", "min", "avg", "sum", 'sum by (job) (X{job="api"})', 'X{job="web"}', "abs"]),
     op=st.sampled_from(["lt", "lte", "gt", "gte"]),
     data=st.data(),
 )
 def test_thresholds(rows: dict[str, list[float]], how: str, op: str, data: st.DataObject) -> None:
     recorded = gauges("level", rows)
-    query = how.replace("X", "level") if "X" in how else f"max(abs(level))" if how == "abs" else f"{how}(level)"
+    query = how.replace("X", "level") if "X" in how else "max(abs(level))" if how == "abs" else f"{how}(level)"
     value = data.draw(st.sampled_from(sorted({0.0, *rows["api"], *rows["web"]})))
     sli = of_threshold(query, op, value).sli
     assert isinstance(sli, Bound)
@@ -207,7 +207,7 @@ def test_thresholds(rows: dict[str, list[float]], how: str, op: str, data: st.Da
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=st.fixed_dictionaries({job: values for job in JOBS}), value=st.integers(-50, 50), good=st.booleans())
+@given(rows=st.fixed_dictionaries(dict.fromkeys(JOBS, values)), value=st.integers(-50, 50), good=st.booleans())
 def test_comparisons_that_are_0_or_1(rows: dict[str, list[float]], value: int, good: bool) -> None:
     recorded = gauges("level", rows)
     for sign in ("<", "<=", ">", ">="):
