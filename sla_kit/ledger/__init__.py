@@ -16,7 +16,7 @@ from types import TracebackType
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.engine.windows import nominal_seconds
+from sla_kit.engine.windows import DAY, nominal_seconds
 from sla_kit.errors import LedgerError
 from sla_kit.ledger import corrections as correcting
 from sla_kit.ledger.closing import Closed, Wanted, close_buckets
@@ -25,7 +25,7 @@ from sla_kit.ledger.extents import ends, newest_correction
 from sla_kit.ledger.identity import Identity, indicators_of
 from sla_kit.ledger.reading import LedgerSource
 from sla_kit.ledger.store import Store, open_store
-from sla_kit.sources import Progress, Source, no_progress
+from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.sources.indicators import summed_alone
 
 __all__ = ["Closed", "Correction", "Ledger", "LedgerError", "LedgerSource", "open_ledger"]
@@ -100,7 +100,9 @@ class Ledger:
         """Closes what is new. Without ``since`` each indicator goes on where its rows end, and one without rows begins
         as far back as a recording goes, or the catalogue's longest window; else as `close_buckets`."""
         if since is not None:
-            return self.close_buckets(catalogue, source, since=since, until=until, now=now, progress=progress)
+            closed = self.close_buckets(catalogue, source, since=since, until=until, now=now, progress=progress)
+            self._sum_days(catalogue, since, until)
+            return closed
         until, _ = _closable(catalogue, source, until, now)
         span = source.span()
         if span is None:
@@ -119,7 +121,21 @@ class Ledger:
             closed = Closed(
                 closed.rows + one.rows, closed.buckets + one.buckets, closed.indicators + one.indicators, one.until
             )
+        self._sum_days(catalogue, min(begin, default=until), until)
         return closed
+
+    def _sum_days(self, catalogue: Catalogue, since: int, until: int) -> None:
+        """Sums the new days now, so that a report over a year need not."""
+        from sla_kit.ledger.days import Asked, sum_days
+
+        identities = self.identities(catalogue)
+        asked = [
+            Asked.of(service, slo, catalogue.sli(service, slo), identities[key])
+            for service, slo in catalogue.slos()
+            for key in [Indicator.of(catalogue, service, slo).key]
+            if key in identities
+        ]
+        sum_days(self.store, asked, int(catalogue.bucket), since // DAY * DAY, until)
 
     def _ends(self, catalogue: Catalogue) -> dict[tuple[str, str], int | None]:
         """The end of each indicator's last closed bucket (epoch seconds)."""

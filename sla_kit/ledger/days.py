@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-import msgspec
 import numpy as np
 from sqlalchemy import Connection, delete, select, tuple_
 
@@ -26,33 +25,17 @@ from sla_kit.engine.figures import figure_of
 from sla_kit.engine.quantiles import quantile_of, summed
 from sla_kit.engine.results import Figure, Period, Rollup
 from sla_kit.engine.rollups import rolled_up
-from sla_kit.ledger.extents import BATCH, Extent, extents, in_batches
+from sla_kit.ledger.extents import BATCH, Columns, columns, in_batches, newest_correction
 from sla_kit.ledger.identity import Identity
 from sla_kit.ledger.rows import DAY_SECONDS, unpack
 from sla_kit.ledger.store import Store
 from sla_kit.ledger.tables import daily as table
 from sla_kit.ledger.tables import day as days
-from sla_kit.timeline import Floats, Grid, Mask, Timeline
+from sla_kit.timeline import Floats, Grid, Ints, Mask, Timeline
 
 Key = tuple[str, str]
-
-
-class Extra(msgspec.Struct, array_like=True):
-    """What the measured figure of several days is made of: the worst value of the day, or its histogram."""
-
-    worst: float | None = None
-    bounds: bytes = b""
-    counts: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """A day, or a part of one, as an SLO counts it: events, and the buckets that were covered."""
-
-    total: float
-    bad: float
-    coverage: float
-    extra: Extra
+#: SLOs whose days are in memory at once.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +47,15 @@ class Asked:
     sli: Sli
     terms: Terms
     identity: Identity
+    id: int  # of the indicator and of how its events are counted, 63 bits
+
+    @classmethod
+    def of(cls, service: Service, slo: Slo, sli: Sli, identity: Identity) -> Asked:
+        """An SLO by its parts."""
+        terms = Terms.of(slo, sli)
+        text = f"{identity.id} {terms.budgeting} {terms.slice_seconds} {terms.slice_target!r} {terms.missing}"
+        id = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+        return cls(service, slo, sli, terms, identity, id)
 
     @property
     def by_days(self) -> bool:
@@ -71,12 +63,29 @@ class Asked:
         slice may reach over midnight."""
         return self.terms.missing != "bad" and DAY_SECONDS % max(self.terms.slice_seconds, 1) == 0
 
-    @property
-    def id(self) -> int:
-        """A number of 63 bits that stands for the indicator and how its events are counted."""
-        terms = self.terms
-        text = f"{self.identity.id} {terms.budgeting} {terms.slice_seconds} {terms.slice_target!r} {terms.missing}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Several days as an SLO counts them, arrays of shape (n,): events, and the buckets that were covered. ``worst`` is
+    each day's worst measured value (NaN for none), ``bounds`` and ``counts`` its histogram (empty for none)."""
+
+    total: Floats
+    bad: Floats
+    coverage: Floats
+    worst: Floats
+    bounds: list[bytes]
+    counts: list[bytes]
+
+    @classmethod
+    def nothing(cls, size: int) -> Sums:
+        """Days of which nothing is known yet."""
+        unknown = np.full(size, np.nan)
+        return cls(np.zeros(size), np.zeros(size), np.zeros(size), unknown, [b""] * size, [b""] * size)
+
+    def put(self, at: int, one: Sums) -> None:
+        """Puts the one day of other sums at a position."""
+        self.total[at], self.bad[at], self.coverage[at] = one.total[0], one.bad[0], one.coverage[0]
+        self.worst[at], self.bounds[at], self.counts[at] = one.worst[0], one.bounds[0], one.counts[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,105 +105,182 @@ def roll_up(
 ) -> RolledUp:
     """The roll-ups of SLOs (all of which can be summed by days) over the context's periods. ``tails`` are, by the ids
     of indicators, the last days where these are not all closed: they stand for the rows from their start on."""
-    periods = context.rollups
     step = int(context.catalogue.bucket)
-    start = min(period.start for period in periods) // DAY_SECONDS * DAY_SECONDS
-    end = max(period.end for period in periods)
+    start = min(period.start for period in context.rollups) // DAY_SECONDS * DAY_SECONDS
+    end = max(period.end for period in context.rollups)
     found: dict[Key, tuple[Rollup, ...]] = {}
     proofs: dict[int, dict[int, bytes]] = {}
-    for some in in_batches(asked, BATCH):
+    for some in in_batches(asked, _AT_ONCE):
+        several: list[_Days] = []
         with store.reading() as connection:
-            held = extents(connection, sorted({one.identity.id for one in some}), start, end, until_correction)
-            for indicator, tail in tails.items():
-                held[indicator] = [row for row in held.get(indicator, []) if row.span(step)[1] <= tail.grid.start]
-            proofs.update({id: {row.day: row.digest for row in rows} for id, rows in held.items()})
-            known = _known(connection, some, held, start, end)
-            missing = _missing(context, some, held, known, step)
-            made = dict(_summed(connection, context, some, missing, step))
-            for (terms, day), sums in made.items():
-                known.setdefault(terms, {})[day] = sums
-            cuts = _Cuts(connection, context, step)
+            ids = sorted({one.identity.id for one in some})
+            held = columns(connection, ids, start, end, until_correction)
+            for id, tail in tails.items():
+                if id in held:
+                    rows = held[id]
+                    ends = rows.days * DAY_SECONDS + (rows.first + rows.count) * step
+                    held[id] = rows.taken(np.flatnonzero(ends <= tail.grid.start))
+            proofs.update({id: dict(zip(rows.days.tolist(), rows.digests, strict=True)) for id, rows in held.items()})
+            kept = _kept(connection, [one.id for one in some], start, end)
             for one in some:
-                id = one.identity.id
-                kept = _Days(one, held.get(id, []), known.get(one.id, {}), cuts, tails.get(id))
-                found[one.service.name, one.slo.name] = rolled_up(periods, kept.figure)
-        if made:
-            _keep(store, some, held, made)
+                rows = held.get(one.identity.id, _NO_ROWS)
+                tail_of = tails.get(one.identity.id)
+                mine = _Days(connection, context.maintenance, one, rows, step, tail_of)
+                mine.take(kept.get(one.id, []))
+                several.append(mine)
+            for mine in several:
+                mine.sum_the_rest()
+                key = (mine.one.service.name, mine.one.slo.name)
+                found[key] = rolled_up(context.rollups, mine.figure)
+        _keep(store, several)
     return RolledUp(found, proofs)
 
 
-def _full(row: Extent, step: int) -> bool:
-    return row.first == 0 and row.count * step == DAY_SECONDS
+def sum_days(store: Store, asked: Sequence[Asked], step: int, start: int, end: int) -> None:
+    """Sums the whole days from ``start`` to ``end`` (epoch seconds) that have not been, so that no report has to."""
+    for some in in_batches([one for one in asked if one.by_days], _AT_ONCE):
+        with store.reading() as connection:
+            ids = sorted({one.identity.id for one in some})
+            held = columns(connection, ids, start, end, newest_correction(connection))
+            kept = _kept(connection, [one.id for one in some], start, end)
+            several = [_Days(connection, (), one, held.get(one.identity.id, _NO_ROWS), step) for one in some]
+            for mine in several:
+                mine.take(kept.get(mine.one.id, []))
+                mine.sum_the_rest()
+        _keep(store, several)
 
 
-def _known(
-    connection: Connection, asked: Sequence[Asked], held: Mapping[int, Sequence[Extent]], start: int, end: int
-) -> dict[int, dict[int, Sums]]:
-    """Sums that were kept and whose rows are still the same, by terms and day."""
-    proof = {one.id: {row.day: row for row in held.get(one.identity.id, [])} for one in asked}
-    decoder = msgspec.msgpack.Decoder(Extra)
-    nothing = Extra()
-    found: dict[int, dict[int, Sums]] = {}
+_NONE = np.empty(0, dtype=np.int64)
+_NO_ROWS = Columns(_NONE, _NONE, _NONE, _NONE, ())
+
+
+def _kept(connection: Connection, ids: Sequence[int], start: int, end: int) -> dict[int, list[tuple[object, ...]]]:
+    """The rows of sums by terms, in order of time."""
     query = (
-        select(table.c.terms, table.c.day, table.c.digest, table.c.total, table.c.bad, table.c.coverage, table.c.extra)
-        .where(table.c.terms.in_(sorted(proof)))
+        select(
+            table.c.terms,
+            table.c.day,
+            table.c.digest,
+            table.c.total,
+            table.c.bad,
+            table.c.coverage,
+            table.c.worst,
+            table.c.bounds,
+            table.c.counts,
+        )
+        .where(table.c.terms.in_(sorted(set(ids))))
         .where(table.c.day.between(start // DAY_SECONDS, (end - 1) // DAY_SECONDS))
+        .order_by(table.c.terms, table.c.day)
     )
-    for id, day, digest, total, bad, coverage, extra in connection.execute(query):
-        row = proof[id].get(day)
-        if row is not None and row.digest == digest:
-            more = decoder.decode(extra) if extra is not None else nothing
-            found.setdefault(id, {})[day] = Sums(total, bad, coverage, more)
+    found: dict[int, list[tuple[object, ...]]] = {}
+    for row in connection.execute(query).all():
+        found.setdefault(row[0], []).append(row)
     return found
 
 
-def _missing(
-    context: Context,
-    asked: Sequence[Asked],
-    held: Mapping[int, Sequence[Extent]],
-    known: Mapping[int, Mapping[int, Sums]],
-    step: int,
-) -> dict[int, list[Extent]]:
-    """The rows of whole days that have not been summed, by terms."""
-    found: dict[int, list[Extent]] = {}
-    for one in asked:
-        have = known.get(one.id, {})
-        rows = [row for row in held.get(one.identity.id, []) if row.day not in have and _full(row, step)]
-        if rows:
-            found[one.id] = rows
-    return found
+class _Days:
+    """All that is known of one SLO's days: its rows, the sums of whole ones, and its last days where they are open."""
 
+    def __init__(
+        self,
+        connection: Connection,
+        maintenance: Sequence[Interval],
+        one: Asked,
+        rows: Columns,
+        step: int,
+        tail: Timeline | None = None,
+    ) -> None:
+        self.one = one
+        self.rows = rows
+        self.new: list[int] = []
+        self.sums = Sums.nothing(len(rows.days))
+        self._connection = connection
+        self._maintenance = [each for each in maintenance if each.concerns(one.service.name)]
+        self._tail = tail
+        self._step = step
+        self._starts = rows.days * DAY_SECONDS + rows.first * step
+        self._ends = self._starts + rows.count * step
+        self._summed = np.zeros(len(rows.days), dtype=np.bool_)
+        self._touched = np.zeros(len(rows.days), dtype=np.bool_)
+        for each in self._maintenance:
+            self._touched |= (self._starts < each.end) & (self._ends > each.start)
 
-def _summed(
-    connection: Connection,
-    context: Context,
-    asked: Sequence[Asked],
-    missing: Mapping[int, Sequence[Extent]],
-    step: int,
-) -> Iterator[tuple[tuple[int, int], Sums]]:
-    """Whole days summed, by terms and day."""
-    for one in {one.id: one for one in asked}.values():
-        rows = missing.get(one.id, [])
-        for at in range(0, len(rows), BATCH):
-            for row, timeline in _timelines(connection, one.identity, rows[at : at + BATCH], step):
-                yield (one.id, row.day), sum_of(one, timeline, (), *row.span(step))
+    def take(self, kept: Sequence[tuple[object, ...]]) -> None:
+        """Takes sums that were kept and whose rows are still the same."""
+        if not kept or not len(self.rows.days):
+            return
+        _, day, digests, total, bad, coverage, worst, bounds, counts = zip(*kept, strict=True)
+        at = np.searchsorted(self.rows.days, np.array(day))
+        at[at == len(self.rows.days)] = 0
+        mine = self.rows.digests
+        same = np.array([mine[position] == digest for position, digest in zip(at, digests, strict=True)])
+        same &= self.rows.days[at] == np.array(day)
+        into = at[same]
+        for column, values in ((self.sums.total, total), (self.sums.bad, bad), (self.sums.coverage, coverage)):
+            column[into] = np.array(values, dtype=np.float64)[same]
+        self.sums.worst[into] = np.array([np.nan if each is None else each for each in worst])[same]
+        if isinstance(self.one.sli, Latency):
+            for position in np.flatnonzero(same):
+                self.sums.bounds[at[position]] = bounds[position] or b""
+                self.sums.counts[at[position]] = counts[position] or b""
+        self._summed[into] = True
 
+    def sum_the_rest(self) -> None:
+        """Sums the whole days that have not been."""
+        whole = (self.rows.first == 0) & (self.rows.count * self._step == DAY_SECONDS)
+        rest = np.flatnonzero(whole & ~self._summed)
+        for at, timeline in self._timelines(rest):
+            grid = timeline.grid
+            self.sums.put(at, sum_of(self.one, timeline, (), grid.start, grid.end))
+            self.new.append(at)
+        self._summed[rest] = True
 
-def _timelines(
-    connection: Connection, identity: Identity, rows: Sequence[Extent], step: int
-) -> Iterator[tuple[Extent, Timeline]]:
-    by_key = {(row.day, row.correction): row for row in rows}
-    query = select(days.c.day, days.c.correction, days.c.payload).where(
-        (days.c.indicator == identity.id) & tuple_(days.c.day, days.c.correction).in_(list(by_key))
-    )
-    for day, correction, payload in connection.execute(query.order_by(days.c.day)):
-        row = by_key[day, correction]
-        yield row, unpack(payload, Grid(row.span(step)[0], step, row.count))
+    def figure(self, period: Period) -> Figure:
+        """The figure of a period."""
+        start, end = -(-period.start // self._step) * self._step, period.end // self._step * self._step
+        inside = (self._starts < end) & (self._ends > start)
+        whole = inside & (self._starts >= start) & (self._ends <= end) & self._summed & ~self._touched
+        cuts = np.flatnonzero(inside & ~whole)
+        parts = [sum_of(self.one, timeline, self._maintenance, start, end) for _, timeline in self._timelines(cuts)]
+        if self._tail is not None and self._tail.grid.start < end and self._tail.grid.end > start:
+            parts.append(sum_of(self.one, self._tail, self._maintenance, start, end))
+        chosen = np.flatnonzero(whole)
+        buckets = (end - start) // self._step - self._excluded_buckets(start, end)
+        coverage = float(self.sums.coverage[chosen].sum()) + sum(float(part.coverage[0]) for part in parts)
+        return figure_of(
+            float(self.sums.total[chosen].sum()) + sum(float(part.total[0]) for part in parts),
+            float(self.sums.bad[chosen].sum()) + sum(float(part.bad[0]) for part in parts),
+            coverage / buckets if buckets else 0.0,
+            self.one.terms,
+            seconds=float(period.end - period.start),
+            occurrences=self.one.terms.budgeting == "occurrences",
+            excluded=not buckets and end > start,
+            value=_value(self.one.sli, self.sums, chosen, parts),
+        )
+
+    def _excluded_buckets(self, start: int, end: int) -> int:
+        """Buckets from ``start`` to ``end`` that exclusions take out."""
+        if not any(each.start < end and each.end > start for each in self._maintenance):
+            return 0
+        grid = Grid(start, self._step, (end - start) // self._step)
+        mask = excluded(self._maintenance, self.one.service.name, grid)
+        return 0 if mask is None else int(mask.sum())
+
+    def _timelines(self, positions: Ints) -> Iterator[tuple[int, Timeline]]:
+        """Rows with their buckets."""
+        for some in in_batches(positions.tolist()):
+            by_key = {(int(self.rows.days[at]), int(self.rows.correction[at])): at for at in some}
+            query = select(days.c.day, days.c.correction, days.c.payload).where(
+                (days.c.indicator == self.one.identity.id) & tuple_(days.c.day, days.c.correction).in_(list(by_key))
+            )
+            for day, correction, payload in self._connection.execute(query.order_by(days.c.day)):
+                at = by_key[day, correction]
+                yield at, unpack(payload, Grid(int(self._starts[at]), self._step, int(self.rows.count[at])))
 
 
 def sum_of(one: Asked, timeline: Timeline, maintenance: Sequence[Interval], start: int, end: int) -> Sums:
-    """The buckets of days from ``start`` to ``end`` (epoch seconds) summed, without those that are excluded. Whole days
-    are counted, for a slice that the stretch cuts is judged as a whole."""
+    """The buckets of days from ``start`` to ``end`` (epoch seconds) summed into one, without those that are excluded.
+    Whole days are counted, for a slice that the stretch cuts is judged as a whole."""
     counted = count(timeline, one.terms)
     mask = excluded(maintenance, one.service.name, timeline.grid)
     keep = None if mask is None else ~mask
@@ -203,138 +289,69 @@ def sum_of(one: Asked, timeline: Timeline, maintenance: Sequence[Interval], star
     where = timeline.grid.slice(start, end)
     inside = None if keep is None else keep[where]
     coverage = timeline.coverage[where] if inside is None else timeline.coverage[where][inside]
+    worst, bounds, counts = _measured(one.sli, timeline, where, inside)
     return Sums(
-        float(counted.total[where].sum()),
-        float(counted.bad[where].sum()),
-        float(coverage.sum()),
-        _extra(one.sli, timeline, where, inside),
+        np.array([counted.total[where].sum()]),
+        np.array([counted.bad[where].sum()]),
+        np.array([coverage.sum()]),
+        np.array([worst]),
+        [bounds],
+        [counts],
     )
 
 
-def _extra(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None) -> Extra:
+def _measured(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None) -> tuple[float, bytes, bytes]:
     if isinstance(sli, Latency):
         if timeline.histogram is None:
-            return Extra()
-        return Extra(None, timeline.histogram.bounds.tobytes(), summed(timeline.histogram, where, inside).tobytes())
-    return Extra(worst_value(sli, timeline, where, inside))
+            return np.nan, b"", b""
+        return np.nan, timeline.histogram.bounds.tobytes(), summed(timeline.histogram, where, inside).tobytes()
+    worst = worst_value(sli, timeline, where, inside)
+    return np.nan if worst is None else worst, b"", b""
 
 
-def _value(sli: Sli, extras: Sequence[Extra]) -> float | None:
+def _value(sli: Sli, sums: Sums, chosen: Ints, parts: Sequence[Sums]) -> float | None:
     """The measured figure of several days: the quantile of their histograms, or the worst of their values."""
     if not isinstance(sli, Latency):
-        return worst_of(sli, np.array([np.nan if one.worst is None else one.worst for one in extras]))
-    sums: dict[bytes, Floats] = {}
-    for one in extras:
-        if one.bounds:
-            counts = np.frombuffer(one.counts)
-            sums[one.bounds] = sums[one.bounds] + counts if one.bounds in sums else counts
-    if not sums:
+        return worst_of(sli, np.concatenate([sums.worst[chosen], *(part.worst for part in parts)]))
+    by_bounds: dict[bytes, list[bytes]] = {}
+    for at in chosen:
+        by_bounds.setdefault(sums.bounds[at], []).append(sums.counts[at])
+    for part in parts:
+        by_bounds.setdefault(part.bounds[0], []).append(part.counts[0])
+    by_bounds.pop(b"", None)
+    if not by_bounds:
         return None
-    bounds = [np.frombuffer(each) for each in sums]
+    bounds = [np.frombuffer(each) for each in by_bounds]
     common = reduce(np.intersect1d, bounds)
-    total = sum(counts[np.searchsorted(own, common)] for own, counts in zip(bounds, sums.values(), strict=True))
-    found = quantile_of(common, np.asarray(total, dtype=np.float64), sli.quantile)
+    total = np.zeros(common.size)
+    for own, several in zip(bounds, by_bounds.values(), strict=True):
+        counts = np.frombuffer(b"".join(several)).reshape(-1, own.size).sum(axis=0)
+        total += counts[np.searchsorted(own, common)]
+    found = quantile_of(common, total, sli.quantile)
     return found if np.isfinite(found) else None
 
 
-def _keep(
-    store: Store,
-    asked: Sequence[Asked],
-    held: Mapping[int, Sequence[Extent]],
-    made: Mapping[tuple[int, int], Sums],
-) -> None:
-    """Keeps sums of whole days, in place of those of earlier rows."""
-    proof = {(one.id, row.day): row.digest for one in asked for row in held.get(one.identity.id, [])}
-    encoder = msgspec.msgpack.Encoder()
+def _keep(store: Store, several: Sequence[_Days]) -> None:
+    """Keeps new sums of whole days, in place of those of earlier rows."""
+    new: dict[tuple[int, int], dict[str, object]] = {}
+    for mine in several:
+        for at in mine.new:
+            key = (mine.one.id, int(mine.rows.days[at]))
+            worst = float(mine.sums.worst[at])
+            new[key] = {
+                "terms": key[0],
+                "day": key[1],
+                "digest": mine.rows.digests[at],
+                "total": float(mine.sums.total[at]),
+                "bad": float(mine.sums.bad[at]),
+                "coverage": float(mine.sums.coverage[at]),
+                "worst": None if np.isnan(worst) else worst,
+                "bounds": mine.sums.bounds[at] or None,
+                "counts": mine.sums.counts[at] or None,
+            }
+    if not new:
+        return
     with store.writing() as connection:
-        keys = list(made)
-        for at in range(0, len(keys), BATCH):
-            some = keys[at : at + BATCH]
+        for some in in_batches(new, BATCH):
             connection.execute(delete(table).where(tuple_(table.c.terms, table.c.day).in_(some)))
-            connection.execute(
-                table.insert(),
-                [
-                    {
-                        "terms": key[0],
-                        "day": key[1],
-                        "digest": proof[key],
-                        "total": made[key].total,
-                        "bad": made[key].bad,
-                        "coverage": made[key].coverage,
-                        "extra": None if made[key].extra == Extra() else encoder.encode(made[key].extra),
-                    }
-                    for key in some
-                ],
-            )
-
-
-class _Cuts:
-    """Days of which only some buckets count, read when they are asked for."""
-
-    def __init__(self, connection: Connection, context: Context, step: int) -> None:
-        self._connection = connection
-        self.maintenance = context.maintenance
-        self.step = step
-
-    def touched(self, one: Asked, row: Extent) -> bool:
-        """Whether an exclusion of the service reaches into the day of a row."""
-        start, end = row.span(self.step)
-        return any(
-            each.concerns(one.service.name) and each.start < end and each.end > start for each in self.maintenance
-        )
-
-    def sums(self, one: Asked, row: Extent, start: int, end: int) -> Sums:
-        """The buckets of a row from ``start`` to ``end``."""
-        ((_, timeline),) = _timelines(self._connection, one.identity, [row], self.step)
-        return sum_of(one, timeline, self.maintenance, start, end)
-
-    def excluded_buckets(self, one: Asked, start: int, end: int) -> int:
-        """Buckets from ``start`` to ``end`` that exclusions take out."""
-        mask = excluded(self.maintenance, one.service.name, Grid(start, self.step, (end - start) // self.step))
-        return 0 if mask is None else int(mask.sum())
-
-
-@dataclass(frozen=True, slots=True)
-class _Days:
-    """All that is known of one SLO's days: its rows, the sums of whole ones, and its last days where they are open."""
-
-    one: Asked
-    rows: Sequence[Extent]
-    whole: Mapping[int, Sums]
-    cuts: _Cuts
-    tail: Timeline | None
-
-    def figure(self, period: Period) -> Figure:
-        """The figure of a period."""
-        start, end = _buckets(period, self.cuts.step)
-        parts = list(self._parts(start, end))
-        buckets = (end - start) // self.cuts.step - self.cuts.excluded_buckets(self.one, start, end)
-        return figure_of(
-            sum(part.total for part in parts),
-            sum(part.bad for part in parts),
-            sum(part.coverage for part in parts) / buckets if buckets else 0.0,
-            self.one.terms,
-            seconds=float(period.end - period.start),
-            occurrences=self.one.terms.budgeting == "occurrences",
-            excluded=not buckets and end > start,
-            value=_value(self.one.sli, [part.extra for part in parts]),
-        )
-
-    def _parts(self, start: int, end: int) -> Iterator[Sums]:
-        """The sums of a stretch, day by day."""
-        for row in self.rows:
-            first, last = row.span(self.cuts.step)
-            first_in, last_in = max(first, start), min(last, end)
-            if first_in >= last_in:
-                continue
-            if (first_in, last_in) == (first, last) and row.day in self.whole and not self.cuts.touched(self.one, row):
-                yield self.whole[row.day]
-            else:
-                yield self.cuts.sums(self.one, row, first_in, last_in)
-        if self.tail is not None and self.tail.grid.start < end and self.tail.grid.end > start:
-            yield sum_of(self.one, self.tail, self.cuts.maintenance, start, end)
-
-
-def _buckets(period: Period, step: int) -> tuple[int, int]:
-    """Start and end of the whole buckets of a period."""
-    return -(-period.start // step) * step, period.end // step * step
+            connection.execute(table.insert(), [new[key] for key in some])

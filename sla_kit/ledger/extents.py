@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 from sqlalchemy import Connection, func, select
 
 from sla_kit.ledger.rows import DAY_SECONDS
 from sla_kit.ledger.tables import correction as corrections
 from sla_kit.ledger.tables import day as days
+from sla_kit.timeline import Ints
 
 T = TypeVar("T")
 
@@ -61,6 +63,51 @@ def extents(
             if rows and rows[-1].day == day:
                 rows.pop()
             rows.append(Extent(day, first, count, number, bytes(digest)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The newest rows of one indicator without their payloads, as columns of shape (n,), in order of time."""
+
+    days: Ints
+    first: Ints
+    count: Ints
+    correction: Ints
+    digests: tuple[bytes, ...]
+
+    def taken(self, at: Ints) -> Columns:
+        """Some of the rows."""
+        digests = tuple(self.digests[position] for position in at)
+        return Columns(self.days[at], self.first[at], self.count[at], self.correction[at], digests)
+
+
+def columns(
+    connection: Connection, ids: Sequence[int], start: int, end: int, until_correction: int
+) -> dict[int, Columns]:
+    """What `extents` tells, for stretches of years: no object is made for each day."""
+    found: dict[int, Columns] = {}
+    for batch in in_batches(ids):
+        query = (
+            select(days.c.indicator, days.c.day, days.c.first, days.c.count, days.c.correction, days.c.digest)
+            .where(days.c.indicator.in_(batch))
+            .where(days.c.day.between(start // DAY_SECONDS, (end - 1) // DAY_SECONDS))
+            .where(days.c.correction <= until_correction)
+            .order_by(days.c.indicator, days.c.day, days.c.correction)
+        )
+        rows = connection.execute(query).all()
+        if not rows:
+            continue
+        of, *numbers, digests = zip(*rows, strict=True)
+        id, day, first, count, number = (np.array(each, dtype=np.int64) for each in (of, *numbers))
+        later = np.zeros(len(id), dtype=np.bool_)
+        later[:-1] = (id[1:] == id[:-1]) & (day[1:] == day[:-1])  # a correction of the same day follows
+        edges = np.flatnonzero(np.diff(id)) + 1
+        for low, high in zip([0, *edges], [*edges, len(id)], strict=True):
+            part = slice(low, high)
+            whole = Columns(day[part], first[part], count[part], number[part], tuple(map(bytes, digests[part])))
+            newest = np.flatnonzero(~later[part])
+            found[int(id[low])] = whole if newest.size == high - low else whole.taken(newest)
     return found
 
 

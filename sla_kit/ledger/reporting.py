@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Service, Slo
-from sla_kit.engine.budgeting import Terms
 from sla_kit.engine.conclusion import conclude
 from sla_kit.engine.context import Context, Judgement, grid_for
 from sla_kit.engine.needed import needed_for
@@ -105,7 +104,7 @@ def _by_days(
     """The chosen SLOs whose days can be summed one by one, and the last days of those that are not all closed."""
     catalogue, grid = context.catalogue, grid_for(context)
     several = [
-        Asked(service, slo, sli, Terms.of(slo, sli), identities[asked[service.name, slo.name].key])
+        Asked.of(service, slo, sli, identities[asked[service.name, slo.name].key])
         for service, slo in chosen
         for sli in [catalogue.sli(service, slo)]
         if (service.name, slo.name) in asked and asked[service.name, slo.name].key in identities

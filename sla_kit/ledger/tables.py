@@ -74,7 +74,9 @@ daily = Table(
     Column("total", Float(53), nullable=False),
     Column("bad", Float(53), nullable=False),
     Column("coverage", Float(53), nullable=False),  # buckets
-    Column("extra", LargeBinary),  # what the measured figure of several days is made of, `days.Extra`
+    Column("worst", Float(53)),  # the worst measured value
+    Column("bounds", LargeBinary),  # or the histogram: its bounds, and observations at or under each
+    Column("counts", LargeBinary),
     sqlite_with_rowid=False,
 )
 

@@ -60,7 +60,9 @@ def upgrade() -> None:
         sa.Column("total", sa.Float(53), nullable=False),
         sa.Column("bad", sa.Float(53), nullable=False),
         sa.Column("coverage", sa.Float(53), nullable=False),
-        sa.Column("extra", sa.LargeBinary),
+        sa.Column("worst", sa.Float(53)),
+        sa.Column("bounds", sa.LargeBinary),
+        sa.Column("counts", sa.LargeBinary),
         sqlite_with_rowid=False,
     )
     op.create_table(
