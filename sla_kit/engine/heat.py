@@ -24,11 +24,11 @@ def heat_map(counted: Countable, where: slice, timezone: str) -> HeatMap | None:
     """
     if where.stop <= where.start:
         return None
-    days, cell = _cells(counted.grid, where.start, where.stop, timezone)
+    days, cell, begins = _cells(counted.grid, where.start, where.stop, timezone)
     shape = len(days) * 24
 
     def by_cell(values: Floats) -> Floats:
-        return np.asarray(np.bincount(cell, weights=values[where], minlength=shape), dtype=np.float64)
+        return np.bincount(cell, weights=np.add.reduceat(values[where], begins), minlength=shape).astype(np.float64)
 
     total, bad = counted.sums(by_cell)
     ratio = np.full(shape, np.nan)
@@ -37,8 +37,9 @@ def heat_map(counted: Countable, where: slice, timezone: str) -> HeatMap | None:
 
 
 @lru_cache(maxsize=8)
-def _cells(grid: Grid, start: int, stop: int, timezone: str) -> tuple[tuple[str, ...], Ints]:
-    """The local days, and for each bucket the number of its day and hour, day * 24 + hour; the same for every SLO."""
+def _cells(grid: Grid, start: int, stop: int, timezone: str) -> tuple[tuple[str, ...], Ints, Ints]:
+    """The local days; for each hour the number of its day and hour, day * 24 + hour; and where its buckets begin. The
+    same for every SLO."""
     zone = zone_of(timezone)
     starts = grid.start + grid.step * np.arange(start, stop, dtype=np.int64)
     quarters, of = np.unique(starts // _QUARTER, return_inverse=True)
@@ -47,4 +48,6 @@ def _cells(grid: Grid, start: int, stop: int, timezone: str) -> tuple[tuple[str,
     numbers = local // 86400
     first = int(numbers[0])
     days = tuple(str(np.datetime64(first + n, "D")) for n in range(int(numbers.max()) - first + 1))
-    return days, np.asarray((numbers - first) * 24 + local % 86400 // 3600, dtype=np.int64)
+    cell = np.asarray((numbers - first) * 24 + local % 86400 // 3600, dtype=np.int64)
+    begins = np.concatenate(([0], np.flatnonzero(np.diff(cell)) + 1))
+    return days, cell[begins], begins

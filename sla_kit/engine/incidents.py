@@ -99,15 +99,15 @@ def find_runs(counted: Counted, allowed_ratio: float) -> Runs:
     is_bad = counted.bad > counted.total * (allowed_ratio * (1 + 1e-9))
     at = np.flatnonzero(is_bad)
     if at.size and counted.occurrences and counted.unit == "requests":
-        sure = _wilson_lower(counted.bad[at], counted.total[at]) > allowed_ratio
-        is_bad[at] = sure
-        at = at[sure]
+        at = at[_wilson_lower(counted.bad[at], counted.total[at]) > allowed_ratio]
     if not at.size:
         return Runs(at, at, False)
-    good_before = np.cumsum(some & ~is_bad)
-    cut = np.flatnonzero(np.diff(good_before[at]) * counted.grid.step > _MERGE_SECONDS)
+    # Before each bad bucket all are good but the bad ones and those without events.
+    silent = np.flatnonzero(~some)
+    good_before = at - np.arange(at.size) - np.searchsorted(silent, at)
+    cut = np.flatnonzero(np.diff(good_before) * counted.grid.step > _MERGE_SECONDS)
     first, last = at[np.concatenate(([0], cut + 1))], at[np.concatenate((cut, [at.size - 1]))]
-    return Runs(first, last, bool(good_before[-1] == good_before[at[-1]]))
+    return Runs(first, last, bool(good_before[-1] == some.size - at.size - silent.size))
 
 
 def _wilson_lower(events: Floats, total: Floats) -> Floats:
