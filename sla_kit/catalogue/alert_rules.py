@@ -35,7 +35,7 @@ def check_external(sli: External, path: Path, catalogue: Catalogue, findings: Fi
     """Notes what an indicator of another source lacks, or has too much of."""
     broken = findings.places.broken
     if sli.source:
-        known = [source.name for source in (*catalogue.external, *catalogue.sources)]
+        known = [*(each.name for each in catalogue.external), *(each.name for each in catalogue.sources)]
         findings.expect(sli.source, known, (*path, "source"), "external source", [("external",)])
     ratio = [key for key in ("good", "bad") if getattr(sli, key) is not None or broken((*path, key))]
     ready = [key for key in ("good_ratio", "bad_ratio", "value") if getattr(sli, key) is not None]

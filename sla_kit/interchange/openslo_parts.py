@@ -297,18 +297,18 @@ class Parts:
         if indicator.metrics.is_threshold and op and value is not None:
             name += f".{op}{value!r}".removesuffix(".0").replace("+", "")
         if name not in self.draft.slis:
+            place = next(iter(indicator.metrics.by_role.values())).query_place
+            self.draft.sli_places[name] = place
             annotations = dict(indicator.told["annotations"])
             sli = kept_indicator(annotations, indicator.spec, op, value)
             if sli is None:
                 if INDICATOR in annotations:
-                    place = self.draft.sli_places[name]
                     self.notes.left(place, INDICATOR, "the queries beside it have been changed since", "these count")
                 sli = sli_of(indicator.metrics, op, value, self.notes)
             else:
                 sli = replace(sli, source=next(iter(indicator.metrics.by_role.values())).source)
             annotations.pop(INDICATOR, None)
             told: Told = {**indicator.told, "annotations": annotations}
-            self.draft.sli_places[name] = next(iter(indicator.metrics.by_role.values())).query_place
             self.draft.slis[name] = replace(sli, description=indicator.description, **told)
         self.used.add(indicator.name)
         return name
