@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.table import Table as RichTable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: On a terminal narrower than this, tables lose their last columns.
 _NARROW, _FEW = 100, 5
+#: As wide is the first column at least, where its names need it.
+_NAME = 22
 _STYLES: dict[Tone, str] = {"": "", "met": "green", "missed": "bold red", "unknown": "yellow"}
 
 
@@ -50,8 +52,10 @@ def _table(block: Table, console: Console) -> RichTable:
         box=box.SIMPLE_HEAD if fancy else box.ASCII2,
     )  # fmt: skip
     shown = len(block.columns) if console.width >= _NARROW else _FEW
-    for column in block.columns[:shown]:
-        table.add_column(_printable(column.title), justify="right" if column.numeric else "left", overflow="fold")
+    for place, column in enumerate(block.columns[:shown]):
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        least = None if place else min(_NAME, max((len(row[0].text) for row in block.rows), default=_NAME))
+        table.add_column(_printable(column.title), justify=justify, overflow="fold", min_width=least)
     for row in block.rows:
         table.add_row(*map(_cell, row[:shown]))
     return table
