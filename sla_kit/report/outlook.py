@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sla_kit.report import formats
-from sla_kit.report.blocks import Block, Bullets, Cell, Column, Fold, Page, Paragraph, Section, Table
+from sla_kit.report.blocks import Block, Bullets, Cell, Column, Fold, Page, Paragraph, Section, Table, Tone
 from sla_kit.report.formats import number
 from sla_kit.report.language import _, ngettext
 from sla_kit.report.rows import bounded, more_objectives, number_cell, slo_name, time_cell
@@ -72,7 +72,8 @@ def outlook(forecast: Forecast) -> tuple[Block, ...]:
 def _needs(forecast: Forecast) -> list[Block]:
     """What the next live event of each name needs; those that follow are folded."""
     seen: set[tuple[str, str]] = set()
-    following, rows = [], []
+    following: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     for event in forecast.events:
         for need in event.needs:
             row = _needed(event, need, forecast.timezone)
@@ -109,7 +110,8 @@ def _headline(forecast: Forecast) -> tuple[str, bool]:
 
 def _at_risk(forecast: Forecast) -> tuple[tuple[str, str], ...]:
     """What a coming event puts at risk: promises, and limits that are too low."""
-    found = []
+    found: list[tuple[str, str]] = []
+    named: set[str] = set()
     for event in forecast.events:
         parts = [
             _(
@@ -120,7 +122,9 @@ def _at_risk(forecast: Forecast) -> tuple[tuple[str, str], ...]:
             )
             for risk in event.risks
         ]
-        parts += [text for service in event.needs for need in service.needs if (text := _over(service, need))]
+        if event.name not in named:  # those that follow need as much
+            parts += [text for service in event.needs for need in service.needs if (text := _over(service, need))]
+        named.add(event.name)
         if parts:
             when = formats.moment(event.start, forecast.timezone)
             found.append((_("At risk from {event}, {when}", event=event.name, when=when), "; ".join(parts)))
@@ -213,7 +217,7 @@ def _need(need: Need | None) -> Cell:
         parts.append(f"{_amount(need.low, whole)} – {_amount(need.high, whole)}")
     if need.limit is not None:
         parts.append(_("limit {limit}", limit=formats.plain(need.limit)))
-    tone = "missed" if need.exceeds else "unknown" if need.exceeds is None else ""
+    tone: Tone = "missed" if need.exceeds else "unknown" if need.exceeds is None else ""
     return Cell(_amount(need.value, whole), number(need.value), tone, note=", ".join(parts))
 
 
