@@ -510,8 +510,9 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     ``bucket`` is the resolution of every evaluation in seconds. ``sum_labels`` name labels that only divide the
     counters of one process (route, method, status code): their series may be summed by the server before they are
     fetched, which is faster; leave out whatever tells processes apart. ``timezone`` is where calendar windows and
-    local times are read. ``slis`` are indicators that several services share. ``folder`` is where relative files are
-    found, empty for a catalogue built in Python.
+    local times are read. ``slis`` are indicators that several services share. ``language`` is that of the report
+    (English where empty), ``translations`` the folder with its gettext file (``de.po``). ``folder`` is where relative
+    files are found, empty for a catalogue built in Python.
     """
 
     name: str
