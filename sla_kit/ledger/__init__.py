@@ -79,7 +79,7 @@ class Ledger:
         """
         step = int(catalogue.bucket)
         until, known = _closable(catalogue, source, until, now)
-        indicators = summed_alone(indicators_of(catalogue))
+        indicators = [one for one in summed_alone(indicators_of(catalogue)) if only is None or one.key in only]
         wanted = [
             Wanted(identity.id, identity, one) for one in indicators for identity in [Identity.of(catalogue, one)]
         ]

@@ -2,8 +2,8 @@
 
 Time is cut into blocks of seven days at fixed places, and each block of each indicator is read with a margin on both
 sides, so that a bucket comes out the same whichever run closes it. A block's rows are committed as they come; a run
-that dies is simply run again and asks for the rest only. Newest blocks come first, since a server forgets the oldest
-ones first.
+that dies is simply run again and asks for the rest only. Oldest blocks come first: a server forgets them first, and a
+run that dies leaves no hole before what it has closed, so that the next one goes on where the rows end.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def close_buckets(
     writer = _Writer(store, step)
     everything = sum(len(ones) for ones in work.values())
     done = 0
-    for (start, end), ones in sorted(work.items(), reverse=True):
+    for (start, end), ones in sorted(work.items(), key=lambda item: item[0]):
 
         def told(part: int, whole: int, what: str, done: int = done, size: int = len(ones)) -> None:
             progress(round(100 * (done + size * part / max(whole, 1))), 100 * everything, what)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, func, select, tuple_
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Latency, Service, Sli, Slo
@@ -137,9 +137,11 @@ def roll_up(
 
 
 def sum_days(store: Store, asked: Sequence[Asked], step: int, start: int, end: int) -> None:
-    """Sums the whole days from ``start`` to ``end`` (epoch seconds) that have not been, so that no report has to."""
+    """Sums the whole days from ``start`` to ``end`` (epoch seconds) that have not been, so that no report has to; and
+    earlier ones that a run has closed but died before it summed them."""
     for some in in_batches([one for one in asked if one.by_days], _AT_ONCE):
         with store.reading() as connection:
+            start = min(start, _unsummed_since(connection, some))
             ids = sorted({one.identity.id for one in some})
             held = columns(connection, ids, start, end, newest_correction(connection))
             kept = _kept(connection, [one.id for one in some], start, end)
@@ -148,6 +150,20 @@ def sum_days(store: Store, asked: Sequence[Asked], step: int, start: int, end: i
                 mine.take(kept.get(mine.one.id, []))
                 mine.sum_the_rest()
         _keep(store, several)
+
+
+def _unsummed_since(connection: Connection, asked: Sequence[Asked]) -> int:
+    """From when on days of some SLOs have not been summed, epoch seconds."""
+    summed = select(table.c.terms, func.max(table.c.day)).where(table.c.terms.in_([one.id for one in asked]))
+    last = {id: int(day) for id, day in connection.execute(summed.group_by(table.c.terms))}
+    held = select(days.c.indicator, func.min(days.c.day)).where(
+        days.c.indicator.in_([one.identity.id for one in asked])
+    )
+    first = {id: int(day) for id, day in connection.execute(held.group_by(days.c.indicator))}
+    known = [one for one in asked if one.identity.id in first]
+    return DAY_SECONDS * min(
+        (last[one.id] + 1 if one.id in last else first[one.identity.id] for one in known), default=2**31
+    )
 
 
 _NONE = np.empty(0, dtype=np.int64)
