@@ -102,10 +102,10 @@ def series_of(services: int, days: int = DAYS, scrape: int = SCRAPE) -> Iterator
     def events(share: float) -> Floats:
         course = (busy if share > 0.05 else quiet)[random.integers(_COURSES)]
         scale = share if share > 0.05 else share / 0.0005
-        return np.rint(np.roll(course, int(random.integers(times.size))) * scale)
+        return np.asarray(np.rint(np.roll(course, int(random.integers(times.size))) * scale), dtype=np.float64)
 
     for number in range(services):
-        yield _gauge("backup_at", number, times, (times // 1000 - 7200) // 86400 * 86400 + 7200.0)
+        yield _gauge("backup_at", number, times, ((times // 1000 - 7200) // 86400 * 86400 + 7200).astype(np.float64))
     for number in range(services):
         for process in range(PROCESSES):
             counts = np.zeros(times.size)

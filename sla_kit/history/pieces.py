@@ -22,8 +22,8 @@ from sla_kit.timeline import Floats, Ints
 SORTED_AT_ONCE = 4_000_000
 #: Samples that are kept in memory, 16 bytes each; what is beyond goes to a file.
 HELD_IN_MEMORY = 16_000_000
-#: Rows that change series more often than this share are in disorder.
-_DISORDER = 1 / 64
+#: Rows are in disorder that change series more often than so many times, and than every so many rows.
+FEW_RUNS, LONG_RUN = 64, 64
 
 #: The numbers of series, one a row.
 Numbers = npt.NDArray[np.int32]
@@ -76,7 +76,7 @@ class Pieces:
         """Samples that stand in ``chunk``, in order of series or nearly so; False, and nothing is done, where they
         don't: then they must be added one by one."""
         starts = _starts(owners)
-        if starts.size > max(64.0, owners.size * _DISORDER):
+        if starts.size > max(FEW_RUNS, owners.size // LONG_RUN):
             return False
         self._sort()
         self._put(chunk, owners, times, starts)
