@@ -28,6 +28,9 @@ Key = tuple[str, str]
 def expect_slo(target: Key, path: Path, catalogue: Catalogue, findings: Findings) -> Sli | None:
     """The indicator of the SLO that a name written at ``path`` means; None where there is none, which is noted."""
     owner, name = target
+    if not owner:  # of an indicator that several services share
+        findings.say(path, f"{name} names no service", f"write service/{name}, since several services share this")
+        return None
     services = {service.name: index for index, service in enumerate(catalogue.services)}
     if not findings.expect(owner, services, path, "service", [("services",)]):
         return None

@@ -107,6 +107,24 @@ def test_a_circle_is_told_once_with_all_that_are_in_it() -> None:
     )
 
 
+def test_an_indicator_that_services_share_names_the_services_of_its_parts() -> None:
+    assert_marked("""\
+name: shop
+slis:
+  right: {kind: composite, combine: worst, of: [web/up]}
+  wrong:
+    kind: composite
+    combine: worst
+    of:
+      - up  #! up names no service (write service/up, since several services share this)
+services:
+  - name: web
+    slos:
+      - {name: up, objective: 99.9%, sli: {kind: probe}}
+      - {name: whole, objective: 99%, sli: right}
+""")
+
+
 def test_dependencies_that_can_not_be() -> None:
     assert_marked(
         SERVICES
