@@ -39,6 +39,8 @@ wheel: $(VENV)/dev  ## build the wheel and the source distribution
 bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.decode
 	$(BIN)/python -m bench.report
+	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.forecast
 
 picture: demo servers  ## the README's picture, from the demo's report
 	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png
