@@ -39,6 +39,7 @@ wheel: $(VENV)/dev  ## build the wheel and the source distribution
 bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.decode
 	$(BIN)/python -m bench.report
+	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.forecast
 

@@ -4,6 +4,7 @@ beside the recording's size."""
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -251,3 +252,13 @@ def test_memory_grows_with_what_is_asked_for_and_not_with_the_recording(tmp_path
     begun = peak_megabytes(small, 5)
     assert peak_megabytes(large, 5) - begun < 0.15 * more
     assert peak_megabytes(large, 30) - begun < 0.5 * more
+
+
+def test_the_way_to_write_a_long_recording_is_as_the_documentation_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "history.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(next(block for block in blocks if "write_series" in block), {})
+    found = read(tmp_path / "queues.parquet")
+    assert [one.times.size for one in found.series] == [5760] * 3
