@@ -2,12 +2,13 @@
 
 Each future day takes the error ratios of a past day, hour by hour, and each live event that of a past one; times the
 events that are usual then, these are bad events. The past shows only roughly how often something happens, and how bad
-it may be, so that two things differ from course to course:
+it may be, so that three things differ from course to course:
 
 - how often each past day and event is drawn: the Bayesian bootstrap (D. B. Rubin, Annals of Statistics 9, 1981); an
   outage seen once in two months may as well come every month or twice a year;
 - how bad the next one like it is: what a day or an event had above the median one is multiplied by a lognormal number
-  with mean 1, as outages differ by their length and by how many requests they hit.
+  with mean 1, as outages differ by their length and by how many requests they hit;
+- what comes that the past does not show at all (`outlook`): the longer nothing of the kind was seen, the rarer it is.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ from sla_kit.timeline import Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How courses are drawn: how many ``paths``, from which ``seed``, and the ``spread`` of what is above the median,
-    the standard deviation of its logarithm (0: just as it was seen)."""
+    """How courses are drawn: how many ``paths``, from which ``seed``; the ``spread`` of what is above the median, the
+    standard deviation of its logarithm (0: just as it was seen); ``unseen_cost``, the share of the budget that an
+    outage unlike any seen costs in the median, and ``unseen_days``, the days without one that are taken for granted
+    beside those that were seen."""
 
     paths: int = 500
     seed: int = 20_260_928
     spread: float = 1.5
+    unseen_cost: float = 0.3
+    unseen_days: float = 30.0
 
 
 #: What the backtest chose: see docs/forecast.md.
@@ -40,7 +45,7 @@ METHOD = Method()
 #: The method in a sentence, for reports.
 WORDS = (
     "500 courses put together of past days and live events, drawn by the Bayesian bootstrap, at the usual traffic of "
-    "each hour of the week; intervals are 80 %"
+    "each hour of the week, with outages that the past does not show; intervals are 80 %"
 )
 
 

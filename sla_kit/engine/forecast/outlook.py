@@ -9,16 +9,13 @@ import numpy as np
 from sla_kit.catalogue.model import Window
 from sla_kit.engine.budgeting import SLACK, Terms
 from sla_kit.engine.forecast.courses import METHOD, Courses, Method, Seen, courses, quiet_days
-from sla_kit.engine.forecast.hours import HOUR, Future
+from sla_kit.engine.forecast.hours import DAY_HOURS, HOUR, Future
 from sla_kit.engine.forecast.results import INTERVAL, RISK, RISK_ADDED, Outlook, Risk
 from sla_kit.engine.windows import DAY, duration_name, period_of, whole_period
 from sla_kit.timeline import Floats, Ints, Mask
 
 #: Days of history that a forecast needs: a week has all its hours in it.
 LEAST_DAYS = 7
-#: Bad events of which none was seen are with 90 % certainty fewer than this, for errors that come one by one:
-#: the solution of exp(-x) = 0.1.
-_UNSEEN = float(np.log(10))
 _LOW, _HIGH = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
 
 
@@ -65,11 +62,12 @@ def outlook(
     budget = _budget(seen, terms, window, future, drawn.total)
     if budget.allowed_now <= 0 or not np.any(budget.allowed > 0):
         return _without(nothing, "no traffic"), []
+    drawn = replace(drawn, bad=drawn.bad + _surprises(budget, drawn.total, days, method))
     left = budget.left(drawn.bad)
     now = 1.0 - budget.spent_now / budget.allowed_now
     found = _told(nothing, left, now, future, budget)
     found = _with_burn(found, seen, budget)
-    found = _noted(found, seen, future, budget, drawn)
+    found = replace(found, notes=_notes(seen, future))
     return found, [] if now < -SLACK else _risks(found, future, drawn, budget, terms)
 
 
@@ -146,6 +144,18 @@ def _calendar(seen: Seen, terms: Terms, window: Window, future: Future, total: F
     return _Budget(allowed, kept, since, allowed_now, spent_now, min(until, count))
 
 
+def _surprises(budget: _Budget, total: Floats, days: int, method: Method) -> Floats:
+    """Bad events of a kind that the past does not show, (paths, hours): each course has its own share of days that
+    bring one, Beta(1, days seen + ``unseen_days``), as Laplace's rule of succession has it, and each costs a share of
+    the budget, lognormal around ``unseen_cost``."""
+    random = np.random.default_rng(method.seed + 1)
+    paths, hours = total.shape
+    shares = random.beta(1.0, days + method.unseen_days, (paths, 1))
+    come = (random.random((paths, hours)) < shares / DAY_HOURS) & (total > 0)
+    cost = method.unseen_cost * np.exp(method.spread * random.standard_normal((paths, hours)))
+    return np.asarray(come * cost * budget.allowed_now, dtype=np.float64)
+
+
 # --- what is told ---------------------------------------------------------------------------------------------------
 
 
@@ -204,19 +214,14 @@ def _with_burn(found: Outlook, seen: Seen, budget: _Budget) -> Outlook:
     return replace(found, burn_per_day=day, burn_per_event=event)
 
 
-def _noted(found: Outlook, seen: Seen, future: Future, budget: _Budget, drawn: Courses) -> Outlook:
+def _notes(seen: Seen, future: Future) -> tuple[str, ...]:
     notes = []
     if not seen.past.bad.any():
-        # Nothing was ever bad, so no course is; what may be all the same is bounded by how much was seen.
-        ratio = _UNSEEN / float(seen.past.total.sum())
-        most = float(np.median(budget.left(drawn.total * ratio)[:, budget.until - 1]))
-        if found.left_low is not None:
-            found = replace(found, left_low=min(found.left_low, most))
         days = duration_name(len(quiet_days(seen.past)[1]) * DAY)
         notes.append(f"nothing bad in {days} of history; the lower bound is what could still have stayed unseen")
     if future.events and not seen.bursts:
         notes.append("no past live event to go by: the coming ones are taken as usual time")
-    return replace(found, notes=tuple(notes))
+    return tuple(notes)
 
 
 def _risks(found: Outlook, future: Future, drawn: Courses, budget: _Budget, terms: Terms) -> list[tuple[int, Risk]]:

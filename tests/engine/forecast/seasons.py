@@ -9,7 +9,7 @@ import numpy as np
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Window
 from sla_kit.engine.budgeting import Counted, Terms
-from sla_kit.engine.forecast.courses import Seen
+from sla_kit.engine.forecast.courses import Method, Seen
 from sla_kit.engine.forecast.hours import Future
 from sla_kit.engine.forecast.outlook import outlook
 from sla_kit.engine.forecast.results import Outlook, Risk
@@ -21,6 +21,8 @@ HOUR = 3600
 DAY = 86400
 STEP = 3600
 OBJECTIVE = 0.99
+#: Without what the past does not show, so that a course can be worked out by hand.
+SEEN_ONLY = Method(unseen_cost=0.0)
 
 
 def counted(total: Floats, bad: Floats, at: int = MONDAY, step: int = STEP) -> Counted:
@@ -43,9 +45,10 @@ def looked(
     live: Sequence[Interval] = (),
     objective: float = OBJECTIVE,
     maintenance: Sequence[Interval] = (),
+    method: Method = SEEN_ONLY,
 ) -> tuple[Outlook, list[tuple[int, Risk]]]:
     """The outlook of an SLO in UTC, and what puts it at risk."""
     at, step = events.grid.end, events.grid.step
     seen = Seen.of(events, live, "UTC", "web")
     future = Future.of(at, days * 24, step, live, maintenance, "web")
-    return outlook(seen, Terms(objective, "occurrences"), window, future, ("web", "availability"))
+    return outlook(seen, Terms(objective, "occurrences"), window, future, ("web", "availability"), method)

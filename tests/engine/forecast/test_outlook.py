@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Window
+from sla_kit.engine.forecast.courses import METHOD
 from sla_kit.timeline import Floats
 from tests.engine.forecast.seasons import DAY, HOUR, MONDAY, counted, looked, steady
 
@@ -81,13 +82,19 @@ def test_a_spent_budget_has_run_out_now_and_is_back_when_the_outage_leaves_the_w
     assert not risks
 
 
-def test_without_a_bad_event_there_is_a_bound_for_what_stayed_unseen() -> None:
-    found, _ = looked(counted(np.full(60 * 24, 10.0), np.zeros(60 * 24)))
-    assert found.probability == 0
+def test_without_a_bad_event_what_stayed_unseen_bounds_what_is_left() -> None:
+    short, _ = looked(counted(np.full(30 * 24, 10.0), np.zeros(30 * 24)), method=METHOD)
+    found, _ = looked(counted(np.full(300 * 24, 10.0), np.zeros(300 * 24)), method=METHOD)
     assert found.left == found.left_expected == found.left_high == 1
-    # Of 14,400 events none was bad: with 90 % certainty fewer than one in 6,254 is, and one in 100 is allowed.
-    assert found.left_low == pytest.approx(1 - np.log(10) / 14400 / 0.01, abs=1e-6)
-    assert "nothing bad" in found.notes[0]
+    assert "nothing bad in 300d" in found.notes[0]
+    assert (found.runs_out, found.burn_per_day) == (None, 0)
+    # The longer nothing was seen, the rarer it is.
+    assert short.probability is not None
+    assert found.probability is not None
+    assert 0 < found.probability < short.probability < 0.2
+    assert short.left_low is not None
+    assert found.left_low is not None
+    assert short.left_low < found.left_low <= 1
 
 
 @pytest.mark.parametrize(
@@ -174,8 +181,8 @@ def test_more_bad_events_never_make_it_run_out_later(shares: list[float], more: 
     bad = total * np.array(shares)
     worse = bad.copy()
     worse[more:] = np.minimum(worse[more:] + 50, 1000)
-    before, _ = looked(counted(total, bad), window=WEEK, days=10)
-    after, _ = looked(counted(total, worse), window=WEEK, days=10)
+    before, _ = looked(counted(total, bad), window=WEEK, days=10, method=METHOD)
+    after, _ = looked(counted(total, worse), window=WEEK, days=10, method=METHOD)
     never = float("inf")
     for name in ("runs_out", "runs_out_low", "runs_out_high"):
         first, second = getattr(before, name), getattr(after, name)
@@ -188,14 +195,14 @@ def test_more_bad_events_never_make_it_run_out_later(shares: list[float], more: 
 def test_a_forecast_is_ordered_repeatable_and_the_same_at_any_scale(shares: list[float], scale: float) -> None:
     total = np.full(len(shares), 1000.0)
     bad = total * np.array(shares)
-    found, _ = looked(counted(total, bad), window=WEEK, days=10)
-    again, _ = looked(counted(total, bad), window=WEEK, days=10)
+    found, _ = looked(counted(total, bad), window=WEEK, days=10, method=METHOD)
+    again, _ = looked(counted(total, bad), window=WEEK, days=10, method=METHOD)
     assert found == again
     never = float("inf")
     times = [never if one is None else one for one in (found.runs_out_low, found.runs_out, found.runs_out_high)]
     assert times == sorted(times)
     assert found.left_low <= found.left_expected <= found.left_high  # type: ignore[operator]
     if bad.any():
-        larger, _ = looked(counted(total * scale, bad * scale), window=WEEK, days=10)
+        larger, _ = looked(counted(total * scale, bad * scale), window=WEEK, days=10, method=METHOD)
         assert larger.left_expected == pytest.approx(found.left_expected)
         assert larger.probability == pytest.approx(found.probability)
