@@ -9,20 +9,23 @@ run that dies leaves no hole before what it has closed, so that the next one goe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, select, tuple_
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from sla_kit.errors import LedgerError
 from sla_kit.ledger.bounds import with_common_bounds
 from sla_kit.ledger.extents import BATCH, extents, in_batches, missing
 from sla_kit.ledger.identity import Identity
-from sla_kit.ledger.rows import DAY_SECONDS, DayRow, digest, joined, pack, split, unpack
+from sla_kit.ledger.rows import DAY_SECONDS, DayRow, digest, joined, marks, pack, split, unpack
 from sla_kit.ledger.store import Store
 from sla_kit.ledger.tables import day as days
 from sla_kit.ledger.tables import indicator as indicators_table
+from sla_kit.ledger.tables import mark as mark_table
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.timeline import Grid, Timeline
 
@@ -233,19 +236,39 @@ def write_rows(
             present[id, day] = (correction, first, count)
     new: list[dict[str, object]] = []
     written: list[int] = []
+    found: dict[bytes, bytes] = {}
     for one, row, values in waiting:
         there = present.get((one.id, row.day))
         if there is None:
             new.append(values)
             written.append(row.count)
+            found[digest_of(values)] = marks(row.timeline)
         elif (more := _extended(connection, one, row, there, step)) is not None:
             grown, added = more
             key = (days.c.indicator == one.id) & (days.c.day == row.day) & (days.c.correction == there[0])
-            connection.execute(days.update().where(key).values(row_values(one.id, grown, there[0])))
+            grown_values = row_values(one.id, grown, there[0])
+            connection.execute(days.update().where(key).values(grown_values))
             written.append(added)
+            found[digest_of(grown_values)] = marks(grown.timeline)
     if new:
         connection.execute(days.insert(), new)
+    write_marks(connection, found)
     return written
+
+
+def write_marks(connection: Connection, found: Mapping[bytes, bytes]) -> None:
+    """Keeps what finds changed buckets, by the digests of days."""
+    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    if found:
+        statement = insert(mark_table).on_conflict_do_nothing()
+        connection.execute(statement, [{"digest": key, "body": body} for key, body in sorted(found.items())])
+
+
+def digest_of(values: Mapping[str, object]) -> bytes:
+    """The digest among a row's values."""
+    found = values["digest"]
+    assert isinstance(found, bytes)
+    return found
 
 
 def row_values(id: int, row: DayRow, correction: int) -> dict[str, object]:

@@ -14,7 +14,7 @@ from sla_kit.errors import LedgerError
 from sla_kit.ledger.bounds import with_common_bounds
 from sla_kit.ledger.extents import in_batches
 from sla_kit.ledger.identity import Identity
-from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, joined, unpack
+from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, joined, marks, unpack
 from sla_kit.ledger.store import Store
 from sla_kit.ledger.tables import day as days
 from sla_kit.ledger.tables import indicator as indicators
@@ -96,6 +96,7 @@ class LedgerSource:
         self._distrust = distrust
         self.proofs: dict[tuple[str, str], dict[int, bytes]] = {}
         self.silent: dict[tuple[str, str], dict[int, bytes]] = {}
+        self.marks: dict[bytes, bytes] = {}  # of days that are handed out in part, by their digests
         self.damages: list[LedgerError] = []
 
     @property
@@ -154,7 +155,7 @@ class LedgerSource:
             kept = {indicator.key: parts for indicator, parts in waiting}
             for indicator, timeline in self._live.fetch([one for one, _ in waiting], rest):
                 whole = self._whole(indicator, [*kept.pop(indicator.key), timeline], grid)
-                self.proofs[indicator.key].update(_digests(whole, end))
+                self.proofs[indicator.key].update(self._digests(whole, end))
                 yield indicator, whole
                 done += 1
                 progress(done, len(indicators), indicator.key[0])
@@ -193,6 +194,8 @@ class LedgerSource:
                     timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
                 position = (timeline.grid.start % DAY_SECONDS) // grid.step
                 found = row.digest if whole and not self._distrust else digest(timeline, position)
+                if not whole:
+                    self.marks[found] = marks(timeline)
                 (proof if _tells(timeline) else silent)[row.day] = found
                 if timeline.grid.count:
                     parts.append(timeline)
@@ -263,6 +266,19 @@ class LedgerSource:
                 by_day[row.day] = row
         return [by_day[day] for day in sorted(by_day)]
 
+    def _digests(self, timeline: Timeline, start: int) -> dict[int, bytes]:
+        """The digests of the days from that of ``start`` to the timeline's end."""
+        found: dict[int, bytes] = {}
+        grid = timeline.grid
+        at = max(start // DAY_SECONDS * DAY_SECONDS, grid.start)
+        while at < grid.end:
+            part = cut(timeline, at, min((at // DAY_SECONDS + 1) * DAY_SECONDS, grid.end))
+            if _tells(part):
+                found[at // DAY_SECONDS] = digest(part, (at % DAY_SECONDS) // grid.step)
+                self.marks[found[at // DAY_SECONDS]] = marks(part)
+            at = part.grid.end
+        return found
+
     def _whole(self, indicator: Indicator, parts: Sequence[Timeline], grid: Grid) -> Timeline:
         """One timeline of several parts, on the whole grid."""
         unit: Unit = parts[-1].unit if parts else "requests"
@@ -273,19 +289,6 @@ class LedgerSource:
         whole = joined(with_common_bounds(several))
         findings = [*merged(whole.findings), *absence_of(indicator.sli, whole.coverage > 0, grid)]
         return replace(whole, findings=tuple(findings))
-
-
-def _digests(timeline: Timeline, start: int) -> dict[int, bytes]:
-    """The digests of the days from that of ``start`` to the timeline's end."""
-    found: dict[int, bytes] = {}
-    grid = timeline.grid
-    at = max(start // DAY_SECONDS * DAY_SECONDS, grid.start)
-    while at < grid.end:
-        part = cut(timeline, at, min((at // DAY_SECONDS + 1) * DAY_SECONDS, grid.end))
-        if _tells(part):
-            found[at // DAY_SECONDS] = digest(part, (at % DAY_SECONDS) // grid.step)
-        at = part.grid.end
-    return found
 
 
 def _tells(timeline: Timeline) -> bool:

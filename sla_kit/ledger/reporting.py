@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Service, Slo
@@ -14,6 +14,7 @@ from sla_kit.engine.results import Evaluation
 from sla_kit.engine.windows import DAY
 from sla_kit.evaluation import results
 from sla_kit.ledger import Ledger
+from sla_kit.ledger.closing import write_marks
 from sla_kit.ledger.days import Asked, roll_up
 from sla_kit.ledger.extents import ends
 from sla_kit.ledger.identity import Identity, names_defined_twice
@@ -25,6 +26,16 @@ from sla_kit.timeline import Grid, Timeline
 Key = tuple[str, str]
 #: Days at the end that are not closed are read bucket by bucket; where they are more than these, so is all.
 _LONGEST_TAIL_SECONDS = 9 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """SLOs judged, the digests of the days of every indicator that were read for them, and the marks of days that were
+    read in part."""
+
+    judgements: list[Judgement]
+    inputs: Mapping[Key, Mapping[int, bytes]]
+    marks: Mapping[bytes, bytes]
 
 
 def evaluate_kept(
@@ -48,10 +59,12 @@ def evaluate_kept(
         ledger.close_buckets(catalogue, live, since=grid.start, until=grid.end, now=now, progress=progress, only=only)
     number = ledger.newest_correction()
     context = with_exclusions(context, ledger.exclusions(catalogue, number))
-    judged, inputs = _judged(ledger, live, context, chosen, asked, number, progress)
-    evaluation = conclude(context, live.name if live is not None else ledger.source(catalogue).name, judged)
+    read = _judged(ledger, live, context, chosen, asked, number, progress)
+    name = live.name if live is not None else ledger.source(catalogue).name
+    evaluation = conclude(context, name, read.judgements)
     with ledger.store.writing() as connection:
-        proof = keep(connection, context, inputs, number)
+        proof = keep(connection, context, read.inputs, number)
+        write_marks(connection, read.marks)
     return replace(evaluation, proof=proof)
 
 
@@ -63,8 +76,8 @@ def _judged(
     asked: Mapping[Key, Indicator],
     number: int,
     progress: Progress,
-) -> tuple[list[Judgement], dict[Key, Mapping[int, bytes]]]:
-    """The chosen SLOs judged, and the digests of the days of every indicator that were read for them.
+) -> _Read:
+    """The chosen SLOs judged.
 
     Roll-ups reach far back: where sums of days tell them, the buckets of those days are not read. SLOs that are made
     of others have theirs from all the buckets.
@@ -77,11 +90,13 @@ def _judged(
     by_buckets = [one for one in chosen if (one[0].name, one[1].name) not in keys] if context.rollups else list(chosen)
     found: dict[Key, Judgement] = {}
     inputs: dict[Key, Mapping[int, bytes]] = {}
+    marks: dict[bytes, bytes] = {}
     for about, some in ((context, by_buckets), (near, by_sums)):
         if some:
-            judgements, read = _remembered(ledger, live, about, some, identities, number, progress)
-            found.update((one.result.key, one) for one in judgements)
-            inputs.update({key: {**inputs.get(key, {}), **days} for key, days in read.items()})
+            read = _remembered(ledger, live, about, some, identities, number, progress)
+            found.update((one.result.key, one) for one in read.judgements)
+            inputs.update({key: {**inputs.get(key, {}), **days} for key, days in read.inputs.items()})
+            marks.update(read.marks)
     if summed:
         rolled = roll_up(ledger.store, context, summed, number, tails)
         for key, rollups in rolled.rollups.items():
@@ -89,7 +104,7 @@ def _judged(
         for one in summed:
             indicator = asked[one.service.name, one.slo.name].key
             inputs[indicator] = {**rolled.proofs.get(one.identity.id, {}), **inputs.get(indicator, {})}
-    return [found[service.name, slo.name] for service, slo in chosen], inputs
+    return _Read([found[service.name, slo.name] for service, slo in chosen], inputs, marks)
 
 
 def _by_days(
@@ -139,7 +154,7 @@ def _remembered(
     identities: Mapping[Key, Identity],
     number: int,
     progress: Progress,
-) -> tuple[list[Judgement], dict[Key, Mapping[int, bytes]]]:
+) -> _Read:
     """SLOs judged, those from memory that were judged before over the same buckets."""
     catalogue = context.catalogue
     needed = needed_for(catalogue, chosen)
@@ -162,7 +177,7 @@ def _remembered(
     judgements = results(context, source, progress, chosen, known, learn)
     memory.keep()
     inputs: dict[Key, Mapping[int, bytes]] = {memorable[key].key: one.proof for key, one in recalled.items()}
-    return judgements, inputs | source.proofs
+    return _Read(judgements, inputs | source.proofs, source.marks)
 
 
 def with_exclusions(context: Context, later: Sequence[Interval]) -> Context:

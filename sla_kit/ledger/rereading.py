@@ -5,11 +5,11 @@ from __future__ import annotations
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.errors import LedgerError
 from sla_kit.ledger import Ledger
-from sla_kit.ledger.closing import MARGIN_SECONDS, row_values
+from sla_kit.ledger.closing import MARGIN_SECONDS, digest_of, row_values, write_marks
 from sla_kit.ledger.corrections import Correction, append
 from sla_kit.ledger.identity import Identity, indicators_of
 from sla_kit.ledger.reading import Row, read_rows
-from sla_kit.ledger.rows import DAY_SECONDS, DayRow, digest, split, unpack
+from sla_kit.ledger.rows import DAY_SECONDS, DayRow, digest, marks, split, unpack
 from sla_kit.ledger.tables import day as days
 from sla_kit.sources import Progress, Source, no_progress
 from sla_kit.sources.indicators import summed_alone
@@ -65,7 +65,10 @@ def reread(
             reason=reason,
             content=content,
         )
-        connection.execute(days.insert(), [row_values(id, row, made.number) for id, row in changed])
+        rows = [row_values(id, row, made.number) for id, row in changed]
+        connection.execute(days.insert(), rows)
+        found = {digest_of(values): marks(row.timeline) for values, (_, row) in zip(rows, changed, strict=True)}
+        write_marks(connection, found)
     return made, len(changed)
 
 

@@ -205,6 +205,50 @@ def digest(timeline: Timeline, first: int) -> bytes:
     return proof.digest()[:16]
 
 
+def marks(timeline: Timeline) -> bytes:
+    """What finds a bucket that was changed, without the day as it was: the buckets stand in a square, and each of its
+    lines and columns has one byte that any changed bit in it changes (but for one chance in 256)."""
+    hashed = _bucket_hashes(timeline)
+    side = _side(timeline.grid.count)
+    padded = np.zeros(side * side, dtype=np.uint64)
+    padded[: hashed.size] = hashed
+    square = padded.reshape(side, side)
+    sums = np.concatenate([np.bitwise_xor.reduce(square, axis=1), np.bitwise_xor.reduce(square, axis=0)])
+    return bytes((sums >> np.uint64(56)).astype(np.uint8).tobytes())
+
+
+def changed(then: bytes, timeline: Timeline) -> list[int]:
+    """The positions of the buckets that may have changed since ``then`` (its `marks`): exactly the one where it is one,
+    and those where its lines and columns cross where they are several. Empty where that can't be told."""
+    now, side = marks(timeline), _side(timeline.grid.count)
+    if len(then) != len(now):
+        return []
+    differ = np.frombuffer(then, dtype=np.uint8) != np.frombuffer(now, dtype=np.uint8)
+    lines, columns = np.flatnonzero(differ[:side]), np.flatnonzero(differ[side:])
+    found = (lines[:, None] * side + columns[None, :]).ravel()
+    return [int(position) for position in found if position < timeline.grid.count]
+
+
+def _side(count: int) -> int:
+    return int(np.ceil(np.sqrt(count)))
+
+
+def _bucket_hashes(timeline: Timeline) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """64 bits for each bucket, made of all its floats: the mixing steps of SplitMix64 (Steele, Lea and Flood, "Fast
+    splittable pseudorandom number generators", OOPSLA 2014) over its columns one after another."""
+    columns = [timeline.total, timeline.good, timeline.coverage]
+    columns += [array for array in (timeline.value, timeline.completed) if array is not None]
+    if timeline.histogram is not None:
+        columns += list(timeline.histogram.counts.T)
+    hashed = np.zeros(timeline.grid.count, dtype=np.uint64)
+    for column in columns:
+        mixed = hashed + _bits(np.ascontiguousarray(column, dtype=np.float64)) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        hashed = mixed ^ (mixed >> np.uint64(31))
+    return hashed
+
+
 def _belongs(finding: Finding, at: int, until: int, start: int, end: int) -> bool:
     """Whether a finding is kept with the day from ``at`` to ``until`` of a stretch from ``start`` to ``end``."""
     if finding.start is None:

@@ -64,6 +64,16 @@ content = Table(
     sqlite_with_rowid=False,
 )
 
+#: What finds a bucket that was changed, by the digest of the day as it was; it does not stand with the row, so that
+#: altering the row leaves it as it is.
+mark = Table(
+    "mark",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # `rows.digest`
+    Column("body", LargeBinary, nullable=False),  # `rows.marks`
+    sqlite_with_rowid=False,
+)
+
 #: Sums of a day as one SLO counts it, made from rows and made again where they are missing.
 daily = Table(
     "daily",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,10 +24,11 @@ from sla_kit.ledger import Ledger
 from sla_kit.ledger.corrections import broken_link, corrections
 from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
-from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, unpack
+from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
 from sla_kit.ledger.tables import content as contents
 from sla_kit.ledger.tables import day as days
 from sla_kit.ledger.tables import indicator as indicators
+from sla_kit.ledger.tables import mark as mark_table
 from sla_kit.report.document import Report, to_document
 from sla_kit.report.formats import rfc3339
 from sla_kit.sources import Progress, no_progress
@@ -44,8 +45,8 @@ _ROW = (
 )
 #: Rows that are looked at between two reports of progress.
 _STEP = 500
-#: How many buckets that changed are named one by one.
-_NAMED = 5
+#: How many buckets that changed are told one by one.
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +229,14 @@ def _how(
         return "its buckets are not in the ledger (any more)"
     versions = list(_versions(ledger, context, key, day, grid))
     was = next((timeline for timeline in versions if digest(timeline, _first(timeline)) == proof), None)
-    if was is None:
-        return "the buckets of this day were changed in the ledger, not by a correction"
-    is_now = versions[-1]
-    return f"changed since: {_buckets(was, is_now)}"
+    if was is not None:
+        return f"changed by a correction since: {_named(versions[-1], _differing(was, versions[-1]))}"
+    altered = "altered in the ledger, and not by a correction"
+    with ledger.store.reading() as connection:
+        then = connection.execute(select(mark_table.c.body).where(mark_table.c.digest == proof)).scalar()
+    if then is None or not versions:
+        return altered
+    return f"{altered}: {_named(versions[-1], changed(bytes(then), versions[-1]))}"
 
 
 def _versions(ledger: Ledger, context: Context, key: tuple[str, str], day: int, grid: Grid) -> Iterator[Timeline]:
@@ -254,25 +259,27 @@ def _first(timeline: Timeline) -> int:
     return (timeline.grid.start % DAY_SECONDS) // timeline.grid.step
 
 
-def _buckets(was: Timeline, now: Timeline) -> str:
-    """The buckets in which two versions of a day differ."""
+def _differing(was: Timeline, now: Timeline) -> list[int]:
+    """The positions of the buckets in which two versions of a day differ."""
     count = min(was.grid.count, now.grid.count)
     differ = np.zeros(count, dtype=np.bool_)
     for name in ("good", "total", "coverage", "value", "completed"):
         left, right = getattr(was, name), getattr(now, name)
         if left is not None and right is not None:
             differ |= left[:count].view(np.uint64) != right[:count].view(np.uint64)
-    if (
-        was.histogram is not None
-        and now.histogram is not None
-        and was.histogram.counts.shape == now.histogram.counts.shape
-    ):
-        differ |= (was.histogram.counts != now.histogram.counts).any(axis=1)[:count]
-    at = np.flatnonzero(differ)
-    ends = [f"{rfc3339(int(was.grid.ends[position]))}" for position in at[:_NAMED]]
-    more = f" and {at.size - _NAMED} more" if at.size > _NAMED else ""
-    noun = "bucket that ends" if at.size == 1 else "buckets that end"
-    return f"the {noun} at {', '.join(ends)}{more}" if at.size else "how many buckets it has"
+    left, right = was.histogram, now.histogram
+    if left is not None and right is not None and left.counts.shape[1] == right.counts.shape[1]:
+        differ |= (left.counts[:count] != right.counts[:count]).any(axis=1)
+    return [int(position) for position in np.flatnonzero(differ)]
+
+
+def _named(timeline: Timeline, positions: Sequence[int]) -> str:
+    """Some buckets as people find them: by their ends."""
+    if not positions:
+        return "how many buckets it has, or a histogram's bounds"
+    ends = [str(rfc3339(int(timeline.grid.ends[position]))) for position in positions[:_TOLD]]
+    more = f" and {len(positions) - _TOLD} more" if len(positions) > _TOLD else ""
+    return f"the bucket{'s' if len(positions) > 1 else ''} ending at {', '.join(ends)}{more}"
 
 
 def _differences(said: Mapping[str, Any], again: Evaluation) -> list[Problem]:

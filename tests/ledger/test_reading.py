@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from click.testing import CliRunner
+from sqlalchemy import select
 
 import sla_kit
 from sla_kit.catalogue.model import Catalogue, Latency, Probe, Recovery, Requests, Service, Slo, Window
@@ -25,13 +27,16 @@ from sla_kit.ledger.auditing import versions
 from sla_kit.ledger.identity import indicators_of
 from sla_kit.ledger.migrations import known_revisions
 from sla_kit.ledger.pruning import prune
+from sla_kit.ledger.rows import digest, pack, unpack
 from sla_kit.ledger.store import REVISION
+from sla_kit.ledger.tables import day as days
 from sla_kit.ledger.tables import metadata
 from sla_kit.ledger.verifying import verify_ledger, verify_report
 from sla_kit.report import write
 from sla_kit.report.document import to_document
 from sla_kit.simulate import Scenario, simulate
 from sla_kit.simulate import scenario as parts
+from sla_kit.timeline import Grid
 
 START = 1_788_220_800  # a UTC midnight
 DAYS = 4
@@ -209,6 +214,30 @@ def test_a_report_that_was_altered_is_not_proven(ledger: Ledger, history: Histor
     assert any("availability" in problem.what and problem.what.endswith("sli") for problem in verdict.problems)
 
 
+def test_a_bucket_that_was_altered_in_the_ledger_is_named(
+    ledger: Ledger, history: HistorySource, tmp_path: Path
+) -> None:
+    path = reported(ledger, history, tmp_path, catalogue())
+    identity = ledger.identities(catalogue())["api", "requests"]
+    day = START // 86400 + 3
+    with ledger.store.writing() as connection:
+        mine = (days.c.indicator == identity.id) & (days.c.day == day)
+        timeline = unpack(
+            connection.execute(select(days.c.payload).where(mine)).scalar_one(), Grid(day * 86400, 60, 1440)
+        )
+        good = timeline.good.copy()
+        good[754] -= 1
+        altered = replace(timeline, good=good)
+        connection.execute(days.update().where(mine).values(payload=pack(altered), digest=digest(altered, 0)))
+    assert verify_ledger(ledger) == []  # whoever did it knew how
+    verdict = verify_report(ledger, path)
+    assert not verdict.proven
+    assert str(verdict.problems[0]) == (
+        "api/requests, 2026-09-04: altered in the ledger, and not by a correction: "
+        "the bucket ending at 2026-09-04T12:35:00Z"
+    )
+
+
 def test_a_report_without_a_ledger_can_not_be_proven(ledger: Ledger, history: HistorySource, tmp_path: Path) -> None:
     (path,) = write(sla_kit.evaluate(catalogue(), history, "2d", END), tmp_path, ["json"])
     with pytest.raises(LedgerError, match="made without a ledger"):
@@ -236,8 +265,6 @@ def test_what_is_older_than_it_must_be_kept_goes_and_leaves_a_trace(ledger: Ledg
 
 
 def _grid() -> Any:
-    from sla_kit.timeline import Grid
-
     return Grid(START, 60, DAYS * 1440)
 
 

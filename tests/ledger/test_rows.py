@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from sla_kit.errors import LedgerError
 from sla_kit.ledger.bounds import with_common_bounds
-from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, joined, pack, split, unpack
+from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, joined, marks, pack, split, unpack
 from sla_kit.timeline import Finding, Grid, Histogram, Timeline
 
 ODD = [0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, 2.0**53, 2.0**60, 1 / 3, 255.0, 256.0, -1.0]
@@ -83,6 +85,28 @@ def test_any_changed_float_changes_the_digest(timeline: Timeline, data: st.DataO
     changed = Timeline(timeline.grid, timeline.good, total, timeline.coverage, timeline.unit)
     bare = Timeline(timeline.grid, timeline.good, timeline.total, timeline.coverage, timeline.unit)
     assert digest(changed, 0) != digest(bare, 0)
+
+
+@given(timelines(), st.data())
+def test_a_changed_bucket_is_found_without_the_day_as_it_was(timeline: Timeline, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, timeline.grid.count - 1))
+    assert changed(marks(timeline), timeline) == []
+    total = timeline.total.copy()
+    total.view(np.uint64)[at] ^= np.uint64(1 << data.draw(st.integers(0, 63)))
+    other = replace(timeline, total=total)
+    assert changed(marks(timeline), other) in ([at], [])  # one of 256 changes leaves a line or a column as it was
+
+
+def test_almost_every_changed_bucket_is_found() -> None:
+    sevens = np.full(1440, 7.0)
+    timeline = Timeline(Grid(DAY_SECONDS * 20_000, 60, 1440), sevens, sevens, sevens)
+    before, found = marks(timeline), 0
+    for at in range(1440):
+        good = timeline.good.copy()
+        good[at] -= 1
+        found += changed(before, replace(timeline, good=good)) == [at]
+    assert found > 0.98 * 1440
+    assert len(before) == 76
 
 
 @given(timelines(), st.integers(0, 10_000), st.integers(0, 7))

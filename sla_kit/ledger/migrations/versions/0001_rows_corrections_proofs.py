@@ -53,6 +53,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "mark",
+        sa.Column("digest", sa.LargeBinary, primary_key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "daily",
         sa.Column("terms", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
