@@ -550,5 +550,6 @@ class Catalogue(_Value, frozen=True, kw_only=True):
 
     def source(self, service: Service, slo: Slo) -> str:
         """The name of the server that is asked about an SLO; empty where the catalogue names none."""
-        of_sli = self.sli(service, slo).source
+        sli = self.sli(service, slo)
+        of_sli = "" if isinstance(sli, External) else sli.source  # which is none of ours
         return slo.source or of_sli or service.source or (self.sources[0].name if self.sources else "")

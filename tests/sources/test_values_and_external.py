@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import sla_kit
-from sla_kit.catalogue.model import Bound, Catalogue, External, Service, Slo, Window
+import sla_kit.catalogue
+from sla_kit.catalogue.model import Bound, Catalogue, External, ForeignSource, Server, Service, Slo, Window
 from sla_kit.history import History, HistorySource, Series
 from sla_kit.sources import Indicator
 from sla_kit.timeline import Grid, Timeline
@@ -59,6 +60,19 @@ def test_an_external_indicator_is_unknown_and_says_so() -> None:
     assert [finding.message for finding in found.findings] == [
         "no source of sla-kit reads Datadog: nothing is known of this indicator"
     ]
+
+
+def test_it_is_asked_of_no_server_of_ours() -> None:
+    slo = Slo(name="up", objective=0.99, sli=External(type="Datadog", source="watching", good_ratio={"query": "x"}))
+    service = Service(name="web", slos=[slo])
+    catalogue = Catalogue(
+        name="shop",
+        services=[service],
+        sources=[Server(name="eu")],
+        external=[ForeignSource(name="watching", type="Datadog")],
+    )
+    assert sla_kit.catalogue.check_catalogue(catalogue) == []
+    assert catalogue.source(service, slo) == "eu"
 
 
 def test_an_slo_on_it_is_left_open() -> None:
