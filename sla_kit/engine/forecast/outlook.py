@@ -68,7 +68,7 @@ def outlook(
     found = _told(nothing, left, now, future, budget)
     found = _with_burn(found, seen, budget)
     found = replace(found, notes=_notes(seen, future))
-    return found, [] if now < -SLACK else _risks(found, future, drawn, budget, terms)
+    return found, [] if now < -SLACK else _risks(found, future, drawn, budget, left, terms)
 
 
 def _since(values: Floats, since: Ints) -> Floats:
@@ -224,17 +224,19 @@ def _notes(seen: Seen, future: Future) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _risks(found: Outlook, future: Future, drawn: Courses, budget: _Budget, terms: Terms) -> list[tuple[int, Risk]]:
+def _risks(
+    found: Outlook, future: Future, drawn: Courses, budget: _Budget, left: Floats, terms: Terms
+) -> list[tuple[int, Risk]]:
     """The live events at whose end the budget is probably spent, and would not be without them."""
     risks = []
     for place, event in enumerate(future.events):
         hour = min(-(-(event.end - future.at) // HOUR), future.count) - 1
         total, bad = drawn.event_total[place], drawn.event_bad[place]
         taken = slice(int(budget.since[hour]), hour + 1)
-        left = budget.left(drawn.bad)[:, hour]
-        spent = (1.0 - left) * budget.allowed[:, hour]
+        then = left[:, hour]
+        spent = (1.0 - then) * budget.allowed[:, hour]
         allowed = budget.allowed[:, hour] - terms.allowed_ratio * total[:, taken].sum(axis=1)
-        with_it = float((left < -SLACK).mean())
+        with_it = float((then < -SLACK).mean())
         without = float((spent - bad[:, taken].sum(axis=1) > allowed * (1 + SLACK)).mean())
         if with_it >= RISK and with_it - without >= RISK_ADDED:
             risks.append((place, Risk(found.service, found.slo, with_it, without)))
