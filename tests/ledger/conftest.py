@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sla_kit.history import HistorySource
-from tests.ledger.keeping import content, history, update
+from tests.ledger.keeping import Content, content, history, update
 from tests.servers import Postgresql, postgresql
 
 _numbers = count(1)
@@ -32,7 +31,7 @@ def undisturbed(recording: HistorySource, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def expected(undisturbed: Path) -> dict[str, list[tuple[Any, ...]]]:
+def expected(undisturbed: Path) -> Content:
     """What is in it."""
     return content(str(undisturbed))
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
 
 from sla_kit.catalogue.model import Catalogue, Latency, Probe, Requests, Service, Slo, Window
-from sla_kit.history import HistorySource
+from sla_kit.history import History, HistorySource, Series
 from sla_kit.ledger import Closed, Ledger, open_ledger
 from sla_kit.ledger.tables import metadata
 from sla_kit.simulate import Scenario, simulate
@@ -19,6 +20,8 @@ from sla_kit.simulate import scenario as parts
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.timeline import Grid, Timeline
 
+#: The rows of every table.
+Content = dict[str, list[tuple[Any, ...]]]
 DAY = 86400
 START = 1_788_220_800  # a UTC midnight
 DAYS = 26
@@ -117,12 +120,23 @@ def history() -> HistorySource:
     return HistorySource(simulate(scenario()).history, "recording")
 
 
+def asof(source: HistorySource, now: int, missing: tuple[int, int] = (0, 0)) -> HistorySource:
+    """The recording as it was at some moment, without the samples of a stretch that came late (epoch seconds)."""
+    series: list[Series] = []
+    for one in source.history.series:
+        seconds = one.times / 1000
+        kept = (seconds <= now) & ~((seconds > missing[0]) & (seconds <= missing[1]))
+        if kept.any():
+            series.append(replace(one, times=one.times[kept], values=one.values[kept]))
+    return HistorySource(History(series), source.name)
+
+
 class Counting:
     """A source that remembers what it was asked for."""
 
-    def __init__(self, source: Source, until: int | None = None) -> None:
+    def __init__(self, source: Source, known: tuple[int, int] | None = None) -> None:
         self._source = source
-        self.until = until  # what it knows of, epoch seconds
+        self._known = known  # of when it says that it knows anything, epoch seconds
         self.asked: list[tuple[frozenset[tuple[str, str]], Grid]] = []
 
     @property
@@ -130,8 +144,7 @@ class Counting:
         return self._source.name
 
     def span(self) -> tuple[int, int] | None:
-        span = self._source.span()
-        return span if span is None or self.until is None else (span[0], min(span[1], self.until))
+        return self._known or self._source.span()
 
     def fetch(
         self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
@@ -149,17 +162,28 @@ def update(address: str, source: Source, until: int = END, **changes: Any) -> Cl
         return ledger.update(shop(**changes), source, until=until, now=LATER)
 
 
-def content(ledger: Ledger | str) -> dict[str, list[tuple[Any, ...]]]:
+def content(ledger: Ledger | str) -> Content:
     """Every row of every table, by primary key."""
     if isinstance(ledger, str):
         with open_ledger(ledger, create=False) as opened:
             return content(opened)
-    found: dict[str, list[tuple[Any, ...]]] = {}
+    found: Content = {}
     with ledger.store.reading() as connection:
         for table in metadata.sorted_tables:
             rows = connection.execute(select(table).order_by(*table.primary_key.columns))
             found[table.name] = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in rows]
     return found
+
+
+def differences(found: Content, expected: Content, *, in_parts: bool = False) -> list[str]:
+    """How two ledgers differ, table by table. A ledger that was filled ``in_parts`` holds beside its days what tells
+    of the days that were once closed in part."""
+    said: list[str] = []
+    for table, rows in expected.items():
+        more, fewer = set(found[table]) - set(rows), set(rows) - set(found[table])
+        if fewer or (more and not (in_parts and table == "mark")):
+            said.append(f"{table}: {len(more)} other rows, {len(fewer)} missing, as {[*more, *fewer][0][:5]}")
+    return said
 
 
 def in_another_process(work: Callable[[], object]) -> int:
