@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 #: How much of what is folded on a screen is printed.
-_MOST_ROWS, _MOST_BLOCKS = 60, 6
+_MOST_ROWS, _MOST_BLOCKS = 40, 6
 
 
 def render(evaluation: Evaluation) -> str:
@@ -89,11 +89,10 @@ def _pictures(block: Block, names: Iterator[str], palette: Mapping[str, str] | N
 
 
 def _fits(fold: Fold) -> bool:
-    """Whether what is folded on a screen is little enough to be printed."""
-    return (
-        all(
-            _fits(block) if isinstance(block, Fold) else not isinstance(block, Table) or len(block.rows) <= _MOST_ROWS
-            for block in fold.blocks
-        )
-        and len(fold.blocks) <= _MOST_BLOCKS
+    """Whether what is folded on a screen is little enough to be printed; folded pictures are the quiet ones."""
+    if len(fold.blocks) > _MOST_BLOCKS or any(isinstance(block, Plots) for block in fold.blocks):
+        return False
+    return all(
+        _fits(block) if isinstance(block, Fold) else not isinstance(block, Table) or len(block.rows) <= _MOST_ROWS
+        for block in fold.blocks
     )
