@@ -241,7 +241,7 @@ def explained(error: DBAPIError, name: str) -> LedgerError:
         return LedgerError(
             f"the disk failed ({said})", place=name, remedy="check the disk and its free space, then run it again"
         )
-    if "connect" in words or code.startswith("08") or code in ("28P01", "28000", "3D000"):
+    if "connect" in words or "resolve host" in words or code.startswith("08") or code in ("28P01", "28000", "3D000"):
         return LedgerError(
             f"no connection to the ledger's database ({said})",
             place=name,
