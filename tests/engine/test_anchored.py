@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sla_kit.catalogue.model import Window
@@ -44,6 +44,7 @@ def test_the_window_that_holds_a_moment_began(window: Window, moment: str, begun
     assert period.end == at(moment)
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(["day", "week", "month", "quarter", "year"]),
     start=st.datetimes(datetime(2020, 1, 1), datetime(2025, 1, 1)),
