@@ -66,8 +66,7 @@ def _imported(tool: Tool, documents: list[Mapping], notes: Notes, mistakes: list
     if notes.mistakes:
         raise ForeignFileError(sorted(set(notes.mistakes)))
     catalogue = draft.catalogue(name or tool)
-    wrong = [mistake for mistake in check_catalogue(catalogue, draft.places()) if catalogue.slos()]
-    if wrong:
+    if catalogue.slos() and (wrong := check_catalogue(catalogue, draft.places(documents[0].place))):
         raise ForeignFileError(wrong)
     return Imported(catalogue, tuple(sorted(set(notes.leftovers))))
 

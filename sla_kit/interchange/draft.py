@@ -65,9 +65,9 @@ class Draft:
         owner = self.services[service]
         self.services[service] = replace(owner, slos=[*owner.slos, slo])
 
-    def places(self) -> Places:
-        """Where the parts of the catalogue come from, for what its rules find wrong."""
-        found = Places(Place("<import>", 0, 0))
+    def places(self, root: Place) -> Places:
+        """Where the parts of the catalogue come from, for what its rules find wrong; the rest stands at ``root``."""
+        found = Places(root)
         for name, place in self.sli_places.items():
             found.put(("slis", name), place)
         for number, service in enumerate(self.services.values()):

@@ -31,6 +31,7 @@ from sla_kit.interchange.promql_shape import LIMIT_OF
 KINDS = ("DataSource", "AlertNotificationTarget", "AlertCondition", "AlertPolicy", "SLI", "Service", "SLO")
 #: Keys of connection details that hold what must not be copied.
 _SECRET = re.compile(r"key|token|secret|passw|credential|auth|cookie|webhook|dsn", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s/@:]+(:\d+)?(/[^\s@]*)?")
 _Thing = TypeVar("_Thing")
 
 
@@ -138,8 +139,12 @@ class Parts:
                     ForeignSource(name=name, type=kind, description=description, connection=details, **header.told)
                 )
                 return True
-            url = next((str(details.pop(key)) for key in list(details) if key.lower() in ("url", "address")), "")
-            tenant = str(details.pop("tenant", ""))
+            found = next((details.pop(key) for key in list(details) if key.lower() in ("url", "address")), "")
+            url = found if isinstance(found, str) and _ADDRESS.fullmatch(found) else ""
+            if found and not url:
+                why = "is no http(s) address without a password"
+                self.notes.left(spec.place_of("connectionDetails"), "the address in connectionDetails", why)
+            tenant = details.pop("tenant") if isinstance(details.get("tenant"), str) else ""
             for key in details:
                 self.notes.left(spec.place_of("connectionDetails"), f"{key} in connectionDetails", "a server has none")
             self.draft.sources.append(Server(name=name, url=url, tenant=tenant, description=description, **header.told))
