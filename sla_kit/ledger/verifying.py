@@ -26,6 +26,7 @@ from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
 from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
 from sla_kit.ledger.tables import content as contents
+from sla_kit.ledger.tables import daily as sums
 from sla_kit.ledger.tables import day as days
 from sla_kit.ledger.tables import indicator as indicators
 from sla_kit.ledger.tables import mark as mark_table
@@ -71,8 +72,8 @@ class Verdict:
 
 
 def verify_ledger(ledger: Ledger, progress: Progress = no_progress) -> list[Problem]:
-    """Reads everything and returns what is damaged or altered: rows whose content is not what their digests say,
-    corrections that are missing or altered, contents of reports that are not what they were.
+    """Reads everything and returns what is damaged or altered: rows whose content is not what their digests say
+    or that were taken away, corrections that are missing or altered, contents of reports that are not what they were.
 
     Raises `LedgerError` where the database itself can't be read.
     """
@@ -86,7 +87,9 @@ def verify_ledger(ledger: Ledger, progress: Progress = no_progress) -> list[Prob
         for found, kind, body in connection.execute(select(contents.c.digest, contents.c.kind, contents.c.body)):
             if not _is(body, found):
                 problems.append(Problem(f"the {kind} {found[:12]}… of a report", "damaged or altered"))
-        problems.extend(_rows(connection, progress))
+        held: set[bytes] = set()
+        problems.extend(_rows(connection, progress, held))
+        problems.extend(_lost(connection, held))
     return problems
 
 
@@ -105,7 +108,8 @@ def verify_report(ledger: Ledger, path: Path, progress: Progress = no_progress) 
         catalogue = kept_catalogue(connection, proof.catalogue)
         maintenance, events = kept_calendar(connection, proof.exclusions)
         inputs = kept_inputs(connection, proof.inputs)
-        later = [one for one in corrections(connection) if one.number > proof.corrections]
+        chain = corrections(connection)
+    later = [one for one in chain if one.number > proof.corrections]
     window = Period(report.window.name, _seconds(report.window.start), _seconds(report.window.end))
     rolled = {
         Period(one.window.name, _seconds(one.window.start), _seconds(one.window.end)): None
@@ -122,6 +126,9 @@ def verify_report(ledger: Ledger, path: Path, progress: Progress = no_progress) 
         problems = [Problem(ledger.name, damage.message) for damage in source.damages]
     else:
         problems += _differences(said, again)
+    for number in sorted(set(range(1, proof.corrections + 1)) - {one.number for one in chain}):
+        wrong = "the report was made after it, and the ledger does not hold it (any more)"
+        problems.append(Problem(f"correction {number}", wrong))
     mine = [one for one in later if (one.catalogue, one.environment) == (catalogue.name, catalogue.environment)]
     notes = [
         f"since then correction {one.number} ({one.kind}) was made by {one.author}, {one.made_at}: {one.reason}"
@@ -140,7 +147,8 @@ def _file(connection: Connection) -> Iterator[Problem]:
                 yield Problem("the file", str(line))
 
 
-def _rows(connection: Connection, progress: Progress) -> Iterator[Problem]:
+def _rows(connection: Connection, progress: Progress, held: set[bytes]) -> Iterator[Problem]:
+    """What is wrong with rows; collects their digests in ``held``."""
     known = {
         row.id: (f"{row.service}/{row.name}", row.bucket)
         for row in connection.execute(
@@ -151,6 +159,7 @@ def _rows(connection: Connection, progress: Progress) -> Iterator[Problem]:
     query = select(*_ROW).order_by(days.c.indicator, days.c.day, days.c.correction)
     found = connection.execution_options(yield_per=_STEP).execute(query)
     for done, (id, day, correction, first, count, proof, payload) in enumerate(found, 1):
+        held.add(bytes(proof))
         name, step = known.get(id, (f"indicator {id}", 0))
         what = f"{name}, {day_name(day)}" + (f", correction {correction}" if correction else "")
         if not step:
@@ -164,6 +173,26 @@ def _rows(connection: Connection, progress: Progress) -> Iterator[Problem]:
             yield Problem(what, error.message if isinstance(error, LedgerError) else f"the row can't be read: {error}")
         if done % _STEP == 0 or done == everything:
             progress(done, everything, name)
+
+
+def _lost(connection: Connection, held: set[bytes]) -> Iterator[Problem]:
+    """Days of which there are sums but no longer the row that they were made of: no correction takes a row away, and
+    pruning takes the sums along."""
+    gone = {day for day, proof in connection.execute(select(sums.c.day, sums.c.digest)) if bytes(proof) not in held}
+    if not gone:
+        return
+    edges = select(days.c.indicator, func.min(days.c.day), func.max(days.c.day)).group_by(days.c.indicator)
+    spans = {id: (first, last) for id, first, last in connection.execute(edges)}
+    names = {
+        row.id: f"{row.service}/{row.name}"
+        for row in connection.execute(select(indicators.c.id, indicators.c.service, indicators.c.name))
+    }
+    for day in sorted(gone):
+        there = set(connection.scalars(select(days.c.indicator).where(days.c.day == day)))
+        inside = [id for id, (first, last) in spans.items() if first < day < last and id not in there]
+        # At an edge of an indicator's rows nothing tells whose row it was.
+        for what in [names.get(id, f"indicator {id}") for id in inside] or ["some indicator"]:
+            yield Problem(f"{what}, {day_name(day)}", "the row was taken away or replaced, not by a correction")
 
 
 def _is(body: bytes, digest_of: str) -> bool:
