@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def together(works: Sequence[Callable[[], object]]) -> bool:
         os.read(gate, 1)  # until the other end is closed
         work()
 
-    children = [in_another_process(lambda work=work: after_the_gate(work)) for work in works]
+    children = [in_another_process(partial(after_the_gate, work)) for work in works]
     os.close(opened)
     os.close(gate)
     return ended_well(*children)
