@@ -61,7 +61,7 @@ FORMATS = ("html", "md", "json", "csv", "pdf", "png")
 @click.option(
     "--compare-environment", metavar="NAME", help="Also evaluate this environment and tell what differs from it."
 )
-@click.option("--forecast", "with_forecast", is_flag=True, help="Also tell when budgets run out, and what games need.")
+@click.option("--forecast", "with_forecast", is_flag=True, help="Also tell when budgets run out.")
 @click.option("--owner", metavar="NAME", help="Only the services of this owner, and speaking to them.")
 @click.option(
     "--by-owner", is_flag=True, help="Also write owners/NAME.… for each owner, and owners.html with links to them."

@@ -65,9 +65,10 @@ class Workload(_Value, frozen=True, kw_only=True):
     """Pods that answer requests.
 
     ``rps`` is the mean rate of all pods together outside live events; over the day it swings by ``daily`` (0 to 1),
-    at weekends it is ``weekend`` times as high, and each week it grows by ``growth``. Good requests have the statuses of ``codes`` in those shares, bad ones
-    ``bad_code``. ``split`` divides every status further, as {"route": {"/games": 0.7, "/teams": 0.3}}. There are
-    ``pods`` at least and ``pods_most`` at most, one for every ``pod_rps``.
+    at weekends it is ``weekend`` times as high, and each week it grows by ``growth``. Good requests have the
+    statuses of ``codes`` in those shares, bad ones ``bad_code``. ``split`` divides every status further, as
+    {"route": {"/games": 0.7, "/teams": 0.3}}. There are ``pods`` at least and ``pods_most`` at most, one for every
+    ``pod_rps``.
     """
 
     name: str

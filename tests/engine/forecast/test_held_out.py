@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.forecast import HORIZONS, Score, Season, judged, peaks, season
+from bench.forecast import HORIZONS, Score, judged, peaks
+from bench.seasons import Season, season
 from sla_kit.engine.forecast.courses import METHOD
 from sla_kit.engine.forecast.scoring import brier, coverage, mean_absolute_error
 
