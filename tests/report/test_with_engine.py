@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from gettext import NullTranslations
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ from sla_kit.engine.context import grid_for
 from sla_kit.engine.evaluate import conclude, judge, judge_recovery
 from sla_kit.engine.results import Evaluation
 from sla_kit.report import TEXTS, render
+from sla_kit.report.language import Language, speaking
+from sla_kit.report.told import told
 from sla_kit.timeline import Finding, Grid, Histogram, Timeline
 from tests.engine.builders import DAY, MONDAY, catalogue, context
 from tests.report.page import Page
@@ -122,3 +125,20 @@ def test_backups_are_evidence_and_outages_are_not(evaluation: Evaluation) -> Non
     evidence = text.split("## Backup and restore evidence")[1].split("\n## ")[0]
     assert "web / restore" in evidence
     assert "web / recovery" not in evidence
+
+
+class Shouted(NullTranslations):
+    """A language that shows that a message is known."""
+
+    def gettext(self, message: str) -> str:
+        return f"!{message}"
+
+
+def test_every_reason_and_finding_of_the_engine_can_be_said_in_another_language(evaluation: Evaluation) -> None:
+    figures = [figure for slo in evaluation.slos for figure in (slo.figure, slo.own, slo.without_exclusions)]
+    said = {figure.reason for figure in figures} | {run.note for slo in evaluation.slos for run in slo.evidence}
+    said |= {finding.message for slo in evaluation.slos for finding in slo.findings} - {"no series match"}
+    said -= {""}
+    assert len(said) >= 3
+    with speaking(Language("xx", Shouted())):
+        assert {sentence for sentence in said if not told(sentence).startswith("!")} == set()
