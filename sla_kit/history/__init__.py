@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sla_kit.errors import SourceError
-from sla_kit.history.store import History, Key, Series, in_order
+from sla_kit.history.store import History, Key, Series, Span, in_order
 from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.sources.indicators import fetch_timelines
 from sla_kit.sources.series import Selector, SeriesFrame, SeriesQuery
@@ -121,15 +121,15 @@ class _Together:
     def size(self, number: int) -> int:
         return sum(self._parts[part].size(row) for part, row in self._places[number])
 
-    def span(self) -> tuple[int, int] | None:
+    def span(self) -> Span | None:
         spans = [span for part in self._parts if (span := part.span()) is not None]
         return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else None
 
-    def load(self, numbers: Sequence[int]) -> list[Series]:
+    def load(self, numbers: Sequence[int], within: Span | None = None) -> list[Series]:
         found: list[list[Series]] = [[] for _ in numbers]
         for number, part in enumerate(self._parts):
             wanted = [(at, row) for at, one in enumerate(numbers) for of, row in self._places[one] if of == number]
-            for (at, _), one in zip(wanted, part.load([row for _, row in wanted]), strict=True):
+            for (at, _), one in zip(wanted, part.load([row for _, row in wanted], within), strict=True):
                 found[at].append(one)
         return [_one(pieces) for pieces in found]
 

@@ -15,7 +15,7 @@ from typing import IO, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sla_kit.history.store import Key, Series, in_order
+from sla_kit.history.store import Key, Series, Span, in_order
 from sla_kit.timeline import Floats, Ints
 
 #: Samples in disorder that are sorted at once; 32 bytes each while that is done.
@@ -50,8 +50,7 @@ class Pieces:
         self._waiting: list[tuple[Numbers, Ints, Floats]] = []
         self._waiting_rows = self._held_rows = 0
         self._spilled: IO[bytes] | None = None
-        self._first = self._last = 0
-        self._some = False
+        self._spans: list[Span] = []  # of each chunk
         self._latest = np.empty(0, dtype=np.int64)
         self._backwards = np.empty(0, dtype=np.bool_)
 
@@ -125,9 +124,7 @@ class Pieces:
         number = np.full(starts.size, len(self._chunks), dtype=np.int64)
         self._index.append(np.stack([owners[starts].astype(np.int64), number, starts, ends]))
         self._chunks.append(chunk)
-        first, last = int(times.min()), int(times.max())
-        self._first, self._last = (min(first, self._first), max(last, self._last)) if self._some else (first, last)
-        self._some = True
+        self._spans.append((int(times.min()), int(times.max())))
 
     def _seen(self, owners: Ints, times: Ints, starts: Ints) -> None:
         """Notes whose times run backwards, inside these runs or since the runs before."""
@@ -155,21 +152,22 @@ class Pieces:
         """How many series have times that run backwards."""
         return int(self._backwards.sum())
 
-    def span(self) -> tuple[int, int] | None:
+    def span(self) -> Span | None:
         """The first and the last time in ms, None without samples."""
-        return (self._first, self._last) if self._some else None
+        return (min(first for first, _ in self._spans), max(last for _, last in self._spans)) if self._spans else None
 
     def size(self, number: int) -> int:
         """How many samples a series has."""
         runs = self._runs[:, self._edges[number] : self._edges[number + 1]]
         return int((runs[2] - runs[1]).sum())
 
-    def load(self, numbers: Sequence[int]) -> list[Series]:
-        """Some series; each chunk that holds any of them is read once."""
+    def load(self, numbers: Sequence[int], within: Span | None = None) -> list[Series]:
+        """Some series; each chunk that holds any of them is read once, those without a sample ``within`` are not."""
         wanted: dict[int, list[tuple[int, Piece]]] = {}
         for place, number in enumerate(numbers):
             for chunk, start, end in self._runs[:, self._edges[number] : self._edges[number + 1]].T.tolist():
-                wanted.setdefault(chunk, []).append((place, (start, end)))
+                if within is None or (self._spans[chunk][0] <= within[1] and self._spans[chunk][1] >= within[0]):
+                    wanted.setdefault(chunk, []).append((place, (start, end)))
         parts: list[list[tuple[Ints, Floats]]] = [[] for _ in numbers]
         for chunk in sorted(wanted):  # in the recording's order: of two samples at one time the later one counts
             pieces = wanted[chunk]

@@ -29,6 +29,8 @@ class Series:
 
 #: What a series is known by: its metric and labels.
 Key = tuple[str, Labels]
+#: From when to when, ms since 1970.
+Span = tuple[int, int]
 
 
 class Store(Protocol):
@@ -41,11 +43,12 @@ class Store(Protocol):
         """How many samples a series has."""
         ...
 
-    def load(self, numbers: Sequence[int]) -> Sequence[Series]:
-        """Some series, in the order asked for. Raises `SourceError` where they can't be read (any more)."""
+    def load(self, numbers: Sequence[int], within: Span | None = None) -> Sequence[Series]:
+        """Some series, in the order asked for; samples that are not ``within`` a span may be left out. Raises
+        `SourceError` where they can't be read (any more)."""
         ...
 
-    def span(self) -> tuple[int, int] | None:
+    def span(self) -> Span | None:
         """The first and last sample's time in ms, None where there is none."""
         ...
 
@@ -61,11 +64,11 @@ class Held:
         """How many samples a series has."""
         return self.series[number].times.size
 
-    def load(self, numbers: Sequence[int]) -> list[Series]:
+    def load(self, numbers: Sequence[int], within: Span | None = None) -> list[Series]:
         """Some series."""
         return [self.series[number] for number in numbers]
 
-    def span(self) -> tuple[int, int] | None:
+    def span(self) -> Span | None:
         """The first and last sample's time in ms, None where there is none."""
         full = [one.times for one in self.series if one.times.size]
         return (min(int(t[0]) for t in full), max(int(t[-1]) for t in full)) if full else None
@@ -95,9 +98,9 @@ class History:
         """Every series, by metric and labels; all of the recording comes into memory."""
         return tuple(self.load(range(len(self.keys))))
 
-    def load(self, rows: Sequence[int]) -> Sequence[Series]:
-        """The series that stand at some places of ``keys``."""
-        return self._store.load([self._numbers[row] for row in rows])
+    def load(self, rows: Sequence[int], within: Span | None = None) -> Sequence[Series]:
+        """The series that stand at some places of ``keys``; samples that are not ``within`` a span may be left out."""
+        return self._store.load([self._numbers[row] for row in rows], within)
 
     def size(self, row: int) -> int:
         """How many samples the series at a place of ``keys`` has."""
@@ -107,7 +110,7 @@ class History:
         """The names of the metrics, sorted."""
         return sorted(self._rows)
 
-    def span(self) -> tuple[int, int] | None:
+    def span(self) -> Span | None:
         """The first and last sample's time in ms, None where there is none."""
         return self._store.span()
 
@@ -171,7 +174,8 @@ class History:
         self, queries: Sequence[tuple[SeriesQuery, list[int]]], rows: set[int], grid: Grid
     ) -> Iterator[tuple[SeriesQuery, SeriesFrame]]:
         ordered = sorted(rows)
-        loaded = dict(zip(ordered, self.load(ordered), strict=True))
+        within = (grid.start * 1000, grid.end * 1000)
+        loaded = dict(zip(ordered, self.load(ordered, within), strict=True))
         for query, matching in queries:
             yield query, self._reduced(query, [loaded[row] for row in matching], grid)
 

@@ -90,6 +90,22 @@ def test_a_query_reads_only_the_row_groups_that_hold_its_series(recording: Path,
     assert len(read_groups) < len(groups) / 3
 
 
+def test_of_a_folder_of_days_only_those_of_the_window_are_read(tmp_path: Path, read_groups: list[int]) -> None:
+    whole = list(series_of(1, days=4))
+    for number in range(4):
+        begun = (END - (4 - number) * 86400) * 1000
+        parts = []
+        for one in whole:
+            inside = (one.times > begun) & (one.times <= begun + 86_400_000)
+            parts.append(Series(one.metric, one.labels, one.times[inside], one.values[inside]))
+        parquet.write_series(parts, tmp_path / f"{number}.parquet")
+    query = SeriesQuery(Selector.of("http_requests_total"), Reduction.MAX)
+    grid = Grid(END - 2 * 86400 + HOUR, 300, 12)
+    [(_, found)] = read(tmp_path).frames([query], grid)
+    assert len(read_groups) == 1  # each day is one row group
+    np.testing.assert_array_equal(found.values, History(whole).frame(query, grid).values)
+
+
 def test_an_evaluation_reads_each_row_group_once(recording: Path, read_groups: list[int]) -> None:
     assert len(evaluate(catalogue_of(12), recording, "3d", END).slos) == 120
     assert sorted(read_groups) == list(range(len(grouped(recording))))
