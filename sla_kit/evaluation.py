@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from sla_kit.engine.results import Evaluation, Period
 from sla_kit.engine.rollups import rollup_periods
 from sla_kit.engine.windows import parse_period
 from sla_kit.errors import SlaKitError
-from sla_kit.opening import SETTLE_SECONDS, moment, opened
+from sla_kit.opening import SETTLE_SECONDS, live_source, moment, opened_ledger
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ def evaluate(
     there; its corrections count, and the result carries the proof of what it was made of. A ledger without any source
     is read alone. Raises `SlaKitError`.
     """
-    with _kept(ledger) as kept, _live(source, catalogue, kept) as live:
+    with opened_ledger(ledger) as kept, live_source(source, catalogue, kept) as live:
         reading = live if live is not None else kept.source(catalogue) if kept is not None else None
-        assert reading is not None, "without a ledger there is a source, or `_live` has raised"
+        assert reading is not None, "without a ledger there is a source, or `live_source` has raised"
         time_of = moment(reading, at, int(catalogue.bucket))
         period = parse_period(window, time_of, catalogue.timezone) if isinstance(window, str) else window
         time_of = min(time_of, period.end) if isinstance(window, str) else period.end
@@ -67,27 +66,6 @@ def evaluate(
 
         now = int(time.time()) - SETTLE_SECONDS
         return evaluate_kept(kept, live, context, chosen, now=now, progress=progress)
-
-
-@contextmanager
-def _kept(ledger: Ledger | str | Path | None) -> Iterator[Ledger | None]:
-    if isinstance(ledger, str | Path):
-        from sla_kit.ledger import open_ledger
-
-        with open_ledger(str(ledger)) as kept:
-            yield kept
-    else:
-        yield ledger
-
-
-@contextmanager
-def _live(source: Given, catalogue: Catalogue, kept: Ledger | None) -> Iterator[Source | None]:
-    """The source; None where there is but a ledger."""
-    if source is None and kept is not None and not any(server.url for server in catalogue.sources):
-        yield None
-        return
-    with opened(source, catalogue) as live:
-        yield live
 
 
 def chosen_slos(catalogue: Catalogue, services: Sequence[str]) -> list[tuple[Service, Slo]]:

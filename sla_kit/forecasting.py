@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +27,12 @@ from sla_kit.engine.needed import needed_for
 from sla_kit.engine.windows import DAY, period_of
 from sla_kit.errors import SlaKitError
 from sla_kit.evaluation import chosen_slos
-from sla_kit.opening import moment, opened
+from sla_kit.opening import SETTLE_SECONDS, live_source, moment, opened_ledger
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.timeline import Floats, Grid, Timeline
 
 if TYPE_CHECKING:
+    from sla_kit.ledger import Ledger
     from sla_kit.opening import Given
 
 Key = tuple[str, str]
@@ -44,18 +47,28 @@ def forecast(
     history: str | float = "60d",
     progress: Progress = no_progress,
     services: Sequence[str] = (),
+    *,
+    ledger: Ledger | str | Path | None = None,
 ) -> Forecast:
     """Forecasts when each error budget runs out, what each live event of the calendar needs, and which promises it
     puts at risk, from ``at`` to ``horizon`` after it.
 
-    ``source`` and ``at`` are those of `sla_kit.evaluate`; ``horizon`` and ``history``, how far to look ahead and back
-    (at least over each SLO's own window), are seconds or text such as "30d". Raises `SlaKitError`.
+    ``source``, ``at`` and ``ledger`` are those of `sla_kit.evaluate`; ``horizon`` and ``history``, how far to look
+    ahead and back (at least over each SLO's own window), are seconds or text such as "30d". Raises `SlaKitError`.
     """
     ahead, back = _length(horizon, "horizon", HOUR), _length(history, "history", DAY)
     bucket = int(catalogue.bucket)
-    with opened(source, catalogue) as live:
-        time_of = moment(live, at, bucket) // bucket * bucket
-        return forecast_from(catalogue, live, time_of, ahead, back, progress, chosen_slos(catalogue, services))
+    with opened_ledger(ledger) as kept, live_source(source, catalogue, kept) as live:
+        reading, later = live, []
+        if kept is not None:
+            from sla_kit.ledger.through import ThroughLedger
+
+            reading = ThroughLedger(kept, catalogue, live, int(time.time()) - SETTLE_SECONDS)
+            later = kept.exclusions(catalogue)
+        assert reading is not None, "without a ledger there is a source, or `live_source` has raised"
+        time_of = moment(reading, at, bucket) // bucket * bucket
+        chosen = chosen_slos(catalogue, services)
+        return forecast_from(catalogue, reading, time_of, ahead, back, progress, chosen, later)
 
 
 def forecast_from(
@@ -66,9 +79,11 @@ def forecast_from(
     history: int,
     progress: Progress,
     chosen: Sequence[tuple[Service, Slo]],
+    later: Sequence[Interval] = (),
 ) -> Forecast:
-    """A forecast of the chosen SLOs from an open source; ``at`` is a multiple of the bucket, lengths are seconds."""
-    work = _Work.of(catalogue, at, horizon, history, chosen)
+    """A forecast of the chosen SLOs from an open source; ``at`` is a multiple of the bucket, lengths are seconds.
+    ``later`` are exclusions beside the calendar's."""
+    work = _Work.of(catalogue, at, horizon, history, chosen, later)
     needed = needed_for(catalogue, chosen)
     wanted = {(service.name, slo.name) for service, slo in chosen}
     parts: dict[Key, Counted] = {}
@@ -130,7 +145,13 @@ class _Work:
 
     @classmethod
     def of(
-        cls, catalogue: Catalogue, at: int, horizon: int, history: int, chosen: Sequence[tuple[Service, Slo]]
+        cls,
+        catalogue: Catalogue,
+        at: int,
+        horizon: int,
+        history: int,
+        chosen: Sequence[tuple[Service, Slo]],
+        later: Sequence[Interval] = (),
     ) -> _Work:
         bucket = int(catalogue.bucket)
         starts = [period_of(slo.window, at, catalogue.timezone).start for _, slo in chosen]
@@ -139,7 +160,7 @@ class _Work:
         calendar, zone, folder = catalogue.calendar, catalogue.timezone, catalogue.folder
         events = intervals(calendar.events, start, at + horizon, zone, folder)
         maintenance = intervals(calendar.maintenance, start, at + horizon, zone, folder)
-        return cls(catalogue, at, horizon, at - start, grid, tuple(events), tuple(maintenance))
+        return cls(catalogue, at, horizon, at - start, grid, tuple(events), tuple(sorted([*maintenance, *later])))
 
     def future(self, service: str) -> Future:
         """The hours to come of a service."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prometheus_api_client import PrometheusConnect
 
     from sla_kit.catalogue.model import Catalogue
+    from sla_kit.ledger import Ledger
 
     #: What may be given as a source: an address or a path, several of them as NAME=ADDRESS for the sources that the
     #: catalogue names, a `Source`, or a user's own client; None reads the servers that the catalogue names.
@@ -47,6 +48,28 @@ def opened(given: Given, catalogue: Catalogue) -> Iterator[Source]:
         raise SourceError(
             f"a {type(given).__name__} is no source", remedy="give an address, a path, a Source or a PrometheusConnect"
         )
+
+
+@contextmanager
+def opened_ledger(ledger: Ledger | str | Path | None) -> Iterator[Ledger | None]:
+    """A ledger from its path or URL; closed afterwards only if it was opened here."""
+    if isinstance(ledger, str | Path):
+        from sla_kit.ledger import open_ledger
+
+        with open_ledger(str(ledger)) as kept:
+            yield kept
+    else:
+        yield ledger
+
+
+@contextmanager
+def live_source(source: Given, catalogue: Catalogue, kept: Ledger | None) -> Iterator[Source | None]:
+    """The source that is given, or that the catalogue names; None where there is but a ledger. Raises `SourceError`."""
+    if source is None and kept is not None and not any(server.url for server in catalogue.sources):
+        yield None
+        return
+    with opened(source, catalogue) as live:
+        yield live
 
 
 def moment(source: Source, at: datetime | float | None, bucket: int) -> int:

@@ -55,7 +55,8 @@ def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess
 
 
 def test_every_package_of_the_tree_is_declared() -> None:
-    found = {f"sla_kit.{path.parent.name}" for path in (ROOT / "sla_kit").glob("*/__init__.py")}
+    inits = (ROOT / "sla_kit").rglob("*/__init__.py")
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in inits}
     found |= {f"sla_kit.{name}" for name in ("alert_rules", "dashboards", "exporters", "examples")}
     assert found | {"sla_kit"} == set(PACKAGES)
 

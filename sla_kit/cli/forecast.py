@@ -6,13 +6,14 @@ import json
 
 import click
 
-from sla_kit.cli.options import catalogue_options, source_options
+from sla_kit.cli.options import catalogue_options, ledger_option, source_options
 from sla_kit.cli.progress import progress_bar
 
 
 @click.command()
 @catalogue_options
 @source_options(None)
+@ledger_option
 @click.option("--horizon", default="30d", show_default=True, metavar="LENGTH", help="How far to look ahead.")
 @click.option(
     "--history",
@@ -28,6 +29,7 @@ def forecast(
     environment: str | None,
     source: tuple[str, ...] | None,
     at: float | None,
+    ledger: str | None,
     horizon: str,
     history: str,
     services: tuple[str, ...],
@@ -55,7 +57,7 @@ def forecast(
 
     loaded = sla_kit.load(catalogue, environment)
     with progress_bar("reading") as progress:
-        found = sla_kit.forecast(loaded, source, at, horizon, history, progress, services)
+        found = sla_kit.forecast(loaded, source, at, horizon, history, progress, services, ledger=ledger)
     if as_json:
         click.echo(json.dumps(forecast_document(found), indent=2, allow_nan=False))
     else:

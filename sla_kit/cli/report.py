@@ -126,7 +126,7 @@ def report(
     if with_forecast:
         chosen = tuple(dict.fromkeys(slo.service for slo in evaluation.slos))
         with progress_bar("forecasting") as progress:
-            ahead = forecast(loaded, source, evaluation.at, progress=progress, services=chosen)
+            ahead = forecast(loaded, source, evaluation.at, progress=progress, services=chosen, ledger=ledger)
         evaluation = replace(evaluation, forecast=ahead)
     with working("writing the report"):
         told = for_owner(evaluation, loaded, owner) if owner else evaluation
