@@ -114,7 +114,7 @@ def test_fifty_kills_at_random_instants(
     if seed:
         began = time.perf_counter()
         update(str(tmp_path / "second.db"), source)
-    whole = time.perf_counter() - began
+    whole = min(time.perf_counter() - began, 0.5)  # on a busy machine it may seem long
     kills = ledgers = 0
     while kills < 50:
         address = str(tmp_path / f"{ledgers}.db")
