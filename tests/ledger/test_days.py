@@ -197,3 +197,15 @@ def test_a_report_with_rollups_is_proven(ledger: Ledger, tmp_path: Path) -> None
     shop = catalogue()
     (path,) = write(sla_kit.evaluate(shop, Drawn(), "7d", END, ledger=ledger, rollups=["quarter"]), tmp_path, ["json"])
     assert verify_report(ledger, path).problems == ()
+
+
+def test_a_forecast_from_the_ledger_is_that_from_the_source(ledger: Ledger) -> None:
+    shop, services = catalogue(), ["api"]
+    straight = sla_kit.forecast(shop, Drawn(), END, "7d", "21d", services=services)
+    assert any(outlook.burn_per_day for outlook in straight.outlooks)
+    kept = sla_kit.forecast(shop, Drawn(), END, "7d", "21d", services=services, ledger=ledger)
+    assert kept.outlooks == straight.outlooks
+    assert sla_kit.forecast(shop, None, END, "7d", "21d", services=services, ledger=ledger).outlooks == kept.outlooks
+    ledger.exclude(shop, END - 9 * 86400, END - 8 * 86400, author="ann", reason="a drill")
+    corrected = sla_kit.forecast(shop, None, END, "7d", "21d", services=services, ledger=ledger)
+    assert corrected.outlooks != kept.outlooks
