@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sla_kit.cli.options import TimeType, catalogue_options
+from sla_kit.cli.options import TimeType, catalogue_options, source_option
 from sla_kit.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -25,16 +25,6 @@ _ledger = click.option(
     show_default=True,
     metavar="PATH|URL",
     help="The ledger: a file, or postgresql://user@host/name.",
-)
-_source = click.option(
-    "-s",
-    "--source",
-    multiple=True,
-    callback=lambda context, option, given: given or None,
-    envvar="SLA_KIT_SOURCE",
-    show_envvar=True,
-    metavar="URL|PATH",
-    help="Where the history is, as for `sla-kit report`.",
 )
 _author = click.option("--author", required=True, metavar="NAME", help="Who says so; it is kept for ever.")
 _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept for ever.")
@@ -56,7 +46,7 @@ def ledger() -> None:
 @ledger.command()
 @catalogue_options
 @_ledger
-@_source
+@source_option
 @click.option(
     "--since",
     metavar="30d|TIME",
@@ -240,7 +230,7 @@ def withdraw(catalogue: str, environment: str | None, address: str, number: int,
 @ledger.command()
 @catalogue_options
 @_ledger
-@_source
+@source_option
 @click.option("--since", type=TimeType(), required=True, metavar="TIME", help="The first day to read again.")
 @click.option("--until", type=TimeType(), required=True, metavar="TIME", help="The end of the last day.")
 @_author

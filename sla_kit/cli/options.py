@@ -62,21 +62,26 @@ def ledger_option(command: Command) -> Command:
     return option(command)
 
 
+def source_option(command: Command) -> Command:
+    """``--source``."""
+    option = click.option(
+        "-s",
+        "--source",
+        multiple=True,
+        callback=lambda context, option, given: given or None,
+        envvar="SLA_KIT_SOURCE",
+        show_envvar=True,
+        metavar="URL|PATH",
+        help="Where the history is: http(s)://… a Prometheus API, or a path (.om, .om.gz, .parquet, a folder). "
+        "NAME=URL, which may be repeated, is one of the sources that the catalogue names. Default: those.",
+    )
+    return option(command)
+
+
 def source_options(default_window: str | None) -> Callable[[Command], Command]:
     """``--source``, ``--at`` and ``--window``, the last only where it has a default."""
 
     def add(command: Command) -> Command:
-        source = click.option(
-            "-s",
-            "--source",
-            multiple=True,
-            callback=lambda context, option, given: given or None,
-            envvar="SLA_KIT_SOURCE",
-            show_envvar=True,
-            metavar="URL|PATH",
-            help="Where the history is: http(s)://… a Prometheus API, or a path (.om, .om.gz, .parquet, a folder). "
-            "NAME=URL, which may be repeated, is one of the sources that the catalogue names. Default: those.",
-        )
         at = click.option(
             "--at",
             type=TimeType(),
@@ -84,7 +89,7 @@ def source_options(default_window: str | None) -> Callable[[Command], Command]:
             help="The moment to look back from: RFC 3339 or seconds. Default: now, or the end of a recorded history.",
         )
         if default_window is None:
-            return source(at(command))
+            return source_option(at(command))
         window = click.option(
             "-w",
             "--window",
@@ -94,6 +99,6 @@ def source_options(default_window: str | None) -> Callable[[Command], Command]:
             help="7d, 30d, 12h; week, month, quarter, year (so far); last-week, last-month, …; 2026-W38, 2026-09, "
             "2026-Q3; or START/END.",
         )
-        return source(at(window(command)))
+        return source_option(at(window(command)))
 
     return add

@@ -21,7 +21,7 @@ from sla_kit.errors import LedgerError
 from sla_kit.ledger import corrections as correcting
 from sla_kit.ledger.closing import Closed, Wanted, close_buckets
 from sla_kit.ledger.corrections import Correction
-from sla_kit.ledger.extents import ends, newest_correction
+from sla_kit.ledger.extents import first_gaps, newest_correction
 from sla_kit.ledger.identity import Identity, indicators_of
 from sla_kit.ledger.reading import LedgerSource
 from sla_kit.ledger.store import Store, open_store
@@ -97,7 +97,7 @@ class Ledger:
         now: int,
         progress: Progress = no_progress,
     ) -> Closed:
-        """Closes what is new. Without ``since`` each indicator goes on where its rows end, and one without rows begins
+        """Closes what is new. Without ``since`` each indicator goes on where its rows first end, and one without begins
         as far back as a recording goes, or the catalogue's longest window; else as `close_buckets`."""
         if since is not None:
             closed = self.close_buckets(catalogue, source, since=since, until=until, now=now, progress=progress)
@@ -138,10 +138,10 @@ class Ledger:
         sum_days(self.store, asked, int(catalogue.bucket), since // DAY * DAY, until)
 
     def _ends(self, catalogue: Catalogue) -> dict[tuple[str, str], int | None]:
-        """The end of each indicator's last closed bucket (epoch seconds)."""
+        """Where each indicator's closed buckets first end (epoch seconds), None where it has none."""
         identities = self.identities(catalogue)
         with self.store.reading() as connection:
-            last = ends(connection, [one.id for one in identities.values()], int(catalogue.bucket))
+            last = first_gaps(connection, [one.id for one in identities.values()], int(catalogue.bucket))
         return {key: last.get(one.id) for key, one in identities.items()}
 
     def source(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sla_kit.ledger.rows import DAY_SECONDS
 from sla_kit.ledger.tables import correction as corrections
@@ -133,10 +133,33 @@ def ends(connection: Connection, ids: Sequence[int], step: int) -> dict[int, int
     """The end of the last closed bucket of each indicator that has one, epoch seconds."""
     found: dict[int, int] = {}
     for batch in in_batches(ids):
-        end = func.max(days.c.day * DAY_SECONDS + (days.c.first + days.c.count) * step)
-        query = select(days.c.indicator, end).where(days.c.indicator.in_(batch)).group_by(days.c.indicator)
+        query = select(days.c.indicator, _end(step)).where(days.c.indicator.in_(batch)).group_by(days.c.indicator)
         found.update((id, int(last)) for id, last in connection.execute(query))
     return found
+
+
+def first_gaps(connection: Connection, ids: Sequence[int], step: int) -> dict[int, int]:
+    """Where the buckets of each indicator that has any first end, epoch seconds: at a hole between its rows, or after
+    the last one."""
+    found: dict[int, int] = {}
+    for batch in in_batches(ids):
+        start = func.min(days.c.day * DAY_SECONDS + days.c.first * step)
+        whole = func.sum(days.c.count)
+        query = (
+            select(days.c.indicator, start, _end(step), whole)
+            .where(days.c.indicator.in_(batch) & (days.c.correction == 0))
+            .group_by(days.c.indicator)
+        )
+        for id, first, last, buckets in connection.execute(query).all():
+            found[id] = int(last)
+            if (last - first) // step != buckets:
+                gaps = missing(extents(connection, [id], first, last).get(id, []), first, last, step)
+                found[id] = gaps[0][0] if gaps else int(last)
+    return found
+
+
+def _end(step: int) -> ColumnElement[int]:
+    return func.max(days.c.day * DAY_SECONDS + (days.c.first + days.c.count) * step)
 
 
 def newest_correction(connection: Connection) -> int:

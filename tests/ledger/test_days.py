@@ -209,3 +209,14 @@ def test_a_forecast_from_the_ledger_is_that_from_the_source(ledger: Ledger) -> N
     ledger.exclude(shop, END - 9 * 86400, END - 8 * 86400, author="ann", reason="a drill")
     corrected = sla_kit.forecast(shop, None, END, "7d", "21d", services=services, ledger=ledger)
     assert corrected.outlooks != kept.outlooks
+
+
+def test_an_update_fills_a_hole_that_was_left_between_reports(ledger: Ledger) -> None:
+    shop, now = catalogue("UTC"), END + 99_999
+    for first, last in ((20, 15), (5, 2)):
+        ledger.close_buckets(shop, Drawn(), since=END - first * 86400, until=END - last * 86400, now=now)
+    done = ledger.update(shop, source := Drawn(), until=END, now=now)
+    assert done.buckets == 5 * (10 * 1440 - 7 * 60 + 2 * 1440)  # the five days began at midnight
+    assert min(grid.start for grid in source.grids) > END - 16 * 86400
+    assert ledger.update(shop, again := Drawn(), until=END, now=now).buckets == 0
+    assert again.grids == []
