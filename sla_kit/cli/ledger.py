@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 import time
 from pathlib import Path
@@ -304,8 +305,10 @@ def audit(catalogue: str, environment: str | None, address: str, slo: str, windo
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_author
-@_reason
+@click.option("--author", metavar="NAME", help="Who says so; it is kept for ever. Default: who runs this.")
+@click.option(
+    "--reason", default="older than it must be kept", show_default=True, metavar="TEXT", help="Kept for ever."
+)
 def prune(
     catalogue: str,
     environment: str | None,
@@ -313,7 +316,7 @@ def prune(
     before: float | None,
     dry_run: bool,
     yes: bool,
-    author: str,
+    author: str | None,
     reason: str,
 ) -> None:
     """Deletes rows that are older than they must be kept. What was deleted, by whom and why is kept."""
@@ -323,7 +326,7 @@ def prune(
     from sla_kit.ledger.pruning import prune as delete
     from sla_kit.ledger.reading import day_name
 
-    loaded = load(catalogue, environment)
+    loaded, author = load(catalogue, environment), author or getpass.getuser()
     if before is None:
         if not loaded.ledger.keep:
             raise SlaKitError("it is not said what is old", remedy="give --before, or `ledger: {keep: 5y}`")

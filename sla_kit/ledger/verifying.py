@@ -32,6 +32,7 @@ from sla_kit.ledger.tables import indicator as indicators
 from sla_kit.ledger.tables import mark as mark_table
 from sla_kit.report.document import Report, to_document
 from sla_kit.report.formats import rfc3339
+from sla_kit.report.owners import for_owner
 from sla_kit.sources import Progress, no_progress
 from sla_kit.timeline import Grid, Timeline
 
@@ -121,6 +122,10 @@ def verify_report(ledger: Ledger, path: Path, progress: Progress = no_progress) 
     chosen = [(service, slo) for service, slo in catalogue.slos() if (service.name, slo.name) in set(wanted)]
     source = ledger.source(catalogue, None, proof.corrections, distrust=True)
     again = conclude(context, report.source, results(context, source, progress, chosen))
+    if report.owner is not None:
+        again = for_owner(again, catalogue, report.owner)
+    # An owner's report states what the whole one was made of; its own part of that is looked at.
+    inputs = {key: days for key, days in inputs.items() if key in source.proofs}
     problems = _changed(ledger, inputs, source.proofs, source.silent, context)
     if source.damages:
         problems = [Problem(ledger.name, damage.message) for damage in source.damages]

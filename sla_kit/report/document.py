@@ -199,8 +199,8 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The whole of report.json. ``proof`` is null where there was no ledger, ``comparison`` where
-    nothing was compared, ``forecast`` where none was asked for."""
+    """The whole of report.json. ``proof`` is null where there was no ledger, ``owner`` where it is not one owner's part,
+    ``comparison`` where nothing was compared, ``forecast`` where none was asked for."""
 
     version: Literal[1]
     catalogue: str
@@ -218,6 +218,7 @@ class Report(Struct, frozen=True, kw_only=True):
     exclusions: list[Exclusion]
     findings: list[Finding]
     proof: Proof | None = None
+    owner: str | None = None
     comparison: ComparisonDocument | None = None
     forecast: ForecastDocument | None = None
 
@@ -255,6 +256,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         ],
         exclusions=_exclusions(evaluation.exclusions),
         findings=_findings(evaluation.findings),
+        owner=None if evaluation.audience is None else evaluation.audience.owner,
         proof=None if evaluation.proof is None else Proof(**dataclasses.asdict(evaluation.proof)),
         comparison=None if evaluation.comparison is None else comparison_of(evaluation.comparison),
         forecast=None if evaluation.forecast is None else forecast_of(evaluation.forecast),

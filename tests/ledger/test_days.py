@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from sla_kit.catalogue.model import (
     Calendar,
     Catalogue,
     Composite,
+    Contact,
     Latency,
     Occasion,
     Part,
@@ -31,6 +33,7 @@ from sla_kit.ledger import Ledger, open_ledger
 from sla_kit.ledger.tables import daily
 from sla_kit.ledger.verifying import verify_report
 from sla_kit.report import write
+from sla_kit.report.owners import write_by_owner
 from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.timeline import Grid, Histogram, Timeline
 
@@ -197,6 +200,16 @@ def test_a_report_with_rollups_is_proven(ledger: Ledger, tmp_path: Path) -> None
     shop = catalogue()
     (path,) = write(sla_kit.evaluate(shop, Drawn(), "7d", END, ledger=ledger, rollups=["quarter"]), tmp_path, ["json"])
     assert verify_report(ledger, path).problems == ()
+
+
+def test_the_part_of_an_owner_is_proven_as_well(ledger: Ledger, tmp_path: Path) -> None:
+    shop = catalogue()
+    owners = [msgspec.structs.replace(service, owner=f"team-{service.name}") for service in shop.services]
+    shop = msgspec.structs.replace(shop, services=owners, contacts=[Contact(name=one.owner) for one in owners])
+    evaluation = sla_kit.evaluate(shop, Drawn(), "7d", END, ledger=ledger, rollups=["month"])
+    paths = write_by_owner(evaluation, shop, tmp_path, ["json"])
+    verdicts = [verify_report(ledger, path) for path in paths if path.suffix == ".json"]
+    assert [verdict.problems for verdict in verdicts] == [(), ()]
 
 
 def test_a_forecast_from_the_ledger_is_that_from_the_source(ledger: Ledger) -> None:
