@@ -83,9 +83,9 @@ def indicators_of(catalogue: Catalogue) -> list[Indicator]:
     return list(found.values())
 
 
-def names_defined_twice(connection: Connection, catalogue: Catalogue) -> set[tuple[str, str]]:
+def names_defined_twice(connection: Connection, catalogue: str, environment: str) -> set[tuple[str, str]]:
     """Service and name of the indicators of which the ledger has rows of several definitions."""
     names = (table.c.service, table.c.name)
-    mine = (table.c.catalogue == catalogue.name) & (table.c.environment == catalogue.environment)
+    mine = (table.c.catalogue == catalogue) & (table.c.environment == environment)
     query = select(*names).where(mine).group_by(*names).having(func.count() > 1)
     return {(service, name) for service, name in connection.execute(query)}

@@ -12,18 +12,20 @@ from sqlalchemy import Connection, select
 from sla_kit.catalogue.model import External
 from sla_kit.errors import LedgerError
 from sla_kit.ledger.bounds import with_common_bounds
+from sla_kit.ledger.earlier import coarser, earlier_definitions, filled
 from sla_kit.ledger.extents import in_batches
-from sla_kit.ledger.identity import Identity
+from sla_kit.ledger.identity import Identity, names_defined_twice
 from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, joined, marks, unpack
 from sla_kit.ledger.store import Store
 from sla_kit.ledger.tables import day as days
-from sla_kit.ledger.tables import indicator as indicators
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.sources.indicators import absence_of, unread
 from sla_kit.timeline import Finding, Grid, Timeline, Unit
 
 #: Indicators whose rows are read at once.
 _AT_ONCE = 20
+#: A day after all days.
+_LATER = 2**31
 #: What a source says of the end of a stretch; the whole is looked at again.
 _OF_THE_END = ("no-data", "vanished")
 
@@ -71,11 +73,21 @@ def read_rows(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row and its buckets; ``as_it_is`` where these are the row's own and no longer ones made of them."""
+
+    row: Row
+    timeline: Timeline
+    as_it_is: bool
+
+
 class LedgerSource:
     """Closed buckets from the ledger, the others from ``live`` where there is one.
 
     ``catalogue`` and ``environment`` say whose rows; an indicator without rows of its own before some day is continued
-    with those that an earlier definition of the same name and kind left, and a finding says so. ``proofs`` collects,
+    with those that an earlier definition of the same name and kind left, and a finding says so; so it is for days of
+    which its own rows tell nothing. ``proofs`` collects,
     by indicator, the digest of each day that tells anything: what a report was made of. With ``distrust`` it is made
     anew from what a row holds, whatever digest stands beside it, and rows that can't be read are collected in
     ``damages`` instead of being an error.
@@ -94,6 +106,7 @@ class LedgerSource:
         self._live = live
         self._until_correction = until_correction
         self._distrust = distrust
+        self._redefined: set[tuple[str, str]] | None = None
         self.proofs: dict[tuple[str, str], dict[int, bytes]] = {}
         self.silent: dict[tuple[str, str], dict[int, bytes]] = {}
         self.marks: dict[bytes, bytes] = {}  # of days that are handed out in part, by their digests
@@ -168,45 +181,73 @@ class LedgerSource:
                 connection, [one.id for one in ids.values()], grid.start, grid.end, self._until_correction
             )
             earlier = {
-                key: self._earlier(connection, identity, grid, by_id.get(identity.id, []))
+                key: self._earlier(connection, identity, grid)
                 for key, identity in ids.items()
+                if (identity.service, identity.name) in self._defined_twice(connection, identity)
             }
         for indicator in some:
-            rows = by_id.get(ids[indicator.key].id, [])
-            before = earlier[indicator.key]
-            proof: dict[int, bytes] = {}
-            silent: dict[int, bytes] = {}
-            parts: list[Timeline] = []
-            at = grid.start
-            for row in [*before, *rows]:
-                timeline = self._unpacked(row, ids[indicator.key], grid.step)
-                if timeline is None:
-                    continue
-                start, end = timeline.grid.start, timeline.grid.end
-                if start > at:
-                    if self._live is not None and (parts or before):
-                        break  # a hole: what follows is read from the live source
-                    parts.append(nothing(Grid(at, grid.step, (start - at) // grid.step), timeline.unit))
-                    at = start
-                whole = start >= at and end <= grid.end
-                if not whole:
-                    findings = timeline.findings
-                    timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
-                position = (timeline.grid.start % DAY_SECONDS) // grid.step
-                found = row.digest if whole and not self._distrust else digest(timeline, position)
-                if not whole:
-                    self.marks[found] = marks(timeline)
-                (proof if _tells(timeline) else silent)[row.day] = found
-                if timeline.grid.count:
-                    parts.append(timeline)
-                    at = timeline.grid.end
-            if before:
-                until = before[-1].day * DAY_SECONDS + (before[-1].first + before[-1].count) * grid.step
-                message = "measured by an earlier definition of the indicator until then"
-                finding = Finding("earlier-definition", message, (until - grid.start) // grid.step, grid.start, until)
-                parts[0] = replace(parts[0], findings=(*parts[0].findings, finding))
-            self.proofs[indicator.key], self.silent[indicator.key] = proof, silent
-            yield indicator, parts
+            identity = ids[indicator.key]
+            held = self._held(by_id.get(identity.id, []), identity, grid.step)
+            own = next((one.row.day for one in held if _tells(one.timeline)), _LATER)
+            left = earlier.get(indicator.key, {})
+            before = {day: one for day, one in left.items() if day < own}
+            by_day = {one.row.day: one for one in held} | before
+            if own in left:
+                mine = by_day[own]
+                by_day[own] = _Held(mine.row, filled(mine.timeline, left[own].timeline), False)
+            yield indicator, self._put_together(indicator.key, [by_day[day] for day in sorted(by_day)], before, grid)
+
+    def _put_together(
+        self, key: tuple[str, str], held: Sequence[_Held], before: Mapping[int, _Held], grid: Grid
+    ) -> list[Timeline]:
+        proof: dict[int, bytes] = {}
+        silent: dict[int, bytes] = {}
+        parts: list[Timeline] = []
+        at = grid.start
+        for one in held:
+            row, timeline = one.row, one.timeline
+            start, end = timeline.grid.start, timeline.grid.end
+            if start > at:
+                if self._live is not None and parts:
+                    break  # a hole: what follows is read from the live source
+                parts.append(nothing(Grid(at, grid.step, (start - at) // grid.step), timeline.unit))
+                at = start
+            whole = start >= at and end <= grid.end and one.as_it_is
+            if not whole:
+                findings = timeline.findings
+                timeline = replace(cut(timeline, max(start, at), min(end, grid.end)), findings=findings)
+            position = (timeline.grid.start % DAY_SECONDS) // grid.step
+            found = row.digest if whole and not self._distrust else digest(timeline, position)
+            if not whole:
+                self.marks[found] = marks(timeline)
+            (proof if _tells(timeline) else silent)[row.day] = found
+            if timeline.grid.count:
+                parts.append(timeline)
+                at = timeline.grid.end
+        told = [one.timeline.grid.end for one in before.values() if _tells(one.timeline)]
+        if told and parts:
+            until = min(max(told), grid.end)
+            message = "measured by an earlier definition of the indicator until then"
+            finding = Finding("earlier-definition", message, (until - grid.start) // grid.step, grid.start, until)
+            parts[0] = replace(parts[0], findings=(*parts[0].findings, finding))
+        self.proofs[key], self.silent[key] = proof, silent
+        return parts
+
+    def _held(self, rows: Sequence[Row], identity: Identity, step: int) -> list[_Held]:
+        """Rows with their buckets, as buckets of ``step`` seconds; without those that are damaged, where damages are
+        collected."""
+        found = []
+        for row in rows:
+            timeline = self._unpacked(row, identity, identity.bucket)
+            if timeline is not None:
+                found.append(_Held(row, coarser(timeline, step), identity.bucket == step))
+        return found
+
+    def _defined_twice(self, connection: Connection, identity: Identity) -> set[tuple[str, str]]:
+        """The names of which the ledger has several definitions; looked for once."""
+        if self._redefined is None:
+            self._redefined = names_defined_twice(connection, identity.catalogue, identity.environment)
+        return self._redefined
 
     def _unpacked(self, row: Row, identity: Identity, step: int) -> Timeline | None:
         """The buckets of a row. A damaged one is looked for in a later version with the same digest; where there is
@@ -240,31 +281,16 @@ class LedgerSource:
                     return timeline
         return None
 
-    def _earlier(self, connection: Connection, identity: Identity, grid: Grid, rows: Sequence[Row]) -> list[Row]:
-        """Rows that an earlier definition of the same indicator left before the first of its own."""
-        first = rows[0].day if rows else grid.end // DAY_SECONDS + 1
-        if first * DAY_SECONDS <= grid.start:
-            return []
-        same_name = (
-            (indicators.c.catalogue == identity.catalogue)
-            & (indicators.c.environment == identity.environment)
-            & (indicators.c.service == identity.service)
-            & (indicators.c.name == identity.name)
-            & (indicators.c.bucket == identity.bucket)
-            & (indicators.c.id != identity.id)
-        )
-        found: list[Row] = []
-        for id, definition in connection.execute(select(indicators.c.id, indicators.c.definition).where(same_name)):
-            other = replace(identity, definition=definition)
-            if other.kind == identity.kind:
-                rows_of = read_rows(connection, [id], grid.start, first * DAY_SECONDS, self._until_correction)
-                found.extend(rows_of.get(id, []))
-        # Of several earlier definitions the one counts whose row of that day is fullest.
-        by_day: dict[int, Row] = {}
-        for row in found:
-            if row.day not in by_day or row.count > by_day[row.day].count:
-                by_day[row.day] = row
-        return [by_day[day] for day in sorted(by_day)]
+    def _earlier(self, connection: Connection, identity: Identity, grid: Grid) -> dict[int, _Held]:
+        """What earlier definitions left, by day; of several rows of a day the one with most buckets observed."""
+        found: dict[int, _Held] = {}
+        for each in earlier_definitions(connection, identity):
+            rows = read_rows(connection, [each.id], grid.start, grid.end, self._until_correction).get(each.id, [])
+            for one in self._held(rows, replace(identity, bucket=each.bucket), grid.step):
+                day = one.row.day
+                if day not in found or one.timeline.coverage.sum() > found[day].timeline.coverage.sum():
+                    found[day] = one
+        return found
 
     def _digests(self, timeline: Timeline, start: int) -> dict[int, bytes]:
         """The digests of the days from that of ``start`` to the timeline's end."""

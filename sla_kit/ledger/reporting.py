@@ -125,7 +125,7 @@ def _by_days(
         if (service.name, slo.name) in asked and asked[service.name, slo.name].key in identities
     ]
     with ledger.store.reading() as connection:
-        redefined = names_defined_twice(connection, catalogue)
+        redefined = names_defined_twice(connection, catalogue.name, catalogue.environment)
         last = ends(connection, sorted({one.identity.id for one in several}), grid.step)
     several = [
         one
@@ -158,13 +158,19 @@ def _remembered(
     """SLOs judged, those from memory that were judged before over the same buckets."""
     catalogue = context.catalogue
     needed = needed_for(catalogue, chosen)
-    # A composite needs what its parts counted, which is not remembered.
+    # A composite needs what its parts counted, which is not remembered; nor is what rests on earlier definitions.
     memorable = {
         (service.name, slo.name): Indicator.of(catalogue, service, slo)
         for service, slo in needed.measured
         if (service.name, slo.name) not in needed.parts
     }
-    memorable = {key: indicator for key, indicator in memorable.items() if indicator.key in identities}
+    with ledger.store.reading() as connection:
+        redefined = names_defined_twice(connection, catalogue.name, catalogue.environment)
+    memorable = {
+        key: indicator
+        for key, indicator in memorable.items()
+        if indicator.key in identities and indicator.key not in redefined
+    }
     memory = Memory(ledger.store, context, memorable, identities, number)
     recalled = memory.recall()
     known = {key: one.judgement for key, one in recalled.items()}

@@ -199,8 +199,8 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The whole of report.json. ``proof`` is null where there was no ledger, ``owner`` where it is not one owner's part,
-    ``comparison`` where nothing was compared, ``forecast`` where none was asked for."""
+    """The whole of report.json. ``proof`` is null where there was no ledger, ``owner`` where it is not one owner's
+    part, ``comparison`` where nothing was compared, ``forecast`` where none was asked for."""
 
     version: Literal[1]
     catalogue: str
