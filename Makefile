@@ -10,7 +10,7 @@ help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo:  ## simulate a month, evaluate it and write the weekly report into demo-report/
-	@.ci/venv $(VENV) report,parquet
+	@.ci/venv $(VENV) report,pdf,ledger,parquet
 	$(BIN)/sla-kit demo --out demo-report
 
 test: servers lint types unit wheel  ## everything: linters, types, tests against real servers, the wheel

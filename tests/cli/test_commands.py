@@ -140,9 +140,13 @@ def test_the_demo_needs_no_server_and_no_catalogue(tmp_path: Path) -> None:
     assert len(document["promises"]) == 5
     assert document["incidents"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "ledger.db",
         "report.csv",
         "report.html",
         "report.json",
         "report.md",
+        "report.pdf",
         "report.png",
     ]
+    proven = run(tmp_path, "ledger", "verify", "out/report.json", "--ledger", "out/ledger.db")
+    assert proven.stdout.startswith("Proven"), proven.stdout
