@@ -6,8 +6,10 @@ is embedded; other scripts take whatever fonts the machine has.
 
 from __future__ import annotations
 
+import io
 import logging
 import re
+from contextlib import redirect_stdout
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -51,7 +53,8 @@ def _weasyprint() -> Any:
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     try:
-        import weasyprint
+        with redirect_stdout(io.StringIO()):  # where Pango is missing it prints how to install it on any system
+            import weasyprint
     except OSError as error:  # its bindings look for the system's libraries as it is imported
         raise MissingLibraryError("the pdf report", "Pango", "libpango-1.0-0 libpangoft2-1.0-0") from error
     return weasyprint
