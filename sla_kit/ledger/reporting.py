@@ -59,131 +59,121 @@ def evaluate_kept(
         ledger.close_buckets(catalogue, live, since=grid.start, until=grid.end, now=now, progress=progress, only=only)
     number = ledger.newest_correction()
     context = with_exclusions(context, ledger.exclusions(catalogue, number))
-    read = _judged(ledger, live, context, chosen, asked, number, progress)
-    name = live.name if live is not None else ledger.source(catalogue).name
-    evaluation = conclude(context, name, read.judgements)
+    reader = _Reader(ledger, live, number, ledger.identities(catalogue), progress)
+    read = reader.judged(context, chosen, asked)
+    evaluation = conclude(context, ledger.source(catalogue, live).name, read.judgements)
     with ledger.store.writing() as connection:
         proof = keep(connection, context, read.inputs, number)
         write_marks(connection, read.marks)
     return replace(evaluation, proof=proof)
 
 
-def _judged(
-    ledger: Ledger,
-    live: Source | None,
-    context: Context,
-    chosen: Sequence[tuple[Service, Slo]],
-    asked: Mapping[Key, Indicator],
-    number: int,
-    progress: Progress,
-) -> _Read:
-    """The chosen SLOs judged.
+@dataclass(frozen=True)
+class _Reader:
+    """What judging from the ledger needs besides the promises: where buckets are, and the last correction (its
+    ``number``) that counts."""
 
-    Roll-ups reach far back: where sums of days tell them, the buckets of those days are not read. SLOs that are made
-    of others have theirs from all the buckets.
-    """
-    catalogue, near = context.catalogue, replace(context, rollups=())
-    identities = ledger.identities(catalogue)
-    summed, tails = _by_days(ledger, live, context, chosen, asked, identities, number) if context.rollups else ([], {})
-    keys = {(one.service.name, one.slo.name) for one in summed}
-    by_sums = [one for one in chosen if (one[0].name, one[1].name) in keys]
-    by_buckets = [one for one in chosen if (one[0].name, one[1].name) not in keys] if context.rollups else list(chosen)
-    found: dict[Key, Judgement] = {}
-    inputs: dict[Key, Mapping[int, bytes]] = {}
-    marks: dict[bytes, bytes] = {}
-    for about, some in ((context, by_buckets), (near, by_sums)):
-        if some:
-            read = _remembered(ledger, live, about, some, identities, number, progress)
-            found.update((one.result.key, one) for one in read.judgements)
-            inputs.update({key: {**inputs.get(key, {}), **days} for key, days in read.inputs.items()})
-            marks.update(read.marks)
-    if summed:
-        rolled = roll_up(ledger.store, context, summed, number, tails)
-        for key, rollups in rolled.rollups.items():
-            found[key] = replace(found[key], result=replace(found[key].result, rollups=rollups))
-        for one in summed:
-            indicator = asked[one.service.name, one.slo.name].key
-            inputs[indicator] = {**rolled.proofs.get(one.identity.id, {}), **inputs.get(indicator, {})}
-    return _Read([found[service.name, slo.name] for service, slo in chosen], inputs, marks)
+    ledger: Ledger
+    live: Source | None
+    number: int
+    identities: Mapping[Key, Identity]
+    progress: Progress
 
+    def judged(self, context: Context, chosen: Sequence[tuple[Service, Slo]], asked: Mapping[Key, Indicator]) -> _Read:
+        """The chosen SLOs judged.
 
-def _by_days(
-    ledger: Ledger,
-    live: Source | None,
-    context: Context,
-    chosen: Sequence[tuple[Service, Slo]],
-    asked: Mapping[Key, Indicator],
-    identities: Mapping[Key, Identity],
-    number: int,
-) -> tuple[list[Asked], dict[int, Timeline]]:
-    """The chosen SLOs whose days can be summed one by one, and the last days of those that are not all closed."""
-    catalogue, grid = context.catalogue, grid_for(context)
-    several = [
-        Asked.of(service, slo, sli, identities[asked[service.name, slo.name].key])
-        for service, slo in chosen
-        for sli in [catalogue.sli(service, slo)]
-        if (service.name, slo.name) in asked and asked[service.name, slo.name].key in identities
-    ]
-    with ledger.store.reading() as connection:
-        redefined = names_defined_twice(connection, catalogue.name, catalogue.environment)
-        last = ends(connection, sorted({one.identity.id for one in several}), grid.step)
-    several = [
-        one
-        for one in several
-        if one.by_days
-        and (one.identity.service, one.identity.name) not in redefined
-        and (live is None or last.get(one.identity.id, 0) >= grid.end - _LONGEST_TAIL_SECONDS)
-    ]
-    open_ids = {one.identity.id for one in several if live is not None and last[one.identity.id] < grid.end}
-    if not open_ids:
-        return several, {}
-    start = min(last[id] for id in open_ids) // DAY * DAY
-    tail = Grid(start, grid.step, (grid.end - start) // grid.step)
-    ids = {key: identity.id for key, identity in identities.items() if identity.id in open_ids}
-    wanted = {indicator.key: indicator for indicator in asked.values() if indicator.key in ids}
-    source = ledger.source(catalogue, live, number)
-    tails = {ids[indicator.key]: timeline for indicator, timeline in source.fetch(list(wanted.values()), tail)}
-    return several, tails
+        Roll-ups reach far back: where sums of days tell them, the buckets of those days are not read. SLOs that are
+        made of others have theirs from all the buckets.
+        """
+        near = replace(context, rollups=())
+        summed, tails = self._by_days(context, chosen, asked) if context.rollups else ([], {})
+        keys = {(one.service.name, one.slo.name) for one in summed}
+        by_sums = [one for one in chosen if (one[0].name, one[1].name) in keys]
+        by_buckets = [one for one in chosen if (one[0].name, one[1].name) not in keys]
+        found: dict[Key, Judgement] = {}
+        inputs: dict[Key, Mapping[int, bytes]] = {}
+        marks: dict[bytes, bytes] = {}
+        for about, some in ((context, by_buckets), (near, by_sums)):
+            if some:
+                read = self._remembered(about, some)
+                found.update((one.result.key, one) for one in read.judgements)
+                inputs.update({key: {**inputs.get(key, {}), **days} for key, days in read.inputs.items()})
+                marks.update(read.marks)
+        if summed:
+            rolled = roll_up(self.ledger.store, context, summed, self.number, tails)
+            for key, rollups in rolled.rollups.items():
+                found[key] = replace(found[key], result=replace(found[key].result, rollups=rollups))
+            for one in summed:
+                indicator = asked[one.service.name, one.slo.name].key
+                inputs[indicator] = {**rolled.proofs.get(one.identity.id, {}), **inputs.get(indicator, {})}
+        return _Read([found[service.name, slo.name] for service, slo in chosen], inputs, marks)
 
+    def _by_days(
+        self, context: Context, chosen: Sequence[tuple[Service, Slo]], asked: Mapping[Key, Indicator]
+    ) -> tuple[list[Asked], dict[int, Timeline]]:
+        """The chosen SLOs whose days can be summed one by one, and the last days of those that are not all closed."""
+        catalogue, grid = context.catalogue, grid_for(context)
+        several = [
+            Asked.of(service, slo, sli, self.identities[asked[service.name, slo.name].key])
+            for service, slo in chosen
+            for sli in [catalogue.sli(service, slo)]
+            if (service.name, slo.name) in asked and asked[service.name, slo.name].key in self.identities
+        ]
+        redefined = self._redefined(context)
+        with self.ledger.store.reading() as connection:
+            last = ends(connection, sorted({one.identity.id for one in several}), grid.step)
+        several = [
+            one
+            for one in several
+            if one.by_days
+            and (one.identity.service, one.identity.name) not in redefined
+            and (self.live is None or last.get(one.identity.id, 0) >= grid.end - _LONGEST_TAIL_SECONDS)
+        ]
+        open_ids = {one.identity.id for one in several if self.live is not None and last[one.identity.id] < grid.end}
+        if not open_ids:
+            return several, {}
+        start = min(last[id] for id in open_ids) // DAY * DAY
+        tail = Grid(start, grid.step, (grid.end - start) // grid.step)
+        ids = {key: identity.id for key, identity in self.identities.items() if identity.id in open_ids}
+        wanted = {indicator.key: indicator for indicator in asked.values() if indicator.key in ids}
+        source = self.ledger.source(catalogue, self.live, self.number)
+        tails = {ids[indicator.key]: timeline for indicator, timeline in source.fetch(list(wanted.values()), tail)}
+        return several, tails
 
-def _remembered(
-    ledger: Ledger,
-    live: Source | None,
-    context: Context,
-    chosen: Sequence[tuple[Service, Slo]],
-    identities: Mapping[Key, Identity],
-    number: int,
-    progress: Progress,
-) -> _Read:
-    """SLOs judged, those from memory that were judged before over the same buckets."""
-    catalogue = context.catalogue
-    needed = needed_for(catalogue, chosen)
-    # A composite needs what its parts counted, which is not remembered; nor is what rests on earlier definitions.
-    memorable = {
-        (service.name, slo.name): Indicator.of(catalogue, service, slo)
-        for service, slo in needed.measured
-        if (service.name, slo.name) not in needed.parts
-    }
-    with ledger.store.reading() as connection:
-        redefined = names_defined_twice(connection, catalogue.name, catalogue.environment)
-    memorable = {
-        key: indicator
-        for key, indicator in memorable.items()
-        if indicator.key in identities and indicator.key not in redefined
-    }
-    memory = Memory(ledger.store, context, memorable, identities, number)
-    recalled = memory.recall()
-    known = {key: one.judgement for key, one in recalled.items()}
-    source = ledger.source(catalogue, live, number)
+    def _remembered(self, context: Context, chosen: Sequence[tuple[Service, Slo]]) -> _Read:
+        """SLOs judged, those from memory that were judged before over the same buckets."""
+        catalogue, redefined = context.catalogue, self._redefined(context)
+        needed = needed_for(catalogue, chosen)
+        # A composite needs what its parts counted, which is not remembered; nor is what rests on earlier definitions.
+        asked = {
+            (service.name, slo.name): Indicator.of(catalogue, service, slo)
+            for service, slo in needed.measured
+            if (service.name, slo.name) not in needed.parts
+        }
+        memorable = {
+            key: indicator
+            for key, indicator in asked.items()
+            if indicator.key in self.identities and indicator.key not in redefined
+        }
+        memory = Memory(self.ledger.store, context, memorable, self.identities, self.number)
+        recalled = memory.recall()
+        known = {key: one.judgement for key, one in recalled.items()}
+        source = self.ledger.source(catalogue, self.live, self.number)
 
-    def learn(indicator: Indicator, judgement: Judgement) -> None:
-        if indicator.key in source.proofs:
-            memory.learn(judgement.result.key, judgement, source.proofs[indicator.key])
+        def learn(indicator: Indicator, judgement: Judgement) -> None:
+            if indicator.key in source.proofs:
+                memory.learn(judgement.result.key, judgement, source.proofs[indicator.key])
 
-    judgements = results(context, source, progress, chosen, known, learn)
-    memory.keep()
-    inputs: dict[Key, Mapping[int, bytes]] = {memorable[key].key: one.proof for key, one in recalled.items()}
-    return _Read(judgements, inputs | source.proofs, source.marks)
+        judgements = results(context, source, self.progress, chosen, known, learn)
+        memory.keep()
+        inputs: dict[Key, Mapping[int, bytes]] = {memorable[key].key: one.proof for key, one in recalled.items()}
+        return _Read(judgements, inputs | source.proofs, source.marks)
+
+    def _redefined(self, context: Context) -> set[Key]:
+        """The indicators of which there are rows of several definitions."""
+        catalogue = context.catalogue
+        with self.ledger.store.reading() as connection:
+            return names_defined_twice(connection, catalogue.name, catalogue.environment)
 
 
 def with_exclusions(context: Context, later: Sequence[Interval]) -> Context:
