@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,7 +145,7 @@ def _engine(url: URL, path: Path | None) -> Engine:
         connection.isolation_level = None  # transactions are begun by `begin` below
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        cursor.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+        _use_write_ahead_log(cursor)
         cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a loss of power
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.close()
@@ -155,6 +157,22 @@ def _engine(url: URL, path: Path | None) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+    """Sets the journal in which who reads does not wait for who writes. While another process sets it for a new file
+    SQLite refuses at once, whatever the time-out: https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 def _bring_up_to_date(store: Store) -> None:
