@@ -48,17 +48,6 @@ def test_two_processes_make_the_same_ledger_at_once(address: str) -> None:
         assert together([lambda: open_ledger(address).close()] * 3)
         with open_ledger(address, create=False) as ledger:
             assert verify_ledger(ledger) == []
-
-
-def test_a_new_file_may_be_made_by_many_at_the_very_same_moment(tmp_path: Path) -> None:
-    # SQLite refuses now and then, and at once, while another process sets the journal of a new file.
-    for number in range(12):
-        path = str(tmp_path / f"{number}.db")
-        assert together([partial(_make, path)] * 6)
-
-
-def _make(path: str) -> None:
-    open_ledger(path).close()
             if not ledger.store.is_sqlite:
                 return
         Path(address).unlink()
@@ -98,3 +87,14 @@ def test_a_report_is_made_while_another_process_writes(
         assert [slo["sli"] for slo in document["slos"]] == [slo["sli"] for slo in straight["slos"]]
     update(address, recording)
     assert content(address)["day"] == expected["day"]
+
+
+def test_a_new_file_may_be_made_by_many_at_the_very_same_moment(tmp_path: Path) -> None:
+    # SQLite refuses now and then, and at once, while another process sets the journal of a new file.
+    for number in range(12):
+        path = str(tmp_path / f"{number}.db")
+        assert together([partial(_make, path)] * 6)
+
+
+def _make(path: str) -> None:
+    open_ledger(path).close()
