@@ -25,6 +25,8 @@ _SENTENCES = (
     marked("before the window"),
     marked("not yet recovered"),
     # findings
+    marked("measured by an earlier definition of the indicator until then"),
+    marked("the histogram's buckets were changed: quantiles are known by those that stayed"),
     marked("no SLO has data in {window}: check the source, and that its history reaches back that far"),
     marked("nothing was observed in {window}"),
     marked("only {share} of {window} was observed"),
