@@ -19,6 +19,7 @@ from sla_kit.ledger.days import Asked, roll_up
 from sla_kit.ledger.extents import ends
 from sla_kit.ledger.identity import Identity, names_defined_twice
 from sla_kit.ledger.proofs import keep
+from sla_kit.ledger.reading import LedgerSource
 from sla_kit.ledger.remembering import Memory
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.timeline import Grid, Timeline
@@ -59,9 +60,11 @@ def evaluate_kept(
         ledger.close_buckets(catalogue, live, since=grid.start, until=grid.end, now=now, progress=progress, only=only)
     number = ledger.newest_correction()
     context = with_exclusions(context, ledger.exclusions(catalogue, number))
-    reader = _Reader(ledger, live, number, ledger.identities(catalogue), progress)
+    with ledger.store.reading() as connection:
+        redefined = names_defined_twice(connection, catalogue.name, catalogue.environment)
+    reader = _Reader(ledger, live, number, ledger.identities(catalogue), redefined, progress)
     read = reader.judged(context, chosen, asked)
-    evaluation = conclude(context, ledger.source(catalogue, live).name, read.judgements)
+    evaluation = conclude(context, reader.source().name, read.judgements)
     with ledger.store.writing() as connection:
         proof = keep(connection, context, read.inputs, number)
         write_marks(connection, read.marks)
@@ -70,14 +73,19 @@ def evaluate_kept(
 
 @dataclass(frozen=True)
 class _Reader:
-    """What judging from the ledger needs besides the promises: where buckets are, and the last correction (its
-    ``number``) that counts."""
+    """What judging from the ledger needs besides the promises: where buckets are, the last correction (its ``number``)
+    that counts, and the indicators that were ``redefined``, of which there are rows of several definitions."""
 
     ledger: Ledger
     live: Source | None
     number: int
     identities: Mapping[Key, Identity]
+    redefined: set[Key]
     progress: Progress
+
+    def source(self) -> LedgerSource:
+        """The ledger as a source, with the live one for what is not closed yet."""
+        return LedgerSource(self.ledger.store, self.identities, self.live, self.number)
 
     def judged(self, context: Context, chosen: Sequence[tuple[Service, Slo]], asked: Mapping[Key, Indicator]) -> _Read:
         """The chosen SLOs judged.
@@ -119,14 +127,13 @@ class _Reader:
             for sli in [catalogue.sli(service, slo)]
             if (service.name, slo.name) in asked and asked[service.name, slo.name].key in self.identities
         ]
-        redefined = self._redefined(context)
         with self.ledger.store.reading() as connection:
             last = ends(connection, sorted({one.identity.id for one in several}), grid.step)
         several = [
             one
             for one in several
             if one.by_days
-            and (one.identity.service, one.identity.name) not in redefined
+            and (one.identity.service, one.identity.name) not in self.redefined
             and (self.live is None or last.get(one.identity.id, 0) >= grid.end - _LONGEST_TAIL_SECONDS)
         ]
         open_ids = {one.identity.id for one in several if self.live is not None and last[one.identity.id] < grid.end}
@@ -136,13 +143,13 @@ class _Reader:
         tail = Grid(start, grid.step, (grid.end - start) // grid.step)
         ids = {key: identity.id for key, identity in self.identities.items() if identity.id in open_ids}
         wanted = {indicator.key: indicator for indicator in asked.values() if indicator.key in ids}
-        source = self.ledger.source(catalogue, self.live, self.number)
+        source = self.source()
         tails = {ids[indicator.key]: timeline for indicator, timeline in source.fetch(list(wanted.values()), tail)}
         return several, tails
 
     def _remembered(self, context: Context, chosen: Sequence[tuple[Service, Slo]]) -> _Read:
         """SLOs judged, those from memory that were judged before over the same buckets."""
-        catalogue, redefined = context.catalogue, self._redefined(context)
+        catalogue = context.catalogue
         needed = needed_for(catalogue, chosen)
         # A composite needs what its parts counted, which is not remembered; nor is what rests on earlier definitions.
         asked = {
@@ -153,12 +160,12 @@ class _Reader:
         memorable = {
             key: indicator
             for key, indicator in asked.items()
-            if indicator.key in self.identities and indicator.key not in redefined
+            if indicator.key in self.identities and indicator.key not in self.redefined
         }
         memory = Memory(self.ledger.store, context, memorable, self.identities, self.number)
         recalled = memory.recall()
         known = {key: one.judgement for key, one in recalled.items()}
-        source = self.ledger.source(catalogue, self.live, self.number)
+        source = self.source()
 
         def learn(indicator: Indicator, judgement: Judgement) -> None:
             if indicator.key in source.proofs:
@@ -168,12 +175,6 @@ class _Reader:
         memory.keep()
         inputs: dict[Key, Mapping[int, bytes]] = {memorable[key].key: one.proof for key, one in recalled.items()}
         return _Read(judgements, inputs | source.proofs, source.marks)
-
-    def _redefined(self, context: Context) -> set[Key]:
-        """The indicators of which there are rows of several definitions."""
-        catalogue = context.catalogue
-        with self.ledger.store.reading() as connection:
-            return names_defined_twice(connection, catalogue.name, catalogue.environment)
 
 
 def with_exclusions(context: Context, later: Sequence[Interval]) -> Context:

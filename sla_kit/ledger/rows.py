@@ -24,7 +24,6 @@ DAY_SECONDS = 86400
 _LEVEL = 6
 #: A column with more odd values than this share is written as plain floats.
 _ODD_SHARE = 0.25
-_NOTHING = np.empty(0, dtype=np.uint32)
 
 
 class _Column(msgspec.Struct, array_like=True):
