@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from sla_kit.cli.progress import progress_bar, working
+from sla_kit.cli.report import every_format
 
 
 @click.command()
@@ -30,7 +31,7 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
     from rich.console import Console
 
     from sla_kit import evaluate, forecast, load
-    from sla_kit.report import available, write
+    from sla_kit.report import write
     from sla_kit.report.status import render_status
     from sla_kit.simulate import load_scenario, simulate
 
@@ -49,10 +50,7 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
             evaluation = replace(evaluation, forecast=ahead)
         render_status(evaluation, Console())
         with working("writing the report"):
-            names, lacking = available()
-            paths = write(evaluation, out, names)
-    for error in lacking:
-        click.echo(f"sla-kit: left out: {error.message}; {error.remedy}", err=True)
+            paths = write(evaluation, out, every_format())
     for path in [*paths, *([] if ledger is None else [ledger]), *(written if keep_history else [])]:
         click.echo(str(path))
 

@@ -138,11 +138,13 @@ def report(
 
 
 def _wanted(formats: tuple[str, ...]) -> list[str]:
-    """The formats to write; what "all" leaves out is told in a line."""
+    return every_format() if "all" in formats else [name for name in FORMATS if name in formats]
+
+
+def every_format() -> list[str]:
+    """The formats that can be written here; what is left out, and how to get it, is told in a line."""
     from sla_kit.report import available
 
-    if "all" not in formats:
-        return [name for name in FORMATS if name in formats]
     names, lacking = available()
     for error in lacking:
         click.echo(f"sla-kit: left out: {error.message}; {error.remedy}", err=True)
