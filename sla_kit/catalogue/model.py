@@ -6,42 +6,19 @@ a field says otherwise. The same structs are built from YAML (`sla_kit.catalogue
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import field
 
-_DURATION = r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)\s*)+$"
-_RATIO = r"^\s*\d+(\.\d+)?\s*%\s*$"
-
-#: A length of time in seconds; in YAML also "15m", "1h30m", "100ms", "30d".
-Duration = Annotated[
-    float,
-    Meta(
-        extra={"form": "duration"},
-        extra_json_schema={"type": ["number", "string"], "pattern": _DURATION, "examples": ["15m", "100ms", 30]},
-    ),
-]
-#: A share from 0 to 1; in YAML also "99.9 %", and a bare number above 1 is a percentage.
-Ratio = Annotated[
-    float,
-    Meta(
-        extra={"form": "ratio"},
-        extra_json_schema={"type": ["number", "string"], "pattern": _RATIO, "examples": ["99.99%", 0.9999]},
-    ),
-]
-#: A date and time; in YAML RFC 3339, or a local time that the calendar's time zone completes. Kept as text, since a
-#: recurring event means the same wall-clock time on both sides of a daylight-saving change.
-LocalTime = Annotated[str, Meta(extra={"form": "time"})]
-#: A name that other parts of the catalogue refer to: letters, digits, "-", "_", ".".
-Name = Annotated[str, Meta(extra={"form": "name"}, extra_json_schema={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
-#: Label matchers: "api" means equal, "=~5.." a regular expression, "!=x" and "!~x" their negations; a list means any
-#: of.
-Matchers = dict[str, str | list[str]]
-
-#: Labels as OpenSLO has them: a text or several under one key. They change no figure.
-Labels = dict[str, str | list[str]]
-#: A question in the words of a source that sla-kit does not read, whatever its keys are.
-ForeignQuery = dict[str, Any]
+from sla_kit.catalogue.monitoring import Monitoring, ServiceMonitoring
+from sla_kit.catalogue.values import Duration as Duration
+from sla_kit.catalogue.values import ForeignQuery as ForeignQuery
+from sla_kit.catalogue.values import Labels as Labels
+from sla_kit.catalogue.values import LocalTime as LocalTime
+from sla_kit.catalogue.values import Matchers as Matchers
+from sla_kit.catalogue.values import Name as Name
+from sla_kit.catalogue.values import Ratio as Ratio
+from sla_kit.catalogue.values import Value
 
 Budgeting = Literal["occurrences", "timeslices", "ratio-timeslices"]
 Missing = Literal["ignore", "bad", "fail"]
@@ -50,11 +27,7 @@ Severity = str
 Effect = Literal["freeze", "review", "escalate"]
 
 
-class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every part of the catalogue is: frozen, built by keyword, closed to unknown keys."""
-
-
-class _Labelled(_Value, frozen=True, kw_only=True):
+class _Labelled(Value, frozen=True, kw_only=True):
     """What other tools keep beside a name: ``title`` is it in people's words; ``labels`` and ``annotations`` are kept
     for whoever reads the catalogue, and change no figure."""
 
@@ -207,7 +180,7 @@ class External(_Indicator, frozen=True, kw_only=True, tag="external", tag_field=
         return self.value is None
 
 
-class Part(_Value, frozen=True, kw_only=True):
+class Part(Value, frozen=True, kw_only=True):
     """One SLO of a composite: its name in the same service, or service/name; in YAML the name alone is short for it.
     ``weight`` (above 0) only where the composite is ``weighted``."""
 
@@ -244,7 +217,7 @@ Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound |
 # --- promises -------------------------------------------------------------------------------------------------------
 
 
-class Window(_Value, frozen=True, kw_only=True):
+class Window(Value, frozen=True, kw_only=True):
     """Over which time a promise holds: rolling (``rolling`` seconds) or the calendar period that holds the time in
     question, in the named time zone (the catalogue's where empty). In YAML "30d" and "month" are short for these.
 
@@ -257,14 +230,14 @@ class Window(_Value, frozen=True, kw_only=True):
     start: LocalTime = ""
 
 
-class Agreement(_Value, frozen=True, kw_only=True):
+class Agreement(Value, frozen=True, kw_only=True):
     """A service level agreement on top of an objective: what customers were promised, and what a breach costs."""
 
     objective: Ratio
     consequence: str
 
 
-class PolicyStep(_Value, frozen=True, kw_only=True):
+class PolicyStep(Value, frozen=True, kw_only=True):
     """One step of an error-budget policy: what to do once the budget left is at or under ``left``, or once one
     incident of the SLO's own window spent the share ``incident`` of the budget; exactly one of the two.
 
@@ -280,7 +253,7 @@ class PolicyStep(_Value, frozen=True, kw_only=True):
     exempt: list[str] = field(default_factory=list)
 
 
-class Dependency(_Value, frozen=True, kw_only=True):
+class Dependency(Value, frozen=True, kw_only=True):
     """What an SLO can't be kept without: another ``slo`` of the catalogue (its name, or service/name; in YAML the name
     alone is short for this), or an outside ``provider`` with the ``objective`` of its SLA.
 
@@ -350,7 +323,7 @@ class Server(_Labelled, frozen=True, kw_only=True):
     description: str = ""
 
 
-class Keeping(_Value, frozen=True, kw_only=True):
+class Keeping(Value, frozen=True, kw_only=True):
     """What the ledger is told: a bucket is closed once it is ``lag`` old, and until then it is read again, since data
     may come late; rows older than ``keep`` may be pruned (0 keeps them for ever)."""
 
@@ -391,7 +364,7 @@ class Slo(_Labelled, frozen=True, kw_only=True):
     alerts: list[str | Alert] = field(default_factory=list)
 
 
-class Resource(_Value, frozen=True, kw_only=True):
+class Resource(Value, frozen=True, kw_only=True):
     """Something that a service needs more of as traffic grows, as a gauge shows it: ``combine`` makes its series one
     value, ``limit`` is how much of it there is at most."""
 
@@ -401,7 +374,7 @@ class Resource(_Value, frozen=True, kw_only=True):
     limit: float | None = None
 
 
-class Capacity(_Value, frozen=True, kw_only=True):
+class Capacity(Value, frozen=True, kw_only=True):
     """What a service needs to carry its traffic, for the forecast of live events.
 
     ``requests`` names the indicator of the service whose events are its traffic. ``pods`` and ``connections`` (those
@@ -417,7 +390,7 @@ class Capacity(_Value, frozen=True, kw_only=True):
 
 class Service(_Labelled, frozen=True, kw_only=True):
     """A service and what is promised of it. ``owner`` names a contact, ``source`` the server that is asked (the first
-    of the catalogue's sources where empty)."""
+    of the catalogue's sources where empty), ``monitoring`` what its alert rules have of their own."""
 
     name: Name
     owner: str = ""
@@ -427,9 +400,10 @@ class Service(_Labelled, frozen=True, kw_only=True):
     slis: dict[Name, Sli] = field(default_factory=dict)
     slos: list[Slo] = field(default_factory=list)
     capacity: Capacity | None = None
+    monitoring: ServiceMonitoring = field(default_factory=ServiceMonitoring)
 
 
-class Promise(_Value, frozen=True, kw_only=True):
+class Promise(Value, frozen=True, kw_only=True):
     """One line of the report's first page, in the customer's words; SLOs name it."""
 
     name: Name
@@ -453,7 +427,7 @@ class Contact(_Labelled, frozen=True, kw_only=True):
     description: str = ""
 
 
-class SeverityLevel(_Value, frozen=True, kw_only=True):
+class SeverityLevel(Value, frozen=True, kw_only=True):
     """A severity and how soon somebody responds (seconds; 0 means no promise)."""
 
     name: Name
@@ -461,7 +435,7 @@ class SeverityLevel(_Value, frozen=True, kw_only=True):
     description: str = ""
 
 
-class Route(_Value, frozen=True, kw_only=True):
+class Route(Value, frozen=True, kw_only=True):
     """To whom alerts go: the first route whose conditions all hold; empty conditions hold always."""
 
     to: list[str]
@@ -473,7 +447,7 @@ class Route(_Value, frozen=True, kw_only=True):
 # --- calendar -------------------------------------------------------------------------------------------------------
 
 
-class Occasion(_Value, frozen=True, kw_only=True):
+class Occasion(Value, frozen=True, kw_only=True):
     """A live event or a maintenance window, once, recurring, or read from an iCalendar file.
 
     Either ``start`` with ``end`` or ``duration`` (and ``repeat``, an RFC 5545 RRULE, with ``except_dates``), or
@@ -494,7 +468,7 @@ class Occasion(_Value, frozen=True, kw_only=True):
     approved_by: str = ""
 
 
-class Calendar(_Value, frozen=True, kw_only=True):
+class Calendar(Value, frozen=True, kw_only=True):
     """Live events, which split every figure into during and outside, and maintenance, which is excluded."""
 
     events: list[Occasion] = field(default_factory=list)
@@ -504,7 +478,7 @@ class Calendar(_Value, frozen=True, kw_only=True):
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
-class Catalogue(_Value, frozen=True, kw_only=True):
+class Catalogue(Value, frozen=True, kw_only=True):
     """Everything a team promises, resolved for one environment.
 
     ``bucket`` is the resolution of every evaluation in seconds. ``sum_labels`` name labels that only divide the
@@ -536,6 +510,7 @@ class Catalogue(_Value, frozen=True, kw_only=True):
     conditions: list[Condition] = field(default_factory=list)
     external: list[ForeignSource] = field(default_factory=list)
     ledger: Keeping = field(default_factory=Keeping)
+    monitoring: Monitoring = field(default_factory=Monitoring)
     folder: str = ""
 
     def slos(self) -> list[tuple[Service, Slo]]:

@@ -7,14 +7,14 @@ both give the same figures.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
-from sla_kit.catalogue.model import Matchers
+from sla_kit.selectors import Matcher as Matcher
+from sla_kit.selectors import Selector as Selector
 from sla_kit.timeline import Finding, Floats, Grid
 
 Labels = tuple[tuple[str, str], ...]
@@ -32,60 +32,6 @@ class Reduction(Enum):
     SUM = "sum_over_time"
     COUNT = "count_over_time"
     MEAN = "avg_over_time"
-
-
-_OPERATORS = ("=~", "!~", "!=", "=")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Matcher:
-    """One label matcher: ``operator`` is =, !=, =~ or !~ with Prometheus's meaning (regular expressions are
-    anchored at both ends; a missing label equals the empty string)."""
-
-    label: str
-    operator: str
-    value: str
-
-    @classmethod
-    def parse(cls, label: str, text: str | list[str]) -> Matcher:
-        """A matcher as the catalogue writes it: ``"api"``, ``"=~5.."``, ``"!=x"``, ``"!~x"`` or a list of values."""
-        if isinstance(text, list):
-            return cls(label, "=~", "|".join(re.escape(value) for value in text))
-        for operator in _OPERATORS:
-            if text.startswith(operator):
-                return cls(label, operator, text[len(operator) :])
-        return cls(label, "=", text)
-
-    def predicate(self) -> Callable[[str], bool]:
-        """A function that tells whether a label's value matches."""
-        wanted, value = self.operator in ("=", "=~"), self.value
-        if self.operator in ("=", "!="):
-            return lambda text: (text == value) is wanted
-        pattern = re.compile(value, re.DOTALL)
-        return lambda text: (pattern.fullmatch(text) is not None) is wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """A metric and its matchers, sorted by label."""
-
-    metric: str
-    matchers: tuple[Matcher, ...] = ()
-
-    @classmethod
-    def of(cls, metric: str, *parts: Matchers) -> Selector:
-        """The selector of a metric with the matchers of several mappings, all of which must hold."""
-        matchers = {Matcher.parse(label, value) for part in parts for label, value in part.items()}
-        return cls(metric, tuple(sorted(matchers)))
-
-    def promql(self) -> str:
-        """The selector as PromQL."""
-        return self.metric + "{" + ",".join(f"{m.label}{m.operator}{quote(m.value)}" for m in self.matchers) + "}"
-
-
-def quote(text: str) -> str:
-    """A string literal of PromQL."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 @dataclass(frozen=True, slots=True)
