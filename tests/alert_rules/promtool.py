@@ -1,6 +1,6 @@
 """promtool on rules and tests, written by PyYAML, so that nothing of our own writer stands between them.
 
-`python -m tests.alert_rules.promtool AREA` runs the tests of one area with the default catalogue.
+`python -m tests.alert_rules.promtool AREA` runs the tests of one area with the default catalogue, and the lint.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from sla_kit import alert_rules
+from sla_kit.alert_rules.lint import lint
 from sla_kit.alert_rules.proving import tests_of
 from sla_kit.alert_rules.settings import settings_of
 from sla_kit.catalogue.model import Catalogue
@@ -104,8 +105,17 @@ def run(promtool: str, folder: Path, catalogue: Catalogue, area: str | None = No
     return done.stdout + done.stderr if done.returncode else ""
 
 
-if __name__ == "__main__":
+def main(area: str | None = None) -> int:
+    """Prints what promtool and the lint find."""
+    catalogue = Catalogue(name="test", services=[])
+    alerts = alert_rules.resolved(catalogue)
+    named = {each.alert.name for each in alerts if area in (None, each.settings.area.name)}
+    problems = [str(problem) for problem in lint(catalogue, alerts) if problem.alert in named]
     with tempfile.TemporaryDirectory() as scratch:
-        mistakes = run("promtool", Path(scratch), Catalogue(name="test", services=[]), *sys.argv[1:2])
-    print(mistakes or "all pass")
-    sys.exit(bool(mistakes))
+        mistakes = run("promtool", Path(scratch), catalogue, area)
+    print("\n".join(problems) + mistakes or f"{len(named)} alerts: all pass")
+    return int(bool(problems or mistakes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))
