@@ -1,0 +1,213 @@
+"""Recording rules put in: how an expression is asked of a history that lacks what other rules record.
+
+A recorded series is read either where it stands, as an expression of its own (always exact, and dear where ranges of
+it are long), or from samples that were recorded into the history beforehand (`Recordings.wanted`). The second kind is
+read by ``last_over_time`` over less than its interval, since recorded samples carry no marks of staleness: a series
+that ends would otherwise be seen for five minutes more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sla_kit.backtest.expressions import Reading, lookback_seconds, readings, rewritten
+from sla_kit.backtest.rule_files import Group
+from sla_kit.catalogue.places import Place
+from sla_kit.rules.model import RecordingRule
+from sla_kit.selectors import Matcher, quote
+
+#: A recording that more expressions read than this is cheaper recorded than put in.
+_MOST_USES = 2
+#: So are those that would make an expression longer than this.
+_LONGEST = 8_000
+#: A label that nobody uses, to mark what a regular expression matches.
+_MARK = "__sla_kit_matches__"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording rule, evaluated every ``interval`` seconds."""
+
+    rule: RecordingRule
+    interval: int
+    place: Place
+
+
+class CycleError(ValueError):
+    """Recording rules that read one another in a circle: what they hold depends on when they began."""
+
+
+def recordings_of(groups: Iterable[Group], interval: int) -> dict[str, list[Recording]]:
+    """The recording rules of some groups by the name of what they record; ``interval`` is the server's own."""
+    found: dict[str, list[Recording]] = {}
+    for group in groups:
+        every = seconds_between(group, interval)
+        for placed in group.rules:
+            if isinstance(placed.rule, RecordingRule):
+                found.setdefault(placed.rule.record, []).append(Recording(placed.rule, every, placed.place))
+    return found
+
+
+def seconds_between(group: Group, interval: int) -> int:
+    """The whole seconds between two evaluations of a group."""
+    return max(1, round(group.interval_seconds or interval))
+
+
+class Recordings:
+    """The recording rules of a run; ``wanted`` are the names that are in the history, or will be when it is asked."""
+
+    def __init__(self, by_name: Mapping[str, Sequence[Recording]], wanted: frozenset[str] = frozenset()) -> None:
+        self.by_name = by_name
+        self.wanted = wanted
+
+    def resolved(self, expression: str, interval: int, within: tuple[str, ...] = ()) -> str:
+        """The expression as it is asked every ``interval`` seconds. Raises `CycleError`."""
+
+        def change(reading: Reading) -> str | None:
+            name = reading.metric
+            if not name or name not in self.by_name or not reading.plain:
+                return None
+            if name in within:
+                raise CycleError(" reads ".join([*within[within.index(name) :], name]))
+            fitting = [one for one in self.by_name[name] if _may_give(one, reading.matchers)]
+            if not fitting:
+                return None
+            if name in self.wanted:
+                return _recorded(expression, reading, fitting)
+            return self._put_in(reading, fitting, interval, (*within, name))
+
+        return rewritten(expression, change)
+
+    def read_by(self, expression: str) -> Iterator[tuple[str, bool]]:
+        """The names of recordings that an expression itself reads, and whether in a way that can't be put in well:
+        a range of them, or by a pattern of names."""
+        for reading in readings(expression):
+            for name in [reading.metric] if reading.metric else self.by_name:
+                if name in self.by_name and (reading.metric or reading.reads(name)):
+                    fitting = any(_may_give(one, reading.matchers) for one in self.by_name[name])
+                    if fitting or not reading.metric:
+                        yield name, bool(reading.range) or not reading.metric or not reading.plain
+
+    def needed(self, expressions: Iterable[str]) -> dict[str, int]:
+        """All recordings that some expressions need, directly or not, and how many expressions read each; those that
+        must be recorded count as read by very many."""
+        uses: dict[str, int] = {}
+        waiting, seen = list(expressions), set[str]()
+        while waiting:
+            for name, must in dict.fromkeys(self.read_by(waiting.pop())):
+                uses[name] = uses.get(name, 0) + (1_000_000 if must else 1)
+                if name not in seen:
+                    seen.add(name)
+                    waiting += [one.rule.expression for one in self.by_name[name]]
+        return uses
+
+    def worth_recording(self, expressions: Sequence[str]) -> frozenset[str]:
+        """Which recordings are better recorded beforehand than put in."""
+        uses = self.needed(expressions)
+        wanted = {name for name, count in uses.items() if count > _MOST_USES}
+        for name in sorted(uses.keys() - wanted):
+            trial = Recordings(self.by_name, frozenset(wanted))
+            try:
+                longest = max(len(trial.resolved(one.rule.expression, one.interval)) for one in self.by_name[name])
+            except CycleError:
+                continue
+            if longest > _LONGEST:
+                wanted.add(name)
+        return frozenset(wanted)
+
+    def levels(self, expressions: Iterable[str]) -> list[list[str]]:
+        """The ``wanted`` recordings that some expressions need, those first that read no others. Raises
+        `CycleError`."""
+        depth: dict[str, int] = {}
+
+        def level(name: str, within: tuple[str, ...]) -> int:
+            if name in within:
+                raise CycleError(" reads ".join([*within[within.index(name) :], name]))
+            if name not in depth:
+                below = [
+                    level(other, (*within, name))
+                    for one in self.by_name[name]
+                    for other, _ in dict.fromkeys(self.read_by(one.rule.expression))
+                ]
+                depth[name] = max(below, default=0) + (1 if name in self.wanted else 0)
+            return depth[name]
+
+        chosen = [name for name in self.needed(expressions) if name in self.wanted]
+        found: dict[int, list[str]] = {}
+        for name in sorted(chosen):
+            found.setdefault(level(name, ()), []).append(name)
+        return [found[depth] for depth in sorted(found)]
+
+    def begins(self, expressions: Iterable[tuple[str, float]]) -> dict[str, float]:
+        """From when on each recording is read, given expressions and when they are first asked, epoch seconds."""
+        starts: dict[str, float] = {}
+        waiting = list(expressions)
+        while waiting:
+            expression, start = waiting.pop()
+            back = start - lookback_seconds(expression)
+            for name, _ in dict.fromkeys(self.read_by(expression)):
+                slowest = max(one.interval for one in self.by_name[name])
+                from_when = back - slowest
+                if from_when < starts.get(name, float("inf")):
+                    starts[name] = from_when
+                    waiting += [(one.rule.expression, from_when) for one in self.by_name[name]]
+        return starts
+
+    def _put_in(self, reading: Reading, fitting: Sequence[Recording], interval: int, within: tuple[str, ...]) -> str:
+        sides = [self._value(one, reading.matchers, within) for one in fitting]
+        value = sides[0] if len(sides) == 1 else "(" + " or ".join(sides) + ")"
+        every = max(one.interval for one in fitting)
+        if reading.range:
+            return f"{value}[{reading.range}:{every}s] {reading.modifiers}".rstrip()
+        if reading.modifiers or interval % every:
+            return f"last_over_time({value}[{every * 1000 - 1}ms:{every}s] {reading.modifiers})"
+        return value
+
+    def _value(self, one: Recording, matchers: Sequence[Matcher], within: tuple[str, ...]) -> str:
+        """What a rule records, in parentheses, as far as the matchers let it through."""
+        text = f"({self.resolved(one.rule.expression.strip(), one.interval, within)}\n)"
+        for label, value in one.rule.labels.items():
+            text = f'label_replace({text}, "{label}", {_replacement(value)}, "", "")'
+        for matcher in matchers:
+            if matcher.label not in one.rule.labels:
+                text = _filtered(text, matcher)
+        return text if text.startswith("(") else f"({text})"
+
+
+def _recorded(expression: str, reading: Reading, fitting: Sequence[Recording]) -> str | None:
+    """A selector of recorded samples; a range needs no change."""
+    if reading.range:
+        return None
+    text = expression[reading.start : reading.end].strip()
+    bare = text[: len(text) - len(reading.modifiers)].rstrip() if reading.modifiers else text
+    every = max(one.interval for one in fitting) * 1000 - 1
+    return f"last_over_time({bare}[{every}ms] {reading.modifiers})"
+
+
+def _may_give(one: Recording, matchers: Sequence[Matcher]) -> bool:
+    """Whether a rule may record series that match: the labels which it sets itself are known."""
+    for matcher in matchers:
+        if matcher.label in one.rule.labels:
+            try:
+                if not matcher.predicate()(one.rule.labels[matcher.label]):
+                    return False
+            except Exception:  # noqa: S112  # a pattern that only RE2 reads may match
+                continue
+    return True
+
+
+def _filtered(text: str, matcher: Matcher) -> str:
+    """An expression's series that match: PromQL has matchers for selectors only, so sides are compared instead."""
+    keep = "and" if matcher.operator in ("=", "=~") else "unless"
+    if matcher.operator in ("=", "!="):
+        side = f'label_replace(vector(1), "{matcher.label}", {_replacement(matcher.value)}, "", "")'
+        return f"({text} {keep} on ({matcher.label}) {side})"
+    marked = f'label_replace({text}, "{_MARK}", "1", "{matcher.label}", {quote(matcher.value)})'
+    side = f'label_replace(vector(1), "{_MARK}", "1", "", "")'
+    return f'(label_replace({marked} {keep} on ({_MARK}) {side}, "{_MARK}", "", "", ""))'
+
+
+def _replacement(value: str) -> str:
+    """A value as the replacement of label_replace, in which $ begins a group."""
+    return quote(value.replace("$", "$$"))
