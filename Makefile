@@ -19,8 +19,9 @@ test: servers lint types unit wheel  ## everything: linters, types, tests agains
 $(VENV)/dev:
 	@.ci/venv $(VENV) dev
 
-servers:  ## install what the tests start (Prometheus, Alertmanager, VictoriaMetrics, Chromium)
+servers:  ## install what the tests start (Prometheus, its exporters, PostgreSQL, Redis, Chromium …)
 	@.ci/servers
+	@.ci/tools
 
 lint: $(VENV)/dev  ## ruff
 	$(BIN)/ruff check .
@@ -37,6 +38,7 @@ wheel: $(VENV)/dev  ## build the wheel and the source distribution
 	@ls dist
 
 bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
+	@.ci/tools sloth
 	$(BIN)/python -m bench.decode
 	$(BIN)/python -m bench.report
 	$(BIN)/python -m bench.scale

@@ -13,7 +13,7 @@ import pytest
 from sla_kit.history import History, openmetrics
 from tests.history.samples import HOURS, START, generated
 from tests.history.strategies import contents
-from tests.servers import prometheus, prometheus_program, prometheus_versions
+from tests.servers import prometheus, prometheus_versions, promtool
 
 PAGE = Path(__file__).parents[2] / "docs" / "history.md"
 
@@ -37,11 +37,9 @@ def test_the_ways_to_record_give_the_samples_back(version: str, recording: Path,
     with prometheus(version, openmetrics=recording, data=tmp_path / "data") as server:
         metrics, end = ["requests_total", "limit"], START + HOURS * 3600
         shown["record"](server.url, metrics, START, end, recorded["by the API"], hours=3)
-    program = prometheus_program(version)
-    promtool = program.with_name("promtool") if program is not None else Path()
-    if version == "3" and promtool.is_file():  # that of 2.42 can't dump OpenMetrics
+    if version == "3":  # that of 2.42 can't dump OpenMetrics
         chosen = '--match={__name__=~"requests_total|limit"}'
-        command: list[str | Path] = [promtool, "tsdb", "dump-openmetrics", chosen, tmp_path / "data" / "tsdb"]
+        command: list[str | Path] = [promtool(version), "tsdb", "dump-openmetrics", chosen, tmp_path / "data" / "tsdb"]
         dumped = subprocess.run(command, capture_output=True, check=True).stdout
         recorded["by promtool"] = tmp_path / "dump.om.gz"
         recorded["by promtool"].write_bytes(gzip.compress(dumped))

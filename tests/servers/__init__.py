@@ -6,11 +6,14 @@ Each is a context manager that enters once the server answers and stops it howev
         requests.get(server.url + "/api/v1/query", params={"query": "up"})
 
 - ``prometheus(version, config=…, data=…, openmetrics=…, flags=…, web_config=…, tls=…)``: "2" is the distribution's;
-  "3" is optional and found by ``SLA_KIT_PROMETHEUS3`` (a program) or in ``~/.cache/sla-kit-tools``; parametrise by
+  "3" is what ``.ci/tools`` built, or ``SLA_KIT_PROMETHEUS3`` names (a program); parametrise by
   ``prometheus_versions()``. Samples of an OpenMetrics file are there from the start, whatever their age.
 - ``victoria_metrics(openmetrics=…, data=…, flags=…)``
 - ``alertmanager(config=…, data=…, flags=…)``
 - ``postgresql()``: ``server.database(name)`` makes an empty database and tells its URL
+
+Programs to run are paths: ``promtool("2")`` and ``promtool("3")``, ``tool("amtool")``, ``tool("pint")``, and
+``tool("sloth")``, which only a benchmark needs.
 
 A program that is missing fails the test and names the package to install; nothing is skipped. Without ``data`` the
 folder is a temporary one. ``server.log`` is the server's own output, for a test that wants to read it.
@@ -23,9 +26,11 @@ from tests.servers.monitoring import (
     prometheus,
     prometheus_program,
     prometheus_versions,
+    promtool,
 )
 from tests.servers.postgresql import Postgresql, postgresql
 from tests.servers.process import Server, binary, free_port, running
+from tests.servers.tools import tool
 from tests.servers.victoria import VictoriaMetrics, victoria_metrics
 
 __all__ = [
@@ -41,6 +46,8 @@ __all__ = [
     "prometheus",
     "prometheus_program",
     "prometheus_versions",
+    "promtool",
     "running",
+    "tool",
     "victoria_metrics",
 ]

@@ -1,4 +1,4 @@
-"""Prometheus (2 from the distribution, 3 where it was built) and Alertmanager."""
+"""Prometheus (2 from the distribution, 3 built from its module) and Alertmanager."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers.process import Server, binary, running
+from tests.servers.tools import built, tool
 
-_KIT_TOOLS = Path.home() / ".cache" / "sla-kit-tools"
 _NO_SCRAPES = "global: {scrape_interval: 15s}\n"
 _NO_RECEIVERS = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
@@ -34,9 +34,9 @@ class Alertmanager(Server):
     """A running Alertmanager."""
 
 
-def prometheus_program(version: str) -> Path | None:
-    """The program of that major version: from the PATH for 2; for 3 ``SLA_KIT_PROMETHEUS3`` or the tools' cache,
-    None where there is none."""
+def prometheus_program(version: str) -> Path:
+    """The program of that major version: from the PATH for 2; for 3 ``SLA_KIT_PROMETHEUS3`` or the one ``.ci/tools``
+    built."""
     if version == "2":
         return Path(binary("prometheus", "prometheus"))
     named = os.environ.get("SLA_KIT_PROMETHEUS3")
@@ -44,13 +44,18 @@ def prometheus_program(version: str) -> Path | None:
         if not Path(named).is_file():
             pytest.fail(f"SLA_KIT_PROMETHEUS3 names {named}, which is not there", pytrace=False)
         return Path(named)
-    built = _KIT_TOOLS / "prometheus"
-    return built if built.is_file() else None
+    return built("prometheus")
+
+
+def promtool(version: str) -> Path:
+    """The promtool that goes with ``prometheus_program(version)``."""
+    beside = prometheus_program(version).with_name("promtool")
+    return beside if beside.is_file() else tool("promtool") if version == "2" else built("promtool")
 
 
 def prometheus_versions() -> list[str]:
-    """The major versions that can be tested here, for ``pytest.mark.parametrize``."""
-    return ["2"] if prometheus_program("3") is None else ["2", "3"]
+    """The major versions that every test of Prometheus covers, for ``pytest.mark.parametrize``."""
+    return ["2", "3"]
 
 
 @contextmanager
@@ -70,13 +75,11 @@ def prometheus(
     (TLS, basic authentication; ``tls`` is then what a client of it needs). Whatever the samples' age, none is dropped.
     """
     program = prometheus_program(version)
-    if program is None:
-        pytest.fail("no Prometheus 3 here: name one in SLA_KIT_PROMETHEUS3", pytrace=False)
     with _folder(data, "prometheus") as folder:
         store = folder / "tsdb"
         store.mkdir(parents=True, exist_ok=True)
         for one in [openmetrics] if isinstance(openmetrics, Path) else openmetrics:
-            _backfill(program, one, store)
+            _backfill(promtool(version), one, store)
         settings = folder / "prometheus.yml"
         settings.write_text(config or _NO_SCRAPES)
         more = list(flags)
@@ -120,10 +123,8 @@ def alertmanager(*, config: str = "", data: Path | None = None, flags: Sequence[
             yield Alertmanager(server.url, server.data, server.log, server.pid)
 
 
-def _backfill(program: Path, openmetrics: Path, store: Path) -> None:
+def _backfill(promtool: Path, openmetrics: Path, store: Path) -> None:
     """Writes the file's samples as blocks; long blocks, for a month in two-hour ones takes minutes to write."""
-    beside = program.with_name("promtool")
-    promtool = str(beside) if beside.is_file() else binary("promtool", "prometheus")
     with tempfile.TemporaryDirectory() as scratch:
         text = openmetrics
         if openmetrics.suffix == ".gz":

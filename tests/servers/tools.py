@@ -1,0 +1,28 @@
+"""Programs that tests run rather than start: the distribution's, and those that ``.ci/tools`` built."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.servers.process import binary
+
+#: From which package a program of the distribution comes.
+_PACKAGED = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
+
+
+def tool(name: str) -> Path:
+    """The program of that name: ``promtool`` (2) and ``amtool`` from the PATH, ``pint`` and ``sloth`` built."""
+    return Path(binary(name, _PACKAGED[name])) if name in _PACKAGED else built(name)
+
+
+def built(name: str) -> Path:
+    """A program that ``.ci/tools`` builds; a missing one fails the test and says how to build it."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    program = Path(cache) / "sla-kit-tools" / name
+    if not program.is_file():
+        part = "prometheus" if name == "promtool" else name
+        pytest.fail(f"{name} is not built; try: .ci/tools {part} (it needs Go)", pytrace=False)
+    return program
