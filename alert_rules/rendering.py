@@ -84,20 +84,11 @@ def general(value: float, digits: int | None = None) -> str:
         text = f"{value:.{digits}g}"
         return re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", text)
     text = repr(value)
-    mantissa, _, exponent = text.partition("e")
-    power = math.floor(math.log10(abs(value))) if value else 0
-    if power < -4 or power >= 21:
-        if not exponent:
-            text = f"{value:.17e}"
-            for places in range(18):
-                if float(f"{value:.{places}e}") == value:
-                    text = f"{value:.{places}e}"
-                    break
-        mantissa, _, exponent = text.partition("e")
-        return f"{mantissa.removesuffix('.0')}e{exponent[0]}{exponent[1:].zfill(2)}"
-    if exponent:
-        return f"{value:f}".rstrip("0").rstrip(".") if power < 0 else f"{value:.0f}"
-    return mantissa.removesuffix(".0")
+    power = int(f"{value:e}".partition("e")[2])
+    if -4 <= power < 6:
+        return text.removesuffix(".0") if "e" not in text else f"{value:f}".rstrip("0")
+    places = next(places for places in range(18) if float(f"{value:.{places}e}") == value)
+    return f"{value:.{places}e}"
 
 
 def humanize(value: float) -> str:

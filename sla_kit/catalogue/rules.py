@@ -21,6 +21,7 @@ from sla_kit.catalogue.model import Catalogue, Composite, PolicyStep, Recovery, 
 from sla_kit.catalogue.model import External as ExternalSli
 from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
+from sla_kit.catalogue.monitoring_rules import check_monitoring
 from sla_kit.catalogue.occasion_rules import check_occasion
 from sla_kit.catalogue.places import Findings, Path, Places, nearest
 from sla_kit.catalogue.resting_rules import check_circles, check_composite, check_dependencies, check_recovery
@@ -73,6 +74,7 @@ class _Rules:
         self._zone(catalogue.timezone or "''", ("timezone",))
         self._url(catalogue.runbooks, ("runbooks",))
         check_language(catalogue, self.findings)
+        check_monitoring(catalogue, self.findings)
         for key in ("services", "promises", "contacts", "severities", "sources", "alerts", "conditions", "external"):
             self._unique(getattr(catalogue, key), (key,), key)
         for index, label in enumerate(catalogue.sum_labels):
