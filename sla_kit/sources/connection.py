@@ -28,6 +28,16 @@ class QueryTooLargeError(SourceError):
     """The server refuses so many samples at once; a shorter range may do."""
 
 
+class QueryRefusedError(SourceError):
+    """The server can't answer a query: it is no PromQL (``status`` 400), or fails on this data (422). ``said`` is what
+    the server says of it."""
+
+    def __init__(self, message: str, *, place: str, remedy: str, status: int, said: str) -> None:
+        super().__init__(message, place=place, remedy=remedy)
+        self.status = status
+        self.said = said
+
+
 class _AgainError(SourceError):
     """An answer worth asking for again, after ``wait_seconds`` where the server says so."""
 
@@ -201,10 +211,12 @@ class Connection:
                 remedy="ask for permission to query, or name the tenant: SLA_KIT_PROMETHEUS_HEADERS=X-Scope-OrgID=…",
             )
         if status in (400, 422):
-            return SourceError(
+            return QueryRefusedError(
                 f"the server can't answer {about}: {said or f'status {status}'}",
                 place=self.name,
                 remedy="check the metric's name and matchers in the catalogue",
+                status=status,
+                said=said,
             )
         if 300 <= status < 400:
             return self._no_api(f"sends elsewhere (status {status}): a login page, or https instead of http")
