@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import promql_parser
 import pytest
@@ -20,7 +21,7 @@ from tests.alert_rules.promtool import run
 from tests.servers import promtool
 
 DEFAULT = Catalogue(name="test", services=[])
-INGRESSES = ("nginx", "envoy", "alb")
+INGRESSES: tuple[Literal["nginx", "envoy", "alb"], ...] = ("nginx", "envoy", "alb")
 
 
 def every_ingress() -> list[alert_rules.Resolved]:
@@ -41,8 +42,8 @@ def test_there_are_more_than_a_hundred_and_each_name_is_one_alerts() -> None:
 
 
 @pytest.mark.parametrize("ingress", INGRESSES)
-def test_the_lint_finds_nothing(ingress: str) -> None:
-    catalogue = Catalogue(name="test", services=[], monitoring=Monitoring(ingress=ingress))  # type: ignore[arg-type]
+def test_the_lint_finds_nothing(ingress: Literal["nginx", "envoy", "alb"]) -> None:
+    catalogue = Catalogue(name="test", services=[], monitoring=Monitoring(ingress=ingress))
     assert [str(problem) for problem in lint(catalogue, alert_rules.resolved(catalogue))] == []
 
 
@@ -53,8 +54,10 @@ def test_promtool_passes_every_test_of_an_area(area: str, version: str, tmp_path
 
 
 @pytest.mark.parametrize("ingress", ["envoy", "alb"])
-def test_promtool_passes_the_tests_of_other_kinds_of_ingress(ingress: str, tmp_path: Path) -> None:
-    catalogue = Catalogue(name="test", services=[], monitoring=Monitoring(ingress=ingress))  # type: ignore[arg-type]
+def test_promtool_passes_the_tests_of_other_kinds_of_ingress(
+    ingress: Literal["nginx", "envoy", "alb"], tmp_path: Path
+) -> None:
+    catalogue = Catalogue(name="test", services=[], monitoring=Monitoring(ingress=ingress))
     assert run(str(promtool("2")), tmp_path, catalogue, "ingress") == ""
 
 
