@@ -11,7 +11,7 @@ from sla_kit.cli import main
 
 CATALOGUE = """\
 name: shop
-services: [{name: api}]
+services: [{name: api, slos: [{name: up, sli: {kind: probe}, objective: 99%}]}]
 monitoring:
   rules:
     ProbeSlow: {thresholds: {seconds: 3s}, for: 20m}
