@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,7 +54,10 @@ def alerts() -> None:
 @_catalogue
 @_environment
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def list_(areas: tuple[str, ...], catalogue: str | None, environment: str | None, as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print them as tables in Markdown.")
+def list_(
+    areas: tuple[str, ...], catalogue: str | None, environment: str | None, as_json: bool, as_markdown: bool
+) -> None:
     """The alerts of some areas, or of all: severity, how long until they fire, and their thresholds."""
     from sla_kit.alert_rules import AREAS, resolved
     from sla_kit.catalogue.places import nearest
@@ -66,6 +70,9 @@ def list_(areas: tuple[str, ...], catalogue: str | None, environment: str | None
     ]
     if as_json:
         click.echo(json.dumps([_document(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    if as_markdown:
+        click.echo("\n".join(_markdown(found)))
         return
     area = ""
     for each in found:
@@ -118,6 +125,21 @@ def _loaded(catalogue: str | None, environment: str | None) -> Catalogue:
     from sla_kit.catalogue.model import Catalogue
 
     return load(catalogue, environment) if catalogue else Catalogue(name="default", services=[])
+
+
+def _markdown(found: Sequence[Resolved]) -> Iterator[str]:
+    """A table for each area."""
+    from sla_kit.catalogue.quantities import format_duration
+
+    for area in dict.fromkeys(each.settings.area.name for each in found):
+        inside = [each for each in found if each.settings.area.name == area]
+        yield f"\n## {inside[0].settings.area.title}\n\n`{area}`\n"
+        yield "| alert | severity | for | thresholds | says |\n| --- | --- | --- | --- | --- |"
+        for each in inside:
+            pending = format_duration(each.settings.pending) if each.settings.pending else "0s"
+            says = " ".join(each.rules[0].annotations["summary"].split())
+            cells = (f"`{each.alert.name}`", each.settings.severity, pending, _thresholds(each), f"`{says}`")
+            yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _thresholds(each: Resolved) -> str:

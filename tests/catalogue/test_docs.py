@@ -27,12 +27,21 @@ from sla_kit.catalogue.model import (
     SeverityLevel,
     Slo,
 )
+from sla_kit.catalogue.monitoring import (
+    Delivery,
+    DuringEvents,
+    Monitoring,
+    RuleSettings,
+    ServiceMonitoring,
+    SloRules,
+)
 from sla_kit.catalogue.schema import json_schema
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "catalogue.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 STRUCTS: list[Any] = [Catalogue, Service, Slo, Agreement, PolicyStep, Contact, SeverityLevel, Route, Occasion]
 STRUCTS += [Part, Dependency, Capacity, Resource]
+STRUCTS += [Monitoring, ServiceMonitoring, RuleSettings, DuringEvents, SloRules, Delivery]
 INDICATORS: list[Any] = list(typing.get_args(Sli))
 
 

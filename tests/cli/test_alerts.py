@@ -60,3 +60,10 @@ def test_a_wrong_name_is_told_with_the_right_one(tmp_path: Path) -> None:
     code, output = run("show", "ProbeFailed", "-c", str(tmp_path / "sla.yml"))
     assert code == 2
     assert "is off here" in output
+
+
+def test_the_page_of_alerts_is_the_list() -> None:
+    """`sla-kit alerts list --markdown` writes docs/alert-list.md anew, after its first lines."""
+    page = (Path(__file__).parent.parent.parent / "docs" / "alert-list.md").read_text(encoding="utf-8")
+    _, output = run("list", "--markdown")
+    assert page.endswith(output)
