@@ -19,9 +19,10 @@ test: servers lint types unit wheel  ## everything: linters, types, tests agains
 $(VENV)/dev:
 	@.ci/venv $(VENV) dev
 
-servers:  ## install what the tests start (Prometheus, its exporters, PostgreSQL, Redis, Chromium …)
+servers: $(VENV)/dev  ## install what the tests start (Prometheus, its exporters, PostgreSQL, Redis, Chromium …)
 	@.ci/servers
 	@.ci/tools
+	@.ci/elasticsearch $(BIN)/python
 
 lint: $(VENV)/dev  ## ruff
 	$(BIN)/ruff check .
