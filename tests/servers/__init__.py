@@ -10,7 +10,11 @@ Each is a context manager that enters once the server answers and stops it howev
   ``prometheus_versions()``. Samples of an OpenMetrics file are there from the start, whatever their age.
 - ``victoria_metrics(openmetrics=…, data=…, flags=…)``
 - ``alertmanager(config=…, data=…, flags=…)``
-- ``postgresql()``: ``server.database(name)`` makes an empty database and tells its URL
+- ``postgresql(settings, follows=…)``: ``server.database(name)`` makes an empty database and tells its URL; one that
+  follows another is its replica, as is a ``redis(*settings, follows=…)``
+- ``elasticsearch()``: one node, from the jars that ``.ci/elasticsearch`` fetched
+- ``node_exporter``, ``postgres_exporter``, ``redis_exporter``, ``blackbox_exporter``, ``elasticsearch_exporter``,
+  ``process_exporter``, ``pushgateway``: most as the distribution packages them and as people run them today
 
 Programs to run are paths: ``promtool("2")`` and ``promtool("3")``, ``tool("amtool")``, ``tool("pint")``, and
 ``tool("sloth")``, which only a benchmark needs.
@@ -19,6 +23,18 @@ A program that is missing fails the test and names the package to install; nothi
 folder is a temporary one. ``server.log`` is the server's own output, for a test that wants to read it.
 """
 
+from tests.servers.elasticsearch import Elasticsearch, elasticsearch
+from tests.servers.exporters import (
+    Edition,
+    Exporter,
+    blackbox_exporter,
+    elasticsearch_exporter,
+    node_exporter,
+    postgres_exporter,
+    process_exporter,
+    pushgateway,
+    redis_exporter,
+)
 from tests.servers.monitoring import (
     Alertmanager,
     Prometheus,
@@ -30,23 +46,37 @@ from tests.servers.monitoring import (
 )
 from tests.servers.postgresql import Postgresql, postgresql
 from tests.servers.process import Server, binary, free_port, running
+from tests.servers.redis import Redis, redis
 from tests.servers.tools import tool
 from tests.servers.victoria import VictoriaMetrics, victoria_metrics
 
 __all__ = [
     "Alertmanager",
+    "Edition",
+    "Elasticsearch",
+    "Exporter",
     "Postgresql",
     "Prometheus",
+    "Redis",
     "Server",
     "VictoriaMetrics",
     "alertmanager",
     "binary",
+    "blackbox_exporter",
+    "elasticsearch",
+    "elasticsearch_exporter",
     "free_port",
+    "node_exporter",
+    "postgres_exporter",
     "postgresql",
+    "process_exporter",
     "prometheus",
     "prometheus_program",
     "prometheus_versions",
     "promtool",
+    "pushgateway",
+    "redis",
+    "redis_exporter",
     "running",
     "tool",
     "victoria_metrics",

@@ -41,6 +41,7 @@ _WHO = f"""\
 local all all trust
 host all {GUEST} 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
+host replication all 127.0.0.1/32 trust
 """
 
 
@@ -70,9 +71,12 @@ class Postgresql(Server):
 
 
 @contextmanager
-def postgresql() -> Iterator[Postgresql]:
-    """A PostgreSQL with an empty database, reached without a password as ``OWNER``, with ``PASSWORD`` as ``GUEST``."""
-    initdb, server = _program("initdb"), _program("postgres")
+def postgresql(settings: str = "", *, follows: Postgresql | None = None) -> Iterator[Postgresql]:
+    """A PostgreSQL with an empty database, reached without a password as ``OWNER``, with ``PASSWORD`` as ``GUEST``.
+
+    ``settings`` are lines of its postgresql.conf. One that ``follows`` another is that one's streaming replica.
+    """
+    server = _program("postgres")
     who = _who()
     with tempfile.TemporaryDirectory(prefix="sla-kit-postgresql-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
@@ -80,16 +84,18 @@ def postgresql() -> Iterator[Postgresql]:
             shutil.chown(folder, who["user"], who["group"])
         data, log = folder / "data", folder / "postgresql.log"
         made = subprocess.run(
-            [initdb, "-D", data, "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            [_program("initdb"), "-D", data, "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+            if follows is None
+            else [_program("pg_basebackup"), "-D", data, "-d", follows.url, "-R", "-c", "fast", "--no-sync"],
             capture_output=True,
             text=True,
             cwd=folder,
             **who,
         )
         if made.returncode:
-            pytest.fail(f"initdb failed: {made.stderr[-3000:]}", pytrace=False)
-        with (data / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS)
+            pytest.fail(f"PostgreSQL's data could not be made: {made.stderr[-3000:]}", pytrace=False)
+        with (data / "postgresql.conf").open("a") as configuration:
+            configuration.write((_SETTINGS if follows is None else "") + settings)
         (data / "pg_hba.conf").write_text(_WHO)
         for attempt in range(5):
             port = free_port()
@@ -111,7 +117,8 @@ def postgresql() -> Iterator[Postgresql]:
                         continue
                     pytest.fail(f"postgres did not start in {READY_SECONDS:g} s; its log ends:\n{tail}", pytrace=False)
                 running = Postgresql(url, data, log, process.pid)
-                running.run(f"CREATE ROLE {GUEST} LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+                if follows is None:
+                    running.run(f"CREATE ROLE {GUEST} LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
                 yield running
                 return
             finally:

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,22 @@ def running(
 
     Another process may take the port between choosing and binding it: then another port is tried.
     """
+    scheme = "https" if tls else "http"
+    with started(
+        command,
+        data=data,
+        answers=lambda port: _found(f"{scheme}://127.0.0.1:{port}{ready}", tls),
+        name=name,
+        scheme=scheme,
+    ) as server:
+        yield server
+
+
+@contextmanager
+def started(
+    command: Callable[[int], Sequence[str]], *, data: Path, answers: Callable[[int], bool], name: str, scheme: str
+) -> Iterator[Server]:
+    """As ``running``, for a server that doesn't speak HTTP: ``answers(port)`` tells whether it is ready."""
     data.mkdir(parents=True, exist_ok=True)
     log = data / f"{name}.log"
     for attempt in range(5):
@@ -84,32 +101,34 @@ def running(
                 preexec_fn=_die_with_parent,
             )
         try:
-            url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-            if not _answers(process, url + ready, tls):
+            if not _answers(process, partial(answers, port)):
                 tail = log.read_text(errors="replace")[-3000:]
-                if _PORT_TAKEN in tail and attempt < 4:
+                if _PORT_TAKEN in tail.lower() and attempt < 4:
                     continue
                 pytest.fail(f"{name} did not start within {READY_SECONDS:g} s; its log ends:\n{tail}", pytrace=False)
-            yield Server(url, data, log, process.pid)
+            yield Server(f"{scheme}://127.0.0.1:{port}", data, log, process.pid)
             return
         finally:
             _stop(process)
 
 
-def _answers(process: subprocess.Popen[bytes], url: str, tls: ssl.SSLContext | None) -> bool:
+def _answers(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5, context=tls) as answer:
-                if answer.status == 200:
-                    return True
-        except urllib.error.HTTPError as error:
-            if error.code == 401:
-                return True
-            time.sleep(0.05)
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)  # between two looks, not instead of looking
+        if ready():
+            return True
+        time.sleep(0.05)  # between two looks, not instead of looking
     return False
+
+
+def _found(url: str, tls: ssl.SSLContext | None) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5, context=tls) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        return error.code == 401
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

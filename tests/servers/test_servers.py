@@ -12,7 +12,18 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.servers import alertmanager, postgresql, prometheus, prometheus_versions, running, victoria_metrics
+from tests.servers import (
+    Edition,
+    alertmanager,
+    elasticsearch,
+    postgres_exporter,
+    postgresql,
+    prometheus,
+    prometheus_versions,
+    redis,
+    running,
+    victoria_metrics,
+)
 from tests.servers.postgresql import GUEST, OWNER, PASSWORD
 
 HISTORY = """\
@@ -65,6 +76,38 @@ def test_postgresql_makes_databases_and_wants_a_password_of_some(tmp_path: Path)
         os.kill(server.pid, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(server.pid, 0)
+
+
+def test_a_replica_has_what_its_primary_has() -> None:
+    with (
+        postgresql() as primary,
+        postgresql(follows=primary) as replica,
+        psycopg.connect(replica.url) as connection,
+    ):
+        assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+    with redis() as first, redis("--repl-diskless-sync-delay", "0", follows=first) as second:
+        assert first.run("SET", "kept", "1") == "+OK"
+        assert first.run("WAIT", "1", "30000") == ":1"
+        assert second.run("EXISTS", "kept") == ":1"
+
+
+def test_elasticsearch_finds_what_was_put_in() -> None:
+    with elasticsearch() as server:
+        body, kind = b'{"message": "kept"}', {"Content-Type": "application/json"}
+        put = urllib.request.Request(f"{server.url}/logs/_doc/1?refresh=true", body, kind, method="PUT")
+        urllib.request.urlopen(put, timeout=60).close()
+        with urllib.request.urlopen(f"{server.url}/logs/_count", timeout=60) as answer:
+            assert json.load(answer)["count"] == 1
+
+
+@pytest.mark.parametrize("edition", ["packaged", "today"])
+def test_an_exporter_tells_of_its_server(edition: Edition) -> None:
+    with (
+        postgresql() as server,
+        postgres_exporter(server.url, edition) as exporter,
+        urllib.request.urlopen(f"{exporter.url}/metrics", timeout=30) as answer,
+    ):
+        assert b"\npg_up 1\n" in answer.read()
 
 
 def test_servers_are_stopped_even_when_the_test_fails(tmp_path: Path) -> None:
