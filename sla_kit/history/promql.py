@@ -99,6 +99,23 @@ def evaluate_range(history: History, expression: str, grid: Grid) -> Floats:
     return result
 
 
+def evaluate_vector(history: History, expression: str, grid: Grid) -> Vector:
+    """The expression at the end of each bucket, series by series; a scalar is one series without labels. Raises
+    `SourceError` as `evaluate_range` does, and `VectorError` where series can't be matched."""
+    tree = _parsed(expression)
+    try:
+        value = _Evaluation(history, expression, grid.ends * 1000).value(tree)
+    except (OverflowError, RecursionError) as error:
+        raise SourceError(
+            f"the expression is beyond what can be evaluated: {error}", place=expression, remedy="simplify it"
+        ) from error
+    if isinstance(value, Vector):
+        return value
+    if isinstance(value, str):
+        raise SourceError("a text is no number", place=expression, remedy="give an expression that has values")
+    return Vector.of([((), value, np.ones(value.shape, dtype=np.bool_))], grid.count)
+
+
 def _parsed(text: str) -> Any:
     try:
         return pq.parse(text)
