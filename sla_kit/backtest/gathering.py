@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import Event, Lock
 from typing import Protocol
 
 import numpy as np
@@ -84,15 +85,18 @@ def gather(
     parts = [(number, job, chunks(job.grid)) for number, job in enumerate(jobs)]
     everything = sum(len(pieces) for _, _, pieces in parts)
     found = [Seen() for _ in jobs]
-    done = 0
+    done, counting, ended = 0, Lock(), Event()
 
     def told(job: Job) -> None:
         nonlocal done
-        done += 1
-        progress(done, everything, job.rule.alert)
+        with counting:
+            done += 1
+            progress(done, everything, job.rule.alert)
 
     def work(number: int, job: Job, pieces: Iterable[Grid]) -> None:
         for piece in pieces:
+            if ended.is_set():
+                return
             name = digest(identity, job.expression, sorted(job.rule.labels.items()), piece)
             kept = state.find(name)
             if kept is None:
@@ -101,15 +105,7 @@ def gather(
             found[number].add(kept)
             told(job)
 
-    in_threads(parts, work, connections)
-    return found
-
-
-def in_threads(
-    parts: Sequence[tuple[int, Job, list[Grid]]], work: Callable[[int, Job, Iterable[Grid]], None], threads: int
-) -> None:
-    """Does the work on several parts at a time; the first error ends it all."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="sla-kit-backtest")
+    pool = ThreadPoolExecutor(connections, thread_name_prefix="sla-kit-backtest")
     try:
         waiting = {pool.submit(work, *part) for part in parts}
         while waiting:
@@ -117,7 +113,9 @@ def in_threads(
             for future in finished:
                 future.result()
     finally:
+        ended.set()  # the first error ends it all
         pool.shutdown(wait=True, cancel_futures=True)
+    return found
 
 
 def reduced(job: Job, pieces: Iterable[Answer | Failed]) -> Kept:

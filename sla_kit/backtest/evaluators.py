@@ -1,0 +1,181 @@
+"""Who evaluates the expressions: the live server itself, a Prometheus of our own over a recorded history, or sla-kit.
+
+An `Engine` hands out, for one set of rules, something that can be asked, and says which recordings are in the history
+by then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from sla_kit.backtest.asking import Answer, Asker, Failed
+from sla_kit.backtest.kept import State, digest
+from sla_kit.backtest.local import INSTALL, find_programs
+from sla_kit.backtest.resolving import Recordings
+from sla_kit.errors import SlaKitError, SourceError
+from sla_kit.sources import Progress
+from sla_kit.sources.connection import Connection, connect, secrets_of
+from sla_kit.sources.settings import Address, Settings
+from sla_kit.timeline import Grid
+
+EngineName = Literal["auto", "server", "prometheus", "builtin"]
+
+
+class Evaluator(Protocol):
+    """Something that can be asked for expressions."""
+
+    def refusal(self, expression: str) -> str:
+        """Why an expression can't be evaluated, "" where it can."""
+        ...
+
+    def walk(self, expression: str, grid: Grid) -> Iterator[Answer | Failed]:
+        """The expression at the ends of the grid's buckets, in pieces in order of time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one set of rules needs: its recordings, each alert's expression with the time at which it is first asked
+    (epoch seconds), and until when."""
+
+    recordings: Recordings
+    expressions: tuple[tuple[str, float], ...]
+    end: int
+
+
+class Engine(Protocol):
+    """A way of evaluating rules on one history. ``identity`` tells its answers from those of others."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def source(self) -> str:
+        """The history's address without secrets."""
+        ...
+
+    @property
+    def connections(self) -> int: ...
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and last time with data, epoch seconds, where that is known."""
+        ...
+
+    def checking(self) -> AbstractContextManager[Evaluator]:
+        """Something that tells at no great cost what is no PromQL."""
+        ...
+
+    def recorded(self, recordings: Recordings, expressions: Sequence[str]) -> frozenset[str]:
+        """Which recordings are written into the history before it is asked, instead of being put in."""
+        ...
+
+    def prepared(
+        self, wanted: Wanted, everything: Sequence[Wanted], progress: Progress
+    ) -> AbstractContextManager[Evaluator]:
+        """An evaluator for one set of rules, out of all that will be asked for."""
+        ...
+
+    def missing(self, names: Sequence[str], start: int, end: int, evaluator: Evaluator) -> set[str]:
+        """Which of some metrics there are none of in a stretch of time, as far as can be told."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of connections and files."""
+        ...
+
+
+class LiveServer:
+    """A Prometheus API that evaluates everything itself."""
+
+    name = "server"
+    connections = 4
+
+    def __init__(self, address: str) -> None:
+        settings = Settings.from_environment(os.environ)
+        parsed = Address.parse(address)
+        client = connect(parsed, settings)
+        connection = Connection(client, parsed, settings.timeout_seconds, secrets_of(client, parsed, settings))
+        self.source = connection.name
+        self.identity = digest("server", address, sorted(settings.headers))
+        self._asker = Asker(connection, settings.timeout_seconds)
+
+    def span(self) -> tuple[int, int] | None:
+        """None: no API says cheaply how far back a server remembers."""
+        return None
+
+    def checking(self) -> AbstractContextManager[Evaluator]:
+        """The server."""
+        return nullcontext(self._asker)
+
+    def recorded(self, recordings: Recordings, expressions: Sequence[str]) -> frozenset[str]:
+        """None: nothing is written into somebody else's server."""
+        return frozenset()
+
+    def prepared(
+        self, wanted: Wanted, everything: Sequence[Wanted], progress: Progress
+    ) -> AbstractContextManager[Evaluator]:
+        """The server."""
+        return nullcontext(self._asker)
+
+    def missing(self, names: Sequence[str], start: int, end: int, evaluator: Evaluator) -> set[str]:
+        """Metrics that none of a hundred looks finds."""
+        plain = [name for name in names if name.replace(":", "_").isidentifier()]
+        if not plain:
+            return set()
+        step = max(60, (end - start) // 100)
+        grid = Grid(start // step * step, step, max(1, -(-(end - start // step * step) // step)))
+        pattern = "|".join(plain)
+        try:
+            answer = self._asker.ask(f'count by (__name__) ({{__name__=~"{pattern}"}})', grid)
+        except SourceError:
+            return set()
+        return set(plain) - {labels.get("__name__", "") for labels in answer.labels}
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._asker.close()
+
+
+@contextmanager
+def open_engine(address: str, wanted: EngineName, state: State, prometheus: str = "") -> Iterator[Engine]:
+    """The engine for a history: for an address the server there, for a path a Prometheus of our own where its programs
+    are at hand, else sla-kit's own PromQL. Raises `SlaKitError` where what is ``wanted`` can't be had."""
+    live = address.startswith(("http://", "https://"))
+    engine: Engine
+    if live:
+        if wanted not in ("auto", "server"):
+            raise SlaKitError(
+                f"--engine {wanted} evaluates recorded histories, not a server's",
+                remedy="leave --engine out: the server evaluates the rules itself",
+            )
+        engine = LiveServer(address)
+    else:
+        from sla_kit.backtest.recorded import RecordedHistory
+
+        if "://" in address and not address.startswith("file://"):
+            raise SourceError(
+                "a backtest needs a Prometheus or a recorded history",
+                place=address.split("://", 1)[0] + "://…",
+                remedy="give http(s)://…, or the path of a recording (.om, .om.gz, .parquet or a folder)",
+            )
+        path = Path(address.removeprefix("file://"))
+        if not path.exists():
+            raise SourceError("no such file or folder", place=str(path), remedy="check the path given to --source")
+        if wanted == "server":
+            raise SlaKitError("--engine server needs a server", remedy="give --source http://host:9090")
+        programs = None if wanted == "builtin" else find_programs(prometheus)
+        if wanted == "prometheus" and programs is None:
+            raise SlaKitError("there is no Prometheus on this machine", remedy=INSTALL)
+        engine = RecordedHistory(path, programs, state)
+    try:
+        yield engine
+    finally:
+        engine.close()
