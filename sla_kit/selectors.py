@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sla_kit.catalogue.values import Matchers
+from sla_kit.catalogue.model import Matchers, Requests
 
 _OPERATORS = ("=~", "!~", "!=", "=")
 
@@ -60,3 +60,20 @@ class Selector:
 def quote(text: str) -> str:
     """A string literal of PromQL."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The declared side of a requests indicator: ``name`` is good or bad. ``matchers`` come on top of the indicator's
+    own; ``metric`` is where that side is counted."""
+
+    name: str
+    metric: str
+    matchers: Matchers
+
+
+def side_of(sli: Requests) -> Side:
+    """The side that an indicator declares."""
+    if sli.good is not None or sli.good_metric is not None:
+        return Side("good", sli.good_metric or sli.metric, sli.good or {})
+    return Side("bad", sli.bad_metric or sli.metric, sli.bad or {})

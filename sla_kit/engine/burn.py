@@ -1,55 +1,18 @@
-"""Burn rates, the alert windows that follow from an SLO's own window, and the budget over time."""
+"""Burn rates and the budget over time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
+from sla_kit.engine.alert_windows import AlertPair as AlertPair
+from sla_kit.engine.alert_windows import alert_pairs as alert_pairs
 from sla_kit.engine.budgeting import Countable, Reduce
 from sla_kit.engine.results import Burndown, BurnRate
 from sla_kit.timeline import Floats, Grid, Ints
 
-#: The share of the window's budget that may be spent before somebody is told, and the share of the window in which:
-#: 2 % in 1 h, 5 % in 6 h and 10 % in 3 d of 30 days. SRE Workbook ch. 5, table 5-8.
-_RULES: tuple[tuple[Literal["page", "ticket"], float, float], ...] = (
-    ("page", 0.02, 1 / 720),
-    ("page", 0.05, 1 / 120),
-    ("ticket", 0.10, 1 / 10),
-)
-_SHORT_SHARE = 1 / 12
 _BURNDOWN_POINTS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class AlertPair:
-    """One multi-window alert: it fires while the burn rate over the last ``long`` and over the last ``short`` seconds
-    are both above ``factor``. ``budget_share`` of the window's budget is spent by then."""
-
-    severity: Literal["page", "ticket"]
-    long: int
-    short: int
-    factor: float
-    budget_share: float
-
-
-def alert_pairs(window_seconds: int, bucket: int) -> tuple[AlertPair, ...]:
-    """The alert pairs of an SLO whose own window is that long, most urgent first.
-
-    The workbook's windows are those of 30 days; for other lengths they are the same shares of the window, in whole
-    buckets, so that an alert still means the same share of the budget. The short window is a twelfth of the long one.
-    No window is shorter than a bucket and none longer than a third of the SLO's; the factor is what spends the share
-    of the budget in the long window as it then is.
-    """
-    pairs: list[AlertPair] = []
-    longest = max(window_seconds // 3 // bucket, 1) * bucket
-    for severity, budget_share, window_share in _RULES:
-        long = min(_whole(window_seconds * window_share, bucket), longest)
-        short = min(_whole(long * _SHORT_SHARE, bucket), long)
-        pairs.append(AlertPair(severity, long, short, budget_share * window_seconds / long, budget_share))
-    return tuple(pairs)
 
 
 def burn_rate(total: float, bad: float, allowed_ratio: float) -> float | None:
@@ -126,8 +89,3 @@ def _points(grid: Grid, start: int, stop: int) -> tuple[Ints, Ints]:
 
 def _summed(where: slice) -> Reduce:
     return lambda values: values[where].sum(keepdims=True)
-
-
-def _whole(seconds: float, bucket: int) -> int:
-    """The nearest whole number of buckets, at least one, in seconds."""
-    return max(1, round(seconds / bucket)) * bucket

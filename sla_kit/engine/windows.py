@@ -8,6 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sla_kit.catalogue.model import Window
+from sla_kit.engine.alert_windows import nominal_seconds as nominal_seconds
 from sla_kit.engine.anchored import anchored_start
 from sla_kit.engine.results import Period
 from sla_kit.errors import SlaKitError
@@ -24,8 +25,6 @@ _NAMES: dict[Calendar, re.Pattern[str]] = {
     "quarter": re.compile(r"(\d{4})-Q([1-4])"),
     "year": re.compile(r"(\d{4})"),
 }
-#: The length that a calendar window is taken to have where a rule needs one that does not change from month to month.
-_NOMINAL: dict[Calendar, int] = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY, "quarter": 90 * DAY, "year": 365 * DAY}
 _REMEDY = 'give "7d", "12h", "week", "last-month", "2026-W38", "2026-09", "2026-Q3", "2026" or "START/END" in RFC 3339'
 
 
@@ -61,13 +60,6 @@ def whole_period(window: Window, at: int, timezone: str) -> Period | None:
     if window.calendar is None:
         return None
     return _whole(window.calendar, _first_day(window.calendar, _local_day(at, zone)), zone)
-
-
-def nominal_seconds(window: Window) -> int:
-    """The length of a window in seconds; a month counts 30 days, a quarter 90, a year 365."""
-    if window.rolling is not None:
-        return int(window.rolling)
-    return _NOMINAL[window.calendar] if window.calendar is not None else 30 * DAY
 
 
 def parse_period(text: str, at: int, timezone: str) -> Period:

@@ -7,27 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sla_kit.catalogue.model import Latency, Matchers, Requests
+from sla_kit.selectors import side_of as side_of
 from sla_kit.sources.coverage import absence, coverage_of, finding_at
 from sla_kit.sources.increments import Life, Process, counted_series, increments
 from sla_kit.sources.series import Labels, Matcher, Reduction, Selector, SeriesFrame, SeriesQuery
 from sla_kit.timeline import Finding, Floats, Grid, Histogram, Mask, Timeline
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The declared side of a requests indicator: ``name`` is good or bad. ``matchers`` come on top of the indicator's
-    own; ``metric`` is where that side is counted."""
-
-    name: str
-    metric: str
-    matchers: Matchers
-
-
-def side_of(sli: Requests) -> Side:
-    """The side that an indicator declares."""
-    if sli.good is not None or sli.good_metric is not None:
-        return Side("good", sli.good_metric or sli.metric, sli.good or {})
-    return Side("bad", sli.bad_metric or sli.metric, sli.bad or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""The alert windows that follow from an SLO's own window. Light: rules are generated without arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sla_kit.catalogue.model import Window
+
+DAY = 86400
+#: The length that a calendar window is taken to have where a rule needs one that does not change from month to month.
+_NOMINAL: dict[str, int] = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY, "quarter": 90 * DAY, "year": 365 * DAY}
+#: The share of the window's budget that may be spent before somebody is told, and the share of the window in which:
+#: 2 % in 1 h, 5 % in 6 h and 10 % in 3 d of 30 days. SRE Workbook ch. 5, table 5-8.
+_RULES: tuple[tuple[Literal["page", "ticket"], float, float], ...] = (
+    ("page", 0.02, 1 / 720),
+    ("page", 0.05, 1 / 120),
+    ("ticket", 0.10, 1 / 10),
+)
+_SHORT_SHARE = 1 / 12
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPair:
+    """One multi-window alert: it fires while the burn rate over the last ``long`` and over the last ``short`` seconds
+    are both above ``factor``. ``budget_share`` of the window's budget is spent by then."""
+
+    severity: Literal["page", "ticket"]
+    long: int
+    short: int
+    factor: float
+    budget_share: float
+
+
+def alert_pairs(window_seconds: int, bucket: int) -> tuple[AlertPair, ...]:
+    """The alert pairs of an SLO whose own window is that long, most urgent first.
+
+    The workbook's windows are those of 30 days; for other lengths they are the same shares of the window, in whole
+    buckets, so that an alert still means the same share of the budget. The short window is a twelfth of the long one.
+    No window is shorter than a bucket and none longer than a third of the SLO's; the factor is what spends the share
+    of the budget in the long window as it then is.
+    """
+    pairs: list[AlertPair] = []
+    longest = max(window_seconds // 3 // bucket, 1) * bucket
+    for severity, budget_share, window_share in _RULES:
+        long = min(_whole(window_seconds * window_share, bucket), longest)
+        short = min(_whole(long * _SHORT_SHARE, bucket), long)
+        pairs.append(AlertPair(severity, long, short, budget_share * window_seconds / long, budget_share))
+    return tuple(pairs)
+
+
+def nominal_seconds(window: Window) -> int:
+    """The length of a window in seconds; a month counts 30 days, a quarter 90, a year 365."""
+    if window.rolling is not None:
+        return int(window.rolling)
+    return _NOMINAL[window.calendar] if window.calendar is not None else 30 * DAY
+
+
+def _whole(seconds: float, bucket: int) -> int:
+    """The nearest whole number of buckets, at least one, in seconds."""
+    return max(1, round(seconds / bucket)) * bucket
