@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 import yaml
 
-MetricType = Literal["gauge", "counter", "histogram", "summary", "info"]
+MetricType = Literal["gauge", "counter", "histogram", "summary", "info", "unknown"]
 #: Labels that Prometheus itself adds to what it scrapes, or that relabelling does.
 TARGET_LABELS = frozenset({"job", "instance"})
 

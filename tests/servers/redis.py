@@ -17,11 +17,13 @@ class Redis(Server):
     """A running Redis."""
 
     def run(self, *command: str) -> str:
-        """Runs one command; the first line of what Redis answers, its errors too."""
+        """Runs one command; what Redis answers (``+OK``, ``:1``, ``-ERR …``), or the text that it sends."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             parts = [f"*{len(command)}\r\n", *(f"${len(part.encode())}\r\n{part}\r\n" for part in command)]
             connection.sendall("".join(parts).encode())
-            return connection.makefile("rb").readline().decode().strip()
+            with connection.makefile("rb") as answer:
+                first = answer.readline().decode().strip()
+                return answer.read(int(first[1:])).decode() if first.startswith("$") and first != "$-1" else first
 
 
 @contextmanager

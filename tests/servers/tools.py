@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,19 @@ def tool(name: str) -> Path:
 
 def built(name: str) -> Path:
     """A program that ``.ci/tools`` builds; a missing one fails the test and says how to build it."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    program = Path(cache) / "sla-kit-tools" / name
+    program = _folder() / name
     if not program.is_file():
         part = "prometheus" if name == "promtool" else name
         pytest.fail(f"{name} is not built; try: .ci/tools {part} (it needs Go)", pytrace=False)
     return program
+
+
+def built_version(name: str) -> str:
+    """The version that ``.ci/tools`` built a program from."""
+    version = (_folder() / f".{name}").read_text().strip().removeprefix("v")
+    # The module of Prometheus 3.15.0 is v0.315.0.
+    return re.sub(r"^0\.3(\d\d)\.", lambda found: f"3.{int(found[1])}.", version) if name == "prometheus" else version
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sla-kit-tools"

@@ -1,0 +1,96 @@
+"""What running exporters publish, to hold the inventory against.
+
+`python -m tests.alert_rules.observed EXPORTER` starts them all and prints that one's metrics as an inventory has them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.alert_rules.machine import Target, machine, read
+
+#: What Go and its libraries tell of any program; the exporters' own metrics are the others.
+_OF_ANY_PROGRAM = re.compile(r"(go|process|promhttp|net_conntrack)_|http_requests_|.*_settings_")
+_PARTS = {"histogram": {"le"}, "summary": {"quantile"}}
+
+
+@dataclass(slots=True)
+class Published:
+    """A metric of one version: its type, the labels that all of its series have and those that any has, and the values
+    that were seen of each."""
+
+    type: str
+    every: set[str]
+    any: set[str] = field(default_factory=set)
+    values: dict[str, set[str]] = field(default_factory=dict)
+
+
+def published(targets: Iterable[Target]) -> dict[str, Published]:
+    """The metrics of targets that are one exporter's, by the names that an inventory calls them."""
+    found: dict[str, Published] = {}
+    for text in dict.fromkeys(read(url) for target in targets for url in dict.fromkeys((target.url, target.about))):
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                # The parser calls a counter by its name without _total; series, and the inventory, have it.
+                name = family.name if family.type in _PARTS else sample.name
+                labels = set(sample.labels) - _PARTS.get(family.type, set())
+                metric = found.setdefault(name, Published(family.type, set(labels)))
+                metric.every &= labels
+                metric.any |= labels
+                for label in labels:
+                    metric.values.setdefault(label, set()).add(sample.labels[label])
+    return found
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """What versions are compared by: their leading numbers."""
+    leading = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    if leading is None:
+        raise ValueError(f"{version!r} is no version")
+    numbers = [int(number) for number in leading[1].split(".")]
+    return tuple(numbers + [0] * (4 - len(numbers)))
+
+
+def as_inventory(by_version: Mapping[str, Mapping[str, Published]]) -> str:
+    """The metrics of each version as lines of an inventory file."""
+    oldest, newest = (pick(by_version, key=version_key) for pick in (min, max))
+    lines: list[str] = []
+    for name in sorted(set().union(*by_version.values())):
+        if _OF_ANY_PROGRAM.match(name):
+            continue
+        there = [metrics[name] for metrics in by_version.values() if name in metrics]
+        entry: dict[str, object] = {"type": there[-1].type}
+        labels = set.intersection(*(metric.every for metric in there))
+        if labels:
+            entry["labels"] = sorted(labels)
+        if name not in by_version[oldest]:
+            entry["since"] = newest
+        if name not in by_version[newest]:
+            entry["until"] = newest
+        lines.append(f"  {name}: {yaml.safe_dump(entry, default_flow_style=True, width=1000, sort_keys=False).strip()}")
+    return "\n".join(lines)
+
+
+def main(exporter: str) -> None:
+    """Prints the metrics of one exporter."""
+    with tempfile.TemporaryDirectory() as scratch, machine(Path(scratch)) as started:
+        targets = [target for target in started.targets if target.exporter == exporter]
+        versions = {target.edition: target.version() for target in targets}
+        print("# versions:", ", ".join(versions.values()))
+        by_version = {
+            version: published([target for target in targets if target.edition == edition])
+            for edition, version in versions.items()
+        }
+        print(as_inventory(by_version))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
