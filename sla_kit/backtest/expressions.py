@@ -22,10 +22,13 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _AGGREGATIONS = frozenset(
-    "sum avg count min max group stddev stdvar topk bottomk count_values quantile limitk limit_ratio".split()
-)
-_LABEL_LISTS = frozenset("by without on ignoring group_left group_right".split())
-_WORDS = frozenset("and or unless atan2 bool offset inf nan".split()) | _LABEL_LISTS
+    (
+        "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk", "count_values", "quantile",
+        "limitk", "limit_ratio",
+    )
+)  # fmt: skip
+_LABEL_LISTS = frozenset(["by", "without", "on", "ignoring", "group_left", "group_right"])
+_WORDS = frozenset(["and", "or", "unless", "atan2", "bool", "offset", "inf", "nan"]) | _LABEL_LISTS
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", re.ASCII)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPE = re.compile(r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))")
@@ -102,6 +105,13 @@ def literal(text: str) -> str:
     return _ESCAPE.sub(plain, inner)
 
 
+def _operates(word: str, following: str) -> bool:
+    """Whether a word does something with series and is no name of any."""
+    if following == "(" or (word in _WORDS and following != "{"):
+        return True
+    return word in _AGGREGATIONS and following.lower() in ("by", "without")
+
+
 def _fits(matcher: Matcher, value: str) -> bool:
     try:
         return matcher.predicate()(value)
@@ -159,9 +169,7 @@ class _Scan:
                 word, following = text.lower(), self.text(at + 1)
                 if word in _LABEL_LISTS and following == "(":
                     at = self._past(at + 1, "(", ")")
-                elif word in _WORDS and following != "{":
-                    at += 1
-                elif following == "(" or (word in _AGGREGATIONS and following.lower() in ("by", "without")):
+                elif _operates(word, following):
                     at += 1
                 else:
                     reading, at = self._selector(at)
@@ -170,7 +178,8 @@ class _Scan:
                 at += 1
 
     def _selector(self, at: int) -> tuple[Reading, int]:
-        start, metric, matchers, plain = self.tokens[at][2], "", (), True
+        start, metric, plain = self.tokens[at][2], "", True
+        matchers: tuple[Matcher, ...] = ()
         if self.text(at) != "{":
             metric = self.text(at)
             at += 1
@@ -195,7 +204,8 @@ class _Scan:
 
     def _matchers(self, at: int, until: int) -> tuple[str, tuple[Matcher, ...], bool]:
         """The name and the matchers between two braces, and whether all was understood."""
-        metric, found = "", []
+        metric = ""
+        found: list[Matcher] = []
         while at < until:
             kind, text, _ = self.tokens[at]
             following = self.text(at + 1)

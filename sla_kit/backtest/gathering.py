@@ -169,9 +169,7 @@ def _key(rule: AlertingRule, labels: dict[str, str], value: float) -> Labels:
 def _stretches(mask: np.typing.NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and last position of each run of what is true."""
     edges = np.diff(np.concatenate(([0], mask.view(np.int8), [0])))
-    return list(
-        zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True)
-    )
+    return list(zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True))
 
 
 def _joined(runs: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:

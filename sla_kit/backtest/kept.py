@@ -124,6 +124,8 @@ def opened_state(folder: Path) -> Iterator[State]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StateError(
-                "another backtest is using this folder", place=str(folder), remedy="wait for it, or give another --state"
+                "another backtest is using this folder",
+                place=str(folder),
+                remedy="wait for it, or give another --state",
             ) from error
         yield State(folder)

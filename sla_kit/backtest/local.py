@@ -108,7 +108,6 @@ def serving(programs: Programs, store: Path) -> Iterator[str]:
                     f"--config.file={settings}",
                     f"--storage.tsdb.path={store}",
                     "--storage.tsdb.retention.time=100y",
-                    "--no-storage.tsdb.allow-overlapping-compaction",
                     f"--query.timeout={_QUERY_TIMEOUT}",
                     f"--web.listen-address=127.0.0.1:{port}",
                 ],

@@ -102,7 +102,9 @@ class RecordedHistory:
             _linked(below, store)
             with self._serving(below) as asker:
                 results = _evaluated(asker, jobs, texts, self.connections)
-                counted = _counting(results, progress, f"recording rules, level {number + 1} of {len(levels)}", len(jobs))
+                counted = _counting(
+                    results, progress, f"recording rules, level {number + 1} of {len(levels)}", len(jobs)
+                )
                 assert self._programs is not None
                 write_blocks(self._programs, counted, store)
             _mark(store)

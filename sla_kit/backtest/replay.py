@@ -104,7 +104,7 @@ def _evolved(labels: Labels, runs: Sequence[Run], timing: Timing, ticks: _Ticks)
             if fires > run.last:
                 continue
             since = fires
-        # From the tick gone[0] on it is kept firing for a while, and goes on if it is back by the tick that would end it.
+        # From the tick gone[0] on it is kept firing; it goes on if it is back by the tick that would end it.
         resolved = ticks.at_or_after(gone[0] + _ticks(timing.keep_firing, timing.interval))
         if gone[1] is not None and gone[1] <= resolved:
             continue
@@ -133,8 +133,7 @@ def _joined(runs: Sequence[Run], ticks: _Ticks) -> list[tuple[Run, tuple[int, in
             whole.append(cut)
     after: list[int | None] = [run.first for run in whole]
     return [
-        (run, (ticks.at_or_after(run.last + 1), back))
-        for run, back in zip(whole, [*after[1:], None], strict=False)
+        (run, (ticks.at_or_after(run.last + 1), back)) for run, back in zip(whole, [*after[1:], None], strict=False)
     ]
 
 
@@ -157,9 +156,7 @@ def _limited(active: Mapping[Labels, Sequence[Run]], timing: Timing, ticks: _Tic
     tick = ticks.at_or_after(ticks.first)
     ordered = sorted(edges)
     while tick <= ticks.last:
-        present = {
-            labels: run for labels, runs in active.items() for run in runs if run.first <= tick <= run.last
-        }
+        present = {labels: run for labels, runs in active.items() for run in runs if run.first <= tick <= run.last}
         if not present and not alerts:  # nothing until something begins
             place = bisect_right(ordered, tick)
             if place >= len(ordered):

@@ -129,7 +129,8 @@ def _detection(
 
 def _inside(firing: Firing, incidents: Sequence[KnownIncident], tolerance: float) -> float:
     """The seconds of a firing that lie in incidents which it agrees with, the tolerance around them."""
-    spans = sorted((incidents[number].start - tolerance, incidents[number].end + tolerance) for number in firing.incidents)
+    agreed = (incidents[number] for number in firing.incidents)
+    spans = sorted((incident.start - tolerance, incident.end + tolerance) for incident in agreed)
     covered, reached = 0.0, float(firing.start)
     for start, end in spans:
         low, high = max(start, reached), min(end, firing.end)

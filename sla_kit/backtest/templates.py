@@ -99,7 +99,7 @@ def _split(text: str) -> list[str]:
     for character in text:
         if quoted:
             quoted = "" if character == quoted else quoted
-        elif character in "\"`":
+        elif character in '"`':
             quoted = character
         if character == "|" and not quoted:
             parts.append("")

@@ -17,6 +17,7 @@ import click
 from sla_kit.errors import MissingExtraError, SlaKitError
 
 _COMMANDS = {
+    "backtest": "sla_kit.cli.backtest:backtest",
     "alerts": "sla_kit.cli.alerts:alerts",
     "check": "sla_kit.cli.catalogue:check",
     "compare": "sla_kit.cli.compare:compare",

@@ -1,0 +1,58 @@
+"""A backtest in a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sla_kit.backtest.results import Backtest
+from sla_kit.backtest.tables import Sheet, alerts_table, comparison_table, headline, incidents_table, when
+
+#: A narrow terminal does without these.
+_SPARED = frozenset(("Severity", "Again soon", "Short", "at worst", "Budget before", "Service", "Budget before / all"))
+_WIDE = 130
+_LEFT = frozenset(("Alert", "Severity", "Incident", "Service", "Start", "First alert", "Rules", "Budget before / all"))
+
+
+def print_backtest(found: Backtest, console: Console) -> None:
+    """Prints the tables, and the answer in a sentence last."""
+    sheets = [alerts_table(found)]
+    if found.incidents:
+        sheets.append(incidents_table(found))
+    if len(found.variants) > 1:
+        sheets.append(comparison_table(found))
+    for sheet in sheets:
+        console.print(_table(sheet, console))
+    console.print(Text(_printable(headline(found)), style="bold"))
+    window = found.window
+    span = f"{when(window.start, found.timezone)} to {when(window.end, found.timezone)} {found.timezone}"
+    console.print(Text(_printable(f"{span}, {found.source}, evaluated by: {found.engine}"), style="dim"))
+    for note in (*found.notes, *(note for variant in found.variants for note in variant.notes)):
+        console.print(Text(_printable(note), style="yellow"))
+
+
+def _table(sheet: Sheet, console: Console) -> Table:
+    fancy = (console.encoding or "").lower().startswith("utf")
+    table = Table(
+        title=sheet.title, title_justify="left", title_style="dim", pad_edge=False,
+        box=box.SIMPLE_HEAD if fancy else box.ASCII2,
+    )  # fmt: skip
+    shown = [place for place, title in enumerate(sheet.columns) if console.width >= _WIDE or title not in _SPARED]
+    for place in shown:
+        column = sheet.columns[place]
+        table.add_column(
+            column, justify="left" if column in _LEFT else "right", overflow="fold", min_width=None if place else 14
+        )
+    for row, note in zip(sheet.rows, sheet.notes, strict=True):
+        cells = [Text(_printable(row[place])) for place in shown]
+        if note:
+            cells[0].append(f"\n{_printable(note[:200])}", style="dim")
+        table.add_row(*cells)
+    return table
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which would steer the terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,0 +1,413 @@
+"""From rules and a history to a backtest: what is asked of whom, and what becomes of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from sla_kit.backtest.evaluators import Engine, EngineName, Evaluator, Wanted, open_engine
+from sla_kit.backtest.expressions import readings
+from sla_kit.backtest.gathering import Job, Seen, gather
+from sla_kit.backtest.kept import Begun, State, digest, opened_state
+from sla_kit.backtest.promises import Promises, merged, promises
+from sla_kit.backtest.replay import Fired, Timing, replay
+from sla_kit.backtest.resolving import CycleError, Recordings, recordings_of, seconds_between
+from sla_kit.backtest.results import AlertResult, Backtest, Firing, KnownIncident, Variant
+from sla_kit.backtest.rule_files import Group, PlacedRule, RuleFileError
+from sla_kit.backtest.scoring import (
+    Manner,
+    Spending,
+    concerned,
+    matched,
+    pages,
+    per_week,
+    refires,
+    score,
+    short_ones,
+)
+from sla_kit.backtest.templates import Template
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.engine.results import Period
+from sla_kit.engine.windows import parse_period
+from sla_kit.errors import Mistake, SlaKitError
+from sla_kit.opening import SETTLE_SECONDS
+from sla_kit.rules.model import AlertingRule
+from sla_kit.sources import Progress, no_progress, open_source
+from sla_kit.sources.connection import QueryRefusedError
+from sla_kit.timeline import Grid
+
+#: Prometheus's own evaluation_interval where nobody says otherwise.
+INTERVAL = 60
+_PROMETHEUS_ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Some groups of rules under a name: the rules as given, or others to compare them with."""
+
+    name: str
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a backtest is made. ``interval`` is the server's evaluation_interval in seconds, for groups that have none.
+    ``outages`` counts the outages of the catalogue's SLOs as incidents; None: where no others are known."""
+
+    interval: int = INTERVAL
+    engine: EngineName = "auto"
+    prometheus: str = ""
+    timezone: str = "UTC"
+    outages: bool | None = None
+    manner: Manner = field(default_factory=Manner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An alerting rule of a rule set on its way: where it comes from and how it is asked."""
+
+    group: Group
+    placed: PlacedRule
+    rule: AlertingRule
+    job: Job | None
+    never: str = ""
+
+
+def backtest(
+    source: str,
+    rules: Sequence[RuleSet],
+    *,
+    window: str = "30d",
+    at: datetime | float | None = None,
+    incidents: Sequence[KnownIncident] = (),
+    catalogue: Catalogue | None = None,
+    settings: Settings | None = None,
+    state: Path = Path(".backtest"),
+    keep_scratch: bool = False,
+    progress: Progress = no_progress,
+) -> Backtest:
+    """Replays alerting rules over a window of a history, and says how well they would have served.
+
+    ``source`` is an address or a path. The first of ``rules`` is what is judged, others are compared with it.
+    ``incidents`` are known; with a ``catalogue`` those that the engine finds may count, too (`Settings`), and what
+    incidents spent of its error budgets is told. What is found is kept in the folder ``state`` as it is found: the same
+    call goes on where one that was killed has been. Raises `SlaKitError`.
+    """
+    settings = settings or Settings()
+    if not rules or not any(group.alerts for group in rules[0].groups):
+        raise SlaKitError("there is no alerting rule to replay", remedy="give rule files with alerts, by --rules")
+    with opened_state(state) as kept, open_engine(source, settings.engine, kept, settings.prometheus) as engine:
+        question = digest(engine.identity, window, at, [each.groups for each in rules], settings)
+        moment = _moment(engine, kept, question, at)
+        period, notes = _period(engine, window, moment, settings.timezone)
+        kept.begin(Begun(question, moment))
+        _check(engine, rules)
+        found = None if catalogue is None else _promises(source, catalogue, period, progress)
+        counts = settings.outages if settings.outages is not None else not incidents
+        known = merged([*incidents, *(found.incidents if found and counts else ())], period)
+        asked = [_asked(engine, each, period, settings) for each in rules]
+        everything = [wanted for wanted, _ in asked]
+        variants = []
+        for each, (wanted, alerts) in zip(rules, asked, strict=True):
+            with engine.prepared(wanted, everything, progress) as evaluator:
+                seen = _gathered(engine, evaluator, wanted, alerts, kept, progress)
+                absent = _absent(engine, evaluator, wanted, alerts, seen, period)
+            judging = _Judging(period, known, settings.manner, found.spending if found else None)
+            results = tuple(
+                judging.alert(one, seen.get(number), absent.get(number, "")) for number, one in enumerate(alerts)
+            )
+            variants.append(judging.variant(each, results))
+        kept.begin(Begun(question, moment, done=True))
+        if not keep_scratch:
+            kept.clear_scratch()
+        tolerance = settings.manner.tolerance
+        return Backtest(
+            engine.source, engine.name, period, settings.timezone, known, tuple(variants), tolerance, tuple(notes)
+        )
+
+
+def _moment(engine: Engine, kept: State, question: str, at: datetime | float | None) -> int:
+    """The time to look back from. A run that was killed looks back from where it did."""
+    if isinstance(at, datetime):
+        if at.tzinfo is None:
+            raise SlaKitError(f"the time {at.isoformat()} has no time zone", remedy="give it one, such as UTC")
+        return int(at.timestamp())
+    if at is not None:
+        return int(at)
+    span = engine.span()
+    if span is not None:
+        return span[1]
+    import time
+
+    before = kept.begun()
+    if before is not None and before.question == question and not before.done:
+        return before.at
+    return (int(time.time()) - SETTLE_SECONDS) // 60 * 60
+
+
+def _period(engine: Engine, window: str, at: int, timezone: str) -> tuple[Period, list[str]]:
+    """The window, cut to what was recorded."""
+    period = parse_period(window, at, timezone)
+    span = engine.span()
+    if span is None:
+        return period, []
+    start, end = max(period.start, span[0]), min(period.end, max(span[1], period.start))
+    if start >= end:
+        raise SlaKitError(
+            f"the recording holds nothing of {period.name}",
+            place=engine.source,
+            remedy=f"it holds {_told(span[0])} to {_told(span[1])}",
+        )
+    notes = []
+    if start - period.start > INTERVAL or period.end - end > INTERVAL:
+        notes.append(f"The recording holds {_told(span[0])} to {_told(span[1])}; only that could be replayed.")
+    return Period(period.name, start, end), notes
+
+
+def _told(seconds: float) -> str:
+    from datetime import UTC
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _check(engine: Engine, rules: Sequence[RuleSet]) -> None:
+    """Raises `RuleFileError` with every expression that is no PromQL."""
+    mistakes: dict[Mistake, None] = {}
+    known: dict[str, str] = {}
+    with engine.checking() as evaluator:
+        for placed in (placed for each in rules for group in each.groups for placed in group.rules):
+            expression = placed.rule.expression
+            if engine.name == "builtin" and not isinstance(placed.rule, AlertingRule):
+                continue  # it may never be needed, and this engine's PromQL is small
+            if expression not in known:
+                known[expression] = evaluator.refusal(expression)
+            if known[expression]:
+                name = placed.rule.alert if isinstance(placed.rule, AlertingRule) else placed.rule.record
+                said = known[expression]
+                if engine.name == "builtin":
+                    raise _needs_prometheus(name, said, placed)
+                mistakes[placed.place.mistake(f"{name}: the expression can't be used: {said}")] = None
+    if mistakes:
+        raise RuleFileError(list(mistakes))
+
+
+def _needs_prometheus(name: str, said: str, placed: PlacedRule) -> SlaKitError:
+    from sla_kit.backtest.local import INSTALL
+
+    place = placed.place
+    return SlaKitError(
+        f"{name}: {said}", place=f"{place.file}:{place.line}" if place.line else place.file, remedy=INSTALL
+    )
+
+
+def _promises(source: str, catalogue: Catalogue, period: Period, progress: Progress) -> Promises:
+    opened = open_source(source)
+    try:
+        return promises(catalogue, opened, period, progress)
+    finally:
+        opened.close()
+
+
+def _asked(engine: Engine, each: RuleSet, period: Period, settings: Settings) -> tuple[Wanted, list[_Asked]]:
+    """What a rule set needs, and how each of its alerts is asked."""
+    by_name = recordings_of(each.groups, settings.interval)
+    plain = Recordings(by_name)
+    rules = [
+        (group, placed) for group in each.groups for placed in group.rules if isinstance(placed.rule, AlertingRule)
+    ]
+    usable: dict[int, str] = {}
+    for number, (group, placed) in enumerate(rules):
+        try:
+            plain.resolved(placed.rule.expression, seconds_between(group, settings.interval))
+            plain.levels([placed.rule.expression])
+            usable[number] = ""
+        except CycleError as error:
+            usable[number] = f"can't be replayed: {error}"
+    good = [placed.rule.expression for number, (_, placed) in enumerate(rules) if not usable[number]]
+    recordings = Recordings(by_name, engine.recorded(plain, good))
+    span = engine.span()
+    expressions, alerts = [], []
+    for number, (group, placed) in enumerate(rules):
+        rule = placed.rule
+        assert isinstance(rule, AlertingRule)
+        every = seconds_between(group, settings.interval)
+        # What fires as the window begins may be pending long before it.
+        begin = period.start - min(7 * _DAY, rule.pending_seconds + rule.keep_firing_seconds) - 2 * every
+        if span is not None:
+            begin = max(begin, span[0])
+        start = int(begin // every) * every
+        grid = Grid(start, every, max(0, (period.end - start) // every))
+        job = None
+        if not usable[number]:
+            job = Job(rule, recordings.resolved(rule.expression, every), grid)
+            expressions.append((rule.expression, float(start)))
+        alerts.append(_Asked(group, placed, rule, job, usable[number]))
+    return Wanted(recordings, tuple(expressions), period.end), alerts
+
+
+def _gathered(
+    engine: Engine, evaluator: Evaluator, wanted: Wanted, alerts: Sequence[_Asked], kept: State, progress: Progress
+) -> dict[int, Seen]:
+    """When each alert's expression had values, by the alert's number."""
+    numbers = [number for number, one in enumerate(alerts) if one.job is not None]
+    jobs = [job for one in alerts if (job := one.job) is not None]
+    # What is read from recorded samples depends on the rules that recorded them.
+    recorded = sorted(wanted.recordings.wanted)
+    definitions = [
+        (one.rule.record, one.rule.expression, sorted(one.rule.labels.items()), one.interval)
+        for name in sorted(wanted.recordings.needed([expression for expression, _ in wanted.expressions]))
+        for one in wanted.recordings.by_name[name]
+    ]
+    identity = digest(engine.identity, definitions) if recorded else engine.identity
+    try:
+        seen = gather(jobs, evaluator, identity, kept, progress, engine.connections)
+    except QueryRefusedError as error:
+        raise SlaKitError(
+            f"an expression with its recording rules put in is refused: {error.said}",
+            place=engine.source,
+            remedy="this should not be: the rules alone were taken. Please report it with the rule file",
+        ) from error
+    return dict(zip(numbers, seen, strict=True))
+
+
+def _absent(
+    engine: Engine,
+    evaluator: Evaluator,
+    wanted: Wanted,
+    alerts: Sequence[_Asked],
+    seen: dict[int, Seen],
+    period: Period,
+) -> dict[int, str]:
+    """For alerts that never had a value: the metrics that are not in the history."""
+    reads: dict[int, list[str]] = {}
+    for number, found in seen.items():
+        if not found.runs:
+            reads[number] = sorted(_raw_names(alerts[number].rule.expression, wanted.recordings))
+    names = sorted({name for several in reads.values() for name in several})
+    gone = engine.missing(names, period.start, period.end, evaluator) if names else set()
+    return {
+        number: f"not in the history: {', '.join(name for name in several if name in gone)}"
+        for number, several in reads.items()
+        if gone.intersection(several)
+    }
+
+
+def _raw_names(expression: str, recordings: Recordings) -> set[str]:
+    """The metrics that an expression reads from the history, itself or through recordings."""
+    expressions = [expression] + [
+        one.rule.expression for name in recordings.needed([expression]) for one in recordings.by_name[name]
+    ]
+    return {
+        reading.metric
+        for text in expressions
+        for reading in readings(text)
+        if reading.metric and reading.metric not in recordings.by_name
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """What is made of the evaluations of one rule set."""
+
+    period: Period
+    incidents: tuple[KnownIncident, ...]
+    manner: Manner
+    spending: Spending | None
+
+    def alert(self, one: _Asked, seen: Seen | None, absent: str) -> AlertResult:
+        rule, manner = one.rule, self.manner
+        seen = seen or Seen()
+        fired: list[Fired] = []
+        if one.job is not None and one.job.grid.count:
+            grid = one.job.grid
+            timing = Timing(grid.step, rule.pending_seconds, rule.keep_firing_seconds, one.group.limit)
+            first = grid.start // grid.step + 1
+            fired = replay(seen.runs, timing, first, first + grid.count - 1, seen.failed)
+        step = one.job.grid.step if one.job is not None else INTERVAL
+        within = [firing for each in fired if (firing := _clipped(each, step, self.period)) is not None]
+        firings = matched(rule.alert, within, self.incidents, manner.tolerance)
+        numbers = concerned(rule.alert, _always(rule), firings, self.incidents)
+        named = [(rule.alert, firing) for firing in firings]
+        count = pages(named, manner)
+        return AlertResult(
+            alert=rule.alert,
+            file=one.placed.place.file,
+            line=one.placed.place.line,
+            severity=rule.labels.get("severity", ""),
+            expression=rule.expression,
+            pending_seconds=rule.pending_seconds,
+            firings=firings,
+            series=len({firing.labels for firing in firings}),
+            firing_seconds=sum(firing.seconds for firing in firings),
+            longest_seconds=max((firing.seconds for firing in firings), default=0),
+            pages=count,
+            pages_per_week=per_week(count, self.period.end - self.period.start),
+            refires=refires(firings, manner.flap_within),
+            short=short_ones(firings, manner.short),
+            score=score(named, self.incidents, numbers, self.spending, manner.tolerance) if self.incidents else None,
+            failed=sum(seen.reasons.values()),
+            never=one.never or ("" if firings else absent),
+            notes=tuple(_notes(one, seen)),
+        )
+
+    def variant(self, rules: RuleSet, alerts: tuple[AlertResult, ...]) -> Variant:
+        named = [(alert.alert, firing) for alert in alerts for firing in alert.firings]
+        count = pages(named, self.manner)
+        everyone = range(len(self.incidents))
+        return Variant(
+            name=rules.name,
+            alerts=alerts,
+            pages=count,
+            pages_per_week=per_week(count, self.period.end - self.period.start),
+            overall=score(named, self.incidents, everyone, self.spending, self.manner.tolerance)
+            if self.incidents
+            else None,
+            notes=rules.notes,
+        )
+
+
+def _always(rule: AlertingRule) -> dict[str, str]:
+    """The labels that a rule's alerts are known to carry, or to be about: those it sets itself, and what each of its
+    selectors asks for."""
+    each = [
+        {matcher.label: matcher.value for matcher in reading.matchers if matcher.operator == "="}
+        for reading in readings(rule.expression)
+    ]
+    first = each[0] if each else {}
+    common = {label: value for label, value in first.items() if all(one.get(label) == value for one in each)}
+    return {**common, **{name: text for name, text in rule.labels.items() if Template(text).fixed}}
+
+
+def _clipped(fired: Fired, step: int, period: Period) -> Firing | None:
+    """What of a firing lies in the window."""
+    start, end = fired.since * step, period.end if fired.until is None else fired.until * step
+    if end <= period.start or start > period.end:
+        return None
+    begun = max(start, period.start)
+    return Firing(fired.labels, begun, max(begun, min(end, period.end)), fired.until is None, fired.value)
+
+
+def _notes(one: _Asked, seen: Seen) -> Iterable[str]:
+    for reason, count in sorted(seen.reasons.items(), key=lambda item: -item[1])[:3]:
+        yield f"{count} evaluations failed: {reason}"
+    unknown = [name for name, text in one.rule.labels.items() if not Template(text).understood]
+    if unknown:
+        yield f"the template of the label {', '.join(unknown)} is not filled in"
+    if one.group.query_offset_seconds:
+        yield "its group's query_offset is not replayed"
+    if any(reading.reads(name) for reading in readings(one.rule.expression) if reading.metric
+           for name in _PROMETHEUS_ALERTS):  # fmt: skip
+        yield "it reads ALERTS, of which the history holds only what was recorded then"
+
+
+def as_one(*several: RuleSet) -> RuleSet:
+    """Several rule sets as one, by the first one's name."""
+    groups = tuple(group for each in several for group in each.groups)
+    return replace(several[0], groups=groups)
+
+
+__all__ = ["RuleSet", "Settings", "as_one", "backtest"]
