@@ -340,7 +340,8 @@ class Slo(_Labelled, frozen=True, kw_only=True):
     without data counts as; with ``fail`` a coverage under ``min_coverage`` leaves the verdict open. ``source`` names
     the server that is asked, where it is not the service's. ``depends_on`` is what the SLO can't be kept without.
     ``objective_title`` tells the objective from others on the same indicator. ``alerts`` names some of the catalogue's,
-    or holds them in place.
+    or holds them in place. ``low_traffic`` names the SLO (a probe's; of the same service, or service/name) whose burn
+    rate decides while there are too few bad events to tell.
     """
 
     name: Name
@@ -362,6 +363,7 @@ class Slo(_Labelled, frozen=True, kw_only=True):
     depends_on: list[Dependency] = field(default_factory=list)
     objective_title: str = ""
     alerts: list[str | Alert] = field(default_factory=list)
+    low_traffic: str = ""
 
 
 class Resource(Value, frozen=True, kw_only=True):

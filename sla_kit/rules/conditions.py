@@ -1,0 +1,93 @@
+"""When an SLO's budget burns too fast: the conditions that a catalogue declares, or those that follow from the SLO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sla_kit.catalogue.model import Alert, Catalogue, Condition, Slo
+from sla_kit.engine.alert_windows import alert_pairs, nominal_seconds
+
+_OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+#: From the most urgent on; a severity of the catalogue's own stands before them.
+SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class BurnCondition:
+    """An alert fires once the burn rate over ``long`` and over ``short`` (the same, where there is only one window)
+    compares to ``factor``, for ``pending`` seconds."""
+
+    severity: str
+    long: int
+    short: int
+    factor: float
+    operator: str
+    pending: float
+    keep: float
+    name: str = ""
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The windows that it reads, in seconds."""
+        return tuple(dict.fromkeys((self.long, self.short)))
+
+
+def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
+    """The conditions of an SLO: those of its own alerts, where it has any; otherwise the pairs of the SRE workbook's
+    chapter 5 for its window, which page or make a ticket as severely as the SLO allows.
+
+    An alert has to hold for a twenty-fourth of its long window (2.5 minutes of an hour), and goes on for as long as its
+    short window, so that a burn that comes and goes is one alert.
+    """
+    declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert)]
+    if declared:
+        return tuple(declared)
+    shortest = max(1, 4 * round(catalogue.monitoring.scrape_interval))
+    pairs = alert_pairs(nominal_seconds(slo.window), shortest)
+    found: list[BurnCondition] = []
+    for pair in pairs:
+        severity = capped("critical" if pair.severity == "page" else "warning", slo.severity)
+        pending = float(pair.long // 24)
+        found.append(BurnCondition(severity, pair.long, pair.short, pair.factor, ">", pending, float(pair.short)))
+    return tuple(found)
+
+
+def capped(severity: str, most: str) -> str:
+    """A severity, but no more urgent than the SLO's own; one that is the catalogue's own word stands for critical."""
+    if severity not in SEVERITIES:
+        return severity
+    if most not in SEVERITIES:
+        return most if severity == "critical" else severity
+    return SEVERITIES[max(SEVERITIES.index(severity), SEVERITIES.index(most))]
+
+
+def _declared(catalogue: Catalogue, slo: Slo, alert: str | Alert) -> list[BurnCondition]:
+    known = {each.name: each for each in catalogue.alerts}
+    found = known.get(alert) if isinstance(alert, str) else alert
+    if found is None or "breaching" not in found.tell:
+        return []
+    conditions = {each.name: each for each in catalogue.conditions}
+    resolved = [conditions.get(each) if isinstance(each, str) else each for each in found.conditions]
+    return [_of(each, found, slo) for each in resolved if each is not None]
+
+
+def _of(condition: Condition, alert: Alert, slo: Slo) -> BurnCondition:
+    severity = _known(condition.severity or alert.severity) or slo.severity
+    long = int(condition.over)
+    short = int(condition.short) or long
+    return BurnCondition(
+        severity,
+        long,
+        short,
+        condition.burn_rate,
+        _OPERATORS[condition.op],
+        condition.after,
+        float(min(short, 3600)),
+        condition.name or alert.name,
+    )
+
+
+def _known(severity: str) -> str:
+    """A severity in our words: other tools call them page and ticket, or high and low."""
+    words = {"page": "critical", "ticket": "warning", "high": "critical", "medium": "warning", "low": "info"}
+    return words.get(severity.lower(), severity)

@@ -1,0 +1,157 @@
+"""What is recorded of an indicator: its events, once, and from them its error ratio over every window that is read.
+
+Sums of both sides are divided last, so that a busy hour weighs what it should. Windows up to six hours are sums of the
+rates over five minutes, recorded at every evaluation; longer ones are sums of buckets that follow each other, recorded
+as seldom as each bucket is long. Both are recorded straight from samples, so that promtool backfills them in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sla_kit.rules.model import RecordingRule
+from sla_kit.rules.sides import Side, Sides, events_matcher, promql_duration
+from sla_kit.selectors import quote
+
+#: Over how long the rates are taken that short windows are sums of, in seconds.
+RATE_SECONDS = 300
+#: The longest window that is a sum of them.
+SHORT_SECONDS = 6 * 3600
+#: About as many buckets a long window is a sum of.
+_BUCKETS = 2880
+_LENGTHS = (300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600)
+
+RATE = f"sla:events:rate{promql_duration(RATE_SECONDS)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One indicator as it is recorded. ``name`` is the ``sli`` label of its error ratios, ``bucket`` the length in
+    seconds of the buckets that its long windows are sums of."""
+
+    name: str
+    sides: Sides
+    windows: tuple[int, ...]
+    bucket: int
+
+    @property
+    def short(self) -> tuple[int, ...]:
+        """The windows that are sums of rates, or, shorter than those, rates themselves."""
+        return tuple(seconds for seconds in self.windows if seconds <= SHORT_SECONDS)
+
+    @property
+    def long(self) -> tuple[int, ...]:
+        """The windows that are sums of buckets."""
+        return tuple(seconds for seconds in self.windows if seconds > SHORT_SECONDS)
+
+
+def bucket_of(windows: Iterable[int]) -> int:
+    """How long the buckets are that the longest of some windows is a sum of: the length that makes 2,880 of them, or
+    the next shorter usual one, and at least five minutes."""
+    wanted = max(windows, default=0) / _BUCKETS
+    return max((length for length in _LENGTHS if length <= wanted), default=_LENGTHS[0])
+
+
+def increase_name(bucket: int) -> str:
+    """The name under which a bucket's events are recorded."""
+    return f"sla:events:increase{promql_duration(bucket)}"
+
+
+def ratio_name(seconds: int) -> str:
+    """The name under which the error ratio over a window is recorded."""
+    return f"sla:error_ratio:{promql_duration(seconds)}"
+
+
+def ratio_series(name: str, seconds: int) -> str:
+    """The error ratio of an indicator over a window, as alerts and dashboards read it."""
+    return f"{ratio_name(seconds)}{{sli={quote(name)}}}"
+
+
+def rate_rule(side: Side) -> RecordingRule:
+    """The events a second of one side, at every evaluation."""
+    return RecordingRule(RATE, side.rate(RATE_SECONDS), {"events": side.name})
+
+
+def bucket_rule(side: Side, bucket: int) -> RecordingRule:
+    """The events of one side in each bucket."""
+    return RecordingRule(increase_name(bucket), f"{side.rate(bucket)} * {bucket}", {"events": side.name})
+
+
+def needs_rates(recorded: Recorded) -> bool:
+    """Whether any window is a sum of rates."""
+    return any(seconds >= RATE_SECONDS for seconds in recorded.short)
+
+
+def ratio_rule(recorded: Recorded, seconds: int, fallback: bool) -> RecordingRule:
+    """The error ratio over one window, once it has been recorded for so long; ``fallback`` takes the one from raw
+    samples until then."""
+    sides = recorded.sides
+    if seconds <= RATE_SECONDS:
+        total, other = (_rate(side, seconds) for side in (sides.total, sides.other))
+        return RecordingRule(ratio_name(seconds), divided(sides, total, other), {"sli": recorded.name})
+    total, other = (summed(recorded, side, seconds) for side in (sides.total, sides.other))
+    expression = f"{divided(sides, total, other)}\nand on () {filled(recorded, seconds)}"
+    if fallback:
+        direct = f"sla:error_ratio_direct:{promql_duration(seconds)}{{sli={quote(recorded.name)}}}"
+        expression = f"(\n{expression}\n)\nor sum({direct})"
+    return RecordingRule(ratio_name(seconds), expression, {"sli": recorded.name})
+
+
+def direct_rule(recorded: Recorded, seconds: int) -> RecordingRule:
+    """The error ratio over one window from raw samples, for as long as it has not been recorded that long."""
+    sides = recorded.sides
+    expression = divided(sides, sides.total.rate(seconds), sides.other.rate(seconds))
+    return RecordingRule(
+        f"sla:error_ratio_direct:{promql_duration(seconds)}",
+        f"{expression}\nunless on () {filled(recorded, seconds)}",
+        {"sli": recorded.name},
+    )
+
+
+def divided(sides: Sides, total: str, other: str) -> str:
+    """The share of bad events, of two sums without labels; nothing where there are no events."""
+    ratio = f"{other}\n/\n({total} > 0)"
+    return f"clamp_min(1 - (\n{ratio}\n), 0)" if sides.good else ratio
+
+
+def summed(recorded: Recorded, side: Side, seconds: int) -> str:
+    """The recorded events of a side over a window, in a unit that is the same for both sides."""
+    return f"sum(sum_over_time({_series(recorded, side, seconds)}[{promql_duration(seconds)}]))"
+
+
+def bad_events(recorded: Recorded, seconds: int) -> str:
+    """How many bad events there were over a window."""
+    sides = recorded.sides
+
+    def counted(side: Side) -> str:
+        if seconds <= RATE_SECONDS:
+            return f"{_rate(side, seconds)} * {seconds}"
+        if seconds <= SHORT_SECONDS:
+            return f"sum(avg_over_time({_series(recorded, side, seconds)}[{promql_duration(seconds)}])) * {seconds}"
+        return summed(recorded, side, seconds)
+
+    return f"{counted(sides.total)} - {counted(sides.other)}" if sides.good else counted(sides.other)
+
+
+def filled(recorded: Recorded, seconds: int) -> str:
+    """Whether a window has been recorded that long: something of its oldest tenth is there. (That all of it is there
+    would be too much to ask: one outage of Prometheus would silence the window for as long as it is.)"""
+    oldest = max(seconds // 10, _spacing(recorded, seconds))
+    length, offset = promql_duration(oldest), promql_duration(seconds - oldest)
+    return f"present_over_time({_series(recorded, recorded.sides.total, seconds)}[{length}] offset {offset})"
+
+
+def _rate(side: Side, seconds: int) -> str:
+    """Events a second: as recorded where that is the window, and from samples for shorter ones."""
+    return f"sum({RATE}{events_matcher(side)})" if seconds == RATE_SECONDS else side.rate(seconds)
+
+
+def _series(recorded: Recorded, side: Side, seconds: int) -> str:
+    name = RATE if seconds <= SHORT_SECONDS else increase_name(recorded.bucket)
+    return f"{name}{events_matcher(side)}"
+
+
+def _spacing(recorded: Recorded, seconds: int) -> int:
+    """How far apart two samples of what a window is a sum of may be, and a little more."""
+    return 120 if seconds <= SHORT_SECONDS else recorded.bucket * 2

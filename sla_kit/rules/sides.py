@@ -1,0 +1,241 @@
+"""The two sides of an indicator, all of its events and the good or the bad ones, as PromQL over any length of time.
+
+What PromQL can't tell apart from the engine's own counting (docs/design.md) is small; the tests hold both together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sla_kit.catalogue.model import (
+    Bound,
+    Catalogue,
+    Freshness,
+    LastDuration,
+    Latency,
+    Probe,
+    Promql,
+    Requests,
+    Sli,
+    Slo,
+)
+from sla_kit.catalogue.quantities import format_duration
+from sla_kit.selectors import Selector, quote, side_of
+
+#: Longer texts than this are no label's value; their digest is.
+_LONGEST = 200
+#: How often a state that has no history of its own is looked at, where a longer time of it is asked for. In seconds.
+STATE_STEP = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Some events of an indicator. ``name`` says which in as few words as PromQL allows, and so is another as soon as
+    they are: it is the label under which they are recorded.
+
+    ``rate(seconds)`` is PromQL for events a second over the last so many seconds, without labels. What is no count of
+    events (a state, looked at again and again) is 1 or 0 a second. ``selectors`` are the series it reads.
+    """
+
+    name: str
+    rate: Callable[[int], str]
+    selectors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """An indicator as its total and one other side, which is ``good`` or else bad. ``events`` tells whether events are
+    counted, rather than time."""
+
+    total: Side
+    other: Side
+    good: bool
+    events: bool
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        """What is equal for indicators whose recordings are the same."""
+        return self.total.name, self.other.name, self.good
+
+
+def sides_of(catalogue: Catalogue, slo: Slo, sli: Sli) -> Sides | None:
+    """The sides of an SLO's indicator as its budget counts them; None for what is made of other SLOs, and for
+    indicators of sources that are no Prometheus."""
+    plain = _plain(catalogue, sli)
+    if plain is None:
+        return None
+    counted = isinstance(sli, Requests | Latency | Promql)
+    budgeting = slo.budgeting or ("occurrences" if counted else "timeslices")
+    if budgeting == "occurrences" or isinstance(sli, Freshness | LastDuration | Bound):
+        return plain
+    return _sliced(plain, int(slo.slice or catalogue.bucket), slo, budgeting == "timeslices")
+
+
+def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
+    match sli:
+        case Requests():
+            side = side_of(sli)
+            total = _counter(Selector.of(sli.metric, sli.matchers).promql())
+            other = _counter(Selector.of(side.metric, sli.matchers, side.matchers).promql())
+            return Sides(total, _never_missing(other, total), side.name == "good", True)
+        case Latency(native=False):
+            total = _counter(Selector.of(sli.metric + "_count", sli.matchers).promql())
+            bound = sli.threshold / sli.unit_seconds
+            fast = _counter(Selector.of(sli.metric + "_bucket", sli.matchers, {"le": _le(bound)}).promql())
+            return Sides(total, fast, True, True)
+        case Latency():
+            return _native(sli)
+        case Probe():
+            return _probe(sli)
+        case Promql():
+            chosen = sli.good if sli.good is not None else sli.bad or ""
+            return Sides(_expression(sli.total), _expression(chosen), sli.good is not None, True)
+        case Freshness():
+            selector = Selector.of(sli.metric, sli.matchers).promql()
+            newest = f"{'max' if sli.combine == 'newest' else 'min'}({selector})"
+            return _state(f"(time() - {newest}) > bool {_number(sli.max_age)}", f"group({selector})", (selector,))
+        case LastDuration():
+            selector = Selector.of(sli.metric, sli.matchers).promql()
+            return _state(f"max({selector}) > bool {_number(sli.max)}", f"group({selector})", (selector,))
+        case Bound():
+            return _bound(catalogue, sli)
+        case _:
+            return None
+
+
+def _counter(selector: str) -> Side:
+    return Side(_named(selector), lambda seconds: f"sum(rate({selector}[{promql_duration(seconds)}]))", (selector,))
+
+
+def _never_missing(other: Side, total: Side) -> Side:
+    """A side that is 0 where there are events but none of its series yet: the first error makes them."""
+    return Side(other.name, lambda seconds: f"({other.rate(seconds)} or 0 * {total.rate(seconds)})", other.selectors)
+
+
+def _native(sli: Latency) -> Sides:
+    selector = Selector.of(sli.metric, sli.matchers).promql()
+    bound = _number(sli.threshold / sli.unit_seconds)
+
+    def count(seconds: int) -> str:
+        return f"histogram_count(sum(rate({selector}[{promql_duration(seconds)}])))"
+
+    def fast(seconds: int) -> str:
+        rate = f"sum(rate({selector}[{promql_duration(seconds)}]))"
+        # Without observations the fraction is no number, which would spoil every sum that it is in.
+        return f"((histogram_fraction(0, {bound}, {rate}) >= 0) * histogram_count({rate}) or 0 * {count(seconds)})"
+
+    return Sides(
+        Side(_named(selector), count, (selector,)),
+        Side(_named(f"{selector} <= {bound}"), fast, (selector,)),
+        True,
+        True,
+    )
+
+
+def _probe(sli: Probe) -> Sides:
+    selector = Selector.of(sli.metric, sli.matchers).promql()
+    if sli.combine != "mean":
+        best = f"{'max' if sli.combine == 'any' else 'min'}({selector})"
+        return _state(f"1 - {best}", f"group({selector})", (selector,))
+
+    def total(seconds: int) -> str:
+        return f"sum(count_over_time({selector}[{promql_duration(seconds)}])) / {seconds}"
+
+    def good(seconds: int) -> str:
+        return f"sum(sum_over_time({selector}[{promql_duration(seconds)}])) / {seconds}"
+
+    return Sides(
+        Side(_named(f"samples of {selector}"), total, (selector,)),
+        Side(_named(selector), good, (selector,)),
+        True,
+        False,
+    )
+
+
+def _bound(catalogue: Catalogue, sli: Bound) -> Sides:
+    if sli.promql:
+        value = f"({sli.promql.strip().replace('$window', promql_duration(int(catalogue.bucket)))})"
+        known, selectors = f"({value} < bool 0) * 0 + 1", (value,)
+    else:
+        selector = Selector.of(sli.metric, sli.matchers).promql()
+        combine = {"max": "max", "min": "min", "mean": "avg", "sum": "sum"}[sli.combine]
+        value, known, selectors = f"{combine}({selector})", f"group({selector})", (selector,)
+    limits = (
+        ("<", sli.min),
+        (">", sli.max),
+        ("<=", sli.above),
+        (">=", sli.below),
+    )
+    broken = [f"({value} {operator} bool {_number(limit)})" for operator, limit in limits if limit is not None]
+    return _state(" + ".join(broken), known, selectors)
+
+
+def _state(bad: str, known: str, selectors: tuple[str, ...]) -> Sides:
+    """What is bad or not at any moment, and known or not."""
+
+    def over(expression: str) -> Callable[[int], str]:
+        def rate(seconds: int) -> str:
+            if seconds <= 5 * STATE_STEP:
+                return f"({expression})"
+            return f"avg_over_time(({expression})[{promql_duration(seconds)}:{promql_duration(STATE_STEP)}])"
+
+        return rate
+
+    what, digest = _named(selectors[0]), hashlib.sha256(f"{bad} of {known}".encode()).hexdigest()[:8]
+    return Sides(
+        Side(f"{what} known #{digest}", over(known), selectors),
+        Side(f"{what} bad #{digest}", over(bad), selectors),
+        good=False,
+        events=False,
+    )
+
+
+def _expression(text: str) -> Side:
+    text = text.strip()
+
+    def rate(seconds: int) -> str:
+        return f"({text.replace('$window', promql_duration(seconds))}) / {seconds}"
+
+    return Side(_named(text), rate, (text.replace("$window", promql_duration(300)),))
+
+
+def _sliced(plain: Sides, slice_seconds: int, slo: Slo, whole: bool) -> Sides:
+    """Slices of time in place of events: one is bad where too few of its events are good, or by the share that is."""
+    total, other = plain.total.rate(slice_seconds), plain.other.rate(slice_seconds)
+    ratio = f"{other} / ({total} > 0)"
+    good = ratio if plain.good else f"1 - {ratio}"
+    target = 1.0 if slo.slice_target is None else slo.slice_target
+    bad = f"({good}) < bool {_number(target - 1e-12)}" if whole else f"1 - ({good})"
+    return _state(bad, f"({total} > 0) * 0 + 1", plain.total.selectors)
+
+
+def _le(bound: float) -> str | list[str]:
+    """A bucket's bound as client libraries write it: 1 is "1" and "1.0", and Prometheus 3 makes "1.0" of both."""
+    short = f"{bound:g}" if float(f"{bound:g}") == bound else repr(bound)
+    spelled = dict.fromkeys((short, repr(float(bound)), f"{bound:.1f}" if bound == int(bound) else short))
+    return list(spelled) if len(spelled) > 1 else short
+
+
+def _named(text: str) -> str:
+    text = re.sub(r"\s+", " ", text)
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:60]}… {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def promql_duration(seconds: float) -> str:
+    """A length of time as PromQL writes it."""
+    written = format_duration(seconds)
+    return written if isinstance(written, str) else f"{round(seconds * 1000)}ms"
+
+
+def events_matcher(side: Side) -> str:
+    """The matcher of the recordings of a side."""
+    return f"{{events={quote(side.name)}}}"

@@ -1,0 +1,339 @@
+"""The rules that follow from a catalogue's promises: recordings, alerts on the error budgets, and their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery, Service, Sli, Slo
+from sla_kit.rules.composites import composite_rule
+from sla_kit.rules.conditions import conditions_of
+from sla_kit.rules.model import RecordingRule, Rule, RuleFile, RuleGroup, RuleTestFile
+from sla_kit.rules.recordings import (
+    SHORT_SECONDS,
+    Recorded,
+    bucket_of,
+    bucket_rule,
+    direct_rule,
+    needs_rates,
+    rate_rule,
+    ratio_rule,
+)
+from sla_kit.rules.sides import Side, sides_of
+from sla_kit.rules.slo_alerts import Watched, alerts_of, no_data_of, too_slow_of, windows_of
+from sla_kit.rules.slo_tests import tests_of
+
+#: So often long windows are summed, in seconds: seldom, since they are long, and often enough that Prometheus, which
+#: takes a series to be gone after five minutes, always has a value.
+LONG_INTERVAL = 120.0
+#: So often long windows are read from raw samples while they are not recorded yet.
+DIRECT_INTERVAL = 240.0
+#: As many SLOs one group holds at most, so that those of a large service are evaluated side by side.
+GROUP_SLOS = 20
+
+_Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Indicator:
+    """What is recorded under one name: an indicator of its own, or a composite of others."""
+
+    name: str
+    windows: set[int] = field(default_factory=set)
+    recorded: Recorded | None = None
+    composite: tuple[Composite, list[_Key]] | None = None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What the SLOs of one server need: ``named`` is the indicator that each is judged by, ``owner`` the first SLO of
+    each indicator, with whose rules its own stand, ``recorder`` the indicator that records a side in one way."""
+
+    catalogue: Catalogue
+    by_key: dict[_Key, tuple[Service, Slo]]
+    indicators: dict[str, _Indicator] = field(default_factory=dict)
+    named: dict[_Key, str] = field(default_factory=dict)
+    by_sides: dict[tuple[str, str, bool], str] = field(default_factory=dict)
+    owner: dict[str, _Key] = field(default_factory=dict)
+    recorder: dict[tuple[str, str], str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+
+
+def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
+    """The rules of every SLO: ``slo`` for the first or only server, ``slo-<source>`` for each further one that holds
+    the metrics of some, since rules can only read what their server holds. ``at`` is not needed yet: nothing of the
+    rules depends on the time at which they are written."""
+    files: list[RuleFile] = []
+    for source, slos in _by_source(catalogue).items():
+        plan = _planned(catalogue, slos)
+        groups = tuple(group for chunk in _chunks(slos) for group in _groups(plan, chunk))
+        name = "slo" if source == _first_source(catalogue) else f"slo-{source}"
+        if groups:
+            files.append(RuleFile(name, groups, _comment(plan)))
+    return tuple(files)
+
+
+def watched_slos(catalogue: Catalogue) -> tuple[Watched, ...]:
+    """Every SLO that has alerts, with what they read."""
+    return tuple(
+        watched
+        for slos in _by_source(catalogue).values()
+        for plan in [_planned(catalogue, slos)]
+        for service, slo in slos
+        if (watched := _watched(plan, service, slo)) is not None
+    )
+
+
+def test_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleTestFile, ...]:  # noqa: PT028
+    """promtool's tests of every alert on an SLO."""
+    files: list[RuleTestFile] = []
+    for file in rule_files(catalogue, at):
+        written = {id(rule): rule for group in file.groups for rule in group.rules}
+        tests = tuple(tests_of(catalogue, tuple(written.values())))
+        if tests:
+            files.append(RuleTestFile(file.name, (file.name,), tests))
+    return tuple(files)
+
+
+test_files.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
+
+
+def base_rules(catalogue: Catalogue) -> dict[str, tuple[RuleGroup, ...]]:
+    """By file, the groups of rules that are recorded straight from samples: what a backfill has to fill. Windows and
+    alerts follow from them by themselves."""
+    found: dict[str, tuple[RuleGroup, ...]] = {}
+    for file in rule_files(catalogue):
+        groups = [
+            replace(group, rules=tuple(rule for rule in group.rules if _is_base(rule)))
+            for group in file.groups
+            if any(_is_base(rule) for rule in group.rules)
+        ]
+        found[file.name] = tuple(groups)
+    return found
+
+
+def _is_base(rule: Rule) -> bool:
+    return isinstance(rule, RecordingRule) and rule.record.startswith("sla:events:")
+
+
+# --- what is needed ---------------------------------------------------------------------------------------------------
+
+
+def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan:
+    by_key = {(service.name, slo.name): (service, slo) for service, slo in catalogue.slos()}
+    plan = _Plan(catalogue, by_key)
+    here = {(service.name, slo.name) for service, slo in slos}
+    for service, slo in slos:
+        if not isinstance(catalogue.sli(service, slo), Composite | Recovery | External):
+            _single(plan, service, slo)
+    for service, slo in slos:
+        sli = catalogue.sli(service, slo)
+        if isinstance(sli, Composite):
+            _composite(plan, service, slo, sli, here)
+        elif isinstance(sli, External):
+            plan.unread.append(f"{service.name}/{slo.name} is measured by {sli.type}, which no rule can read")
+    for service, slo in slos:
+        name = plan.named.get((service.name, slo.name))
+        if name is not None:
+            _want(plan, name, windows_of(slo, conditions_of(catalogue, slo)))
+    for service, slo in slos:
+        sli = catalogue.sli(service, slo)
+        if isinstance(sli, Recovery):
+            target = sli.target(service.name)
+            name = plan.named.get(target)
+            if name is None:
+                plan.unread.append(f"{service.name}/{slo.name} times the outages of what has no rules here")
+            else:
+                _want(plan, name, (conditions_of(catalogue, by_key[target][1])[0].short,))
+        _fallback(plan, service, slo)
+    for indicator in plan.indicators.values():
+        if indicator.recorded is not None:
+            windows = tuple(sorted(indicator.windows))
+            long = [seconds for seconds in windows if seconds > SHORT_SECONDS]
+            indicator.recorded = replace(indicator.recorded, windows=windows, bucket=bucket_of(long))
+            for side in (indicator.recorded.sides.total, indicator.recorded.sides.other):
+                if needs_rates(indicator.recorded):
+                    plan.recorder.setdefault((side.name, "rate"), indicator.name)
+                if long:
+                    plan.recorder.setdefault((side.name, f"{indicator.recorded.bucket}"), indicator.name)
+    for key, name in plan.named.items():
+        plan.owner.setdefault(name, key)
+    return plan
+
+
+def _single(plan: _Plan, service: Service, slo: Slo) -> None:
+    """An SLO with an indicator of its own, or one that is recorded for another SLO already."""
+    sides = sides_of(plan.catalogue, slo, plan.catalogue.sli(service, slo))
+    if sides is None:
+        return
+    name = plan.by_sides.get(sides.key)
+    if name is None:
+        name = f"{service.name}/{slo.sli if isinstance(slo.sli, str) else slo.name}"
+        if name in plan.indicators:
+            name = f"{service.name}/{slo.name}"
+        while name in plan.indicators:
+            name += "'"
+        plan.by_sides[sides.key] = name
+        plan.indicators[name] = _Indicator(name, recorded=Recorded(name, sides, (), 0))
+    plan.named[service.name, slo.name] = name
+
+
+def _composite(plan: _Plan, service: Service, slo: Slo, sli: Composite, here: set[_Key]) -> None:
+    name = f"{service.name}/{slo.name}"
+    while name in plan.indicators:
+        name += "'"
+    parts = [part.target(service.name) for part in sli.of]
+    if any(part not in here for part in parts):
+        plan.unread.append(f"{service.name}/{slo.name} is made of SLOs of several servers, which no rule can read")
+        return
+    plan.indicators[name] = _Indicator(name, composite=(sli, parts))
+    plan.named[service.name, slo.name] = name
+
+
+def _want(plan: _Plan, name: str, windows: Sequence[int], depth: int = 0) -> None:
+    """Notes that the error ratio of an indicator is read over some windows, and so that of a composite's parts."""
+    indicator = plan.indicators[name]
+    indicator.windows.update(windows)
+    if indicator.composite is not None and depth < 20:
+        for part in indicator.composite[1]:
+            if part in plan.named:
+                _want(plan, plan.named[part], windows, depth + 1)
+
+
+def _fallback(plan: _Plan, service: Service, slo: Slo) -> None:
+    """Where a probe decides at low traffic, its error ratio is read over the windows of the SLO it stands in for."""
+    target = _low_traffic(slo, service)
+    if target is not None and target in plan.named and (service.name, slo.name) in plan.named:
+        windows = [seconds for each in conditions_of(plan.catalogue, slo) for seconds in each.windows]
+        plan.indicators[plan.named[target]].windows.update(windows)
+
+
+def _low_traffic(slo: Slo, service: Service) -> _Key | None:
+    if not slo.low_traffic:
+        return None
+    owner, _, name = slo.low_traffic.rpartition("/")
+    return owner or service.name, name
+
+
+def _watched(plan: _Plan, service: Service, slo: Slo) -> Watched | None:
+    name = plan.named.get((service.name, slo.name))
+    if name is None:
+        return None
+    indicator = plan.indicators[name]
+    target, low = _low_traffic(slo, service), None
+    if target is not None and target in plan.named:
+        low = (plan.named[target], float(f"{1 - plan.by_key[target][1].objective:.12g}"))
+    return Watched(service, slo, name, conditions_of(plan.catalogue, slo), indicator.recorded, low)
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+def _groups(plan: _Plan, chunk: tuple[str, Sequence[tuple[Service, Slo]]]) -> Iterator[RuleGroup]:
+    """The groups of some SLOs of one service: what is evaluated at every turn, buckets, and long windows."""
+    name, slos = chunk
+    mine = [
+        indicator
+        for service, slo in slos
+        if (key := plan.named.get((service.name, slo.name))) is not None
+        for indicator in [plan.indicators[key]]
+        if plan.owner[indicator.name] == (service.name, slo.name)
+    ]
+    quick: list[Rule] = []
+    slow: list[Rule] = []
+    direct: list[Rule] = []
+    buckets: dict[int, list[Rule]] = {}
+    cold = plan.catalogue.monitoring.slo.cold_start == "direct"
+    for indicator in mine:
+        if indicator.recorded is not None:
+            for side in _first_seen(plan, indicator.recorded, needs_rates(indicator.recorded), "rate"):
+                quick.append(rate_rule(side))
+            bucket = indicator.recorded.bucket
+            for side in _first_seen(plan, indicator.recorded, bool(indicator.recorded.long), f"{bucket}"):
+                buckets.setdefault(bucket, []).append(bucket_rule(side, bucket))
+    for indicator in mine:
+        for seconds in sorted(indicator.windows):
+            rule = _ratio(plan, indicator, seconds, cold)
+            if rule is not None:
+                (quick if seconds <= SHORT_SECONDS else slow).append(rule)
+            if cold and indicator.recorded is not None and seconds > 300:
+                direct.append(direct_rule(indicator.recorded, seconds))
+    told: set[str] = set()
+    for service, slo in slos:
+        watched = _watched(plan, service, slo)
+        if watched is not None:
+            for alert in alerts_of(plan.catalogue, watched):
+                (quick if alert.labels.get("long_window") else slow).append(alert)
+            if watched.ratio not in told and plan.owner[watched.ratio] == (service.name, slo.name):
+                told.add(watched.ratio)
+                quick.extend(no_data_of(plan.catalogue, watched))
+        quick.extend(_recovery(plan, service, slo))
+    yield from _group(f"slo-{name}", quick, plan.catalogue.monitoring.evaluation_interval)
+    yield from _group(f"slo-{name}-long", slow, max(LONG_INTERVAL, plan.catalogue.monitoring.evaluation_interval))
+    for bucket, rules in buckets.items():
+        yield from _group(f"slo-{name}-buckets" + (f"-{bucket}s" if len(buckets) > 1 else ""), rules, float(bucket))
+    yield from _group(f"slo-{name}-direct", direct, DIRECT_INTERVAL)
+
+
+def _group(name: str, rules: list[Rule], interval: float) -> Iterator[RuleGroup]:
+    if rules:
+        yield RuleGroup(name, tuple(rules), interval)
+
+
+def _ratio(plan: _Plan, indicator: _Indicator, seconds: int, cold: bool) -> RecordingRule | None:
+    if indicator.recorded is not None:
+        return ratio_rule(indicator.recorded, seconds, cold)
+    assert indicator.composite is not None
+    sli, parts = indicator.composite
+    if any(part not in plan.named for part in parts):
+        return None
+    named = [plan.named[part] for part in parts]
+    return composite_rule(sli, indicator.name, [(name, plan.indicators[name].recorded) for name in named], seconds)
+
+
+def _recovery(plan: _Plan, service: Service, slo: Slo) -> Iterator[Rule]:
+    sli: Sli = plan.catalogue.sli(service, slo)
+    if isinstance(sli, Recovery):
+        target = plan.by_key.get(sli.target(service.name))
+        outage = _watched(plan, *target) if target else None
+        if outage is not None and outage.slo.objective < 1:
+            yield from too_slow_of(plan.catalogue, service, slo, sli.within, outage)
+
+
+def _first_seen(plan: _Plan, recorded: Recorded, needed: bool, kind: str) -> Iterator[Side]:
+    """The sides of an indicator that no indicator before it records in the same way."""
+    if not needed:
+        return
+    seen: set[str] = set()
+    for side in (recorded.sides.total, recorded.sides.other):
+        if plan.recorder[side.name, kind] == recorded.name and side.name not in seen:
+            seen.add(side.name)
+            yield side
+
+
+def _chunks(slos: Sequence[tuple[Service, Slo]]) -> Iterator[tuple[str, Sequence[tuple[Service, Slo]]]]:
+    """The SLOs of each service, some at a time, with a name."""
+    by_service: dict[str, list[tuple[Service, Slo]]] = {}
+    for service, slo in slos:
+        by_service.setdefault(service.name, []).append((service, slo))
+    for name, mine in by_service.items():
+        for start in range(0, len(mine), GROUP_SLOS):
+            yield (
+                (name if len(mine) <= GROUP_SLOS else f"{name}-{start // GROUP_SLOS + 1}"),
+                mine[start : start + GROUP_SLOS],
+            )
+
+
+def _by_source(catalogue: Catalogue) -> dict[str, list[tuple[Service, Slo]]]:
+    found: dict[str, list[tuple[Service, Slo]]] = {}
+    for service, slo in catalogue.slos():
+        found.setdefault(catalogue.source(service, slo), []).append((service, slo))
+    return found
+
+
+def _first_source(catalogue: Catalogue) -> str:
+    return catalogue.sources[0].name if catalogue.sources else ""
+
+
+def _comment(plan: _Plan) -> str:
+    return "\n".join(["Recordings and alerts that follow from the SLOs.", *plan.unread])

@@ -1,0 +1,265 @@
+"""The alerts of one SLO: its budget burns too fast, runs out, is spent; its series vanished; an outage lasts too long.
+
+Multiwindow, multi-burn-rate alerts: SRE Workbook ch. 5, "Alerting on SLOs", section 6. The value of a budget alert is
+the burn rate, so that what it says can be read; thresholds follow from the SLO's own window (`conditions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from textwrap import indent
+
+from sla_kit.catalogue.model import Catalogue, Service, Slo
+from sla_kit.catalogue.monitoring import RuleSettings
+from sla_kit.engine.alert_windows import nominal_seconds
+from sla_kit.rules.conditions import BurnCondition, capped
+from sla_kit.rules.model import AlertingRule
+from sla_kit.rules.recordings import Recorded, bad_events, ratio_series
+from sla_kit.rules.sides import promql_duration
+from sla_kit.selectors import quote
+
+BURN, RUNS_OUT, SPENT = "SloErrorBudgetBurn", "SloErrorBudgetRunsOut", "SloErrorBudgetSpent"
+NO_DATA, TOO_SLOW = "SloNoData", "SloRecoveryTooSlow"
+DASHBOARD = "slo-detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An SLO with what its alerts read: ``ratio`` is the name of the recorded error ratios, ``recorded`` what is
+    recorded of its own indicator (None for a composite), ``low_traffic`` the name of the error ratios that decide
+    where there are too few events, and what that SLO allows."""
+
+    service: Service
+    slo: Slo
+    ratio: str
+    conditions: tuple[BurnCondition, ...]
+    recorded: Recorded | None = None
+    low_traffic: tuple[str, float] | None = None
+
+    @property
+    def allowed(self) -> float:
+        """The share of events that may be bad."""
+        return float(f"{1.0 - self.slo.objective:.12g}")
+
+    @property
+    def window(self) -> int:
+        """The length of the SLO's own window in seconds; a month counts 30 days."""
+        return nominal_seconds(self.slo.window)
+
+    @property
+    def trend(self) -> int:
+        """The window whose burn rate tells when the budget will have run out, in seconds."""
+        return max(condition.long for condition in self.conditions)
+
+
+def windows_of(slo: Slo, conditions: tuple[BurnCondition, ...]) -> tuple[int, ...]:
+    """The windows in seconds over which the alerts of an SLO read its error ratio, shortest first."""
+    own = nominal_seconds(slo.window)
+    if slo.objective >= 1:
+        return (own,)
+    return tuple(sorted({own, *(seconds for condition in conditions for seconds in condition.windows)}))
+
+
+def alerts_of(catalogue: Catalogue, watched: Watched) -> Iterator[AlertingRule]:
+    """The alerts on the error budget of an SLO, from the most urgent on."""
+    if watched.slo.objective < 1:
+        for condition in watched.conditions:
+            yield from _rule(catalogue, watched, BURN, *_burn(catalogue, watched, condition))
+        yield from _rule(catalogue, watched, RUNS_OUT, *_runs_out(catalogue, watched))
+    yield from _rule(catalogue, watched, SPENT, *_spent(watched))
+
+
+def no_data_of(catalogue: Catalogue, watched: Watched) -> Iterator[AlertingRule]:
+    """The alert for an indicator whose series are gone: one an indicator, whatever the number of SLOs on it."""
+    recorded = watched.recorded
+    if recorded is None:
+        return
+    sides = recorded.sides
+    gone = [f"absent({_together(selector)})" for selector in sides.total.selectors]
+    if sides.good and sides.other.selectors != sides.total.selectors:
+        # A good side without series would make everything bad, as where a histogram has no such bucket.
+        there = " or ".join(_together(selector) for selector in sides.total.selectors)
+        gone += [f"(absent({_together(selector)}) and on () ({there}))" for selector in sides.other.selectors]
+    expression = "\nor\n".join(gone)
+    texts = {
+        "summary": f"{watched.service.name}: nothing is known of {recorded.name}",
+        "description": f"There is no series of {recorded.name} any more, so that its promises can't be judged and "
+        "their other alerts are blind: " + "; ".join(_plain(selector) for selector in sides.total.selectors),
+    }
+    pending = catalogue.monitoring.slo.no_data_after
+    severity = capped("warning", watched.slo.severity)
+    yield from _rule(catalogue, watched, NO_DATA, expression, pending, 0.0, severity, texts, {"sli": recorded.name})
+
+
+def too_slow_of(
+    catalogue: Catalogue, service: Service, slo: Slo, within: float, outage: Watched
+) -> Iterator[AlertingRule]:
+    """The alert for an outage of another SLO that has lasted longer than a recovery may take.
+
+    An outage goes on while the first alert pair's short window is above what that pair tolerates (the engine tells
+    outages by the same pairs).
+    """
+    urgent = outage.conditions[0]
+    expression = f"{ratio_series(outage.ratio, urgent.short)} / {outage.allowed!r} {urgent.operator} {urgent.factor:g}"
+    length = promql_duration(within)
+    texts = {
+        "summary": f"{service.name}: an outage lasts longer than {length}",
+        "description": f"{outage.service.name}/{outage.slo.name} has burnt its error budget for more than {length}, "
+        "which is how long a recovery may take; now {{ $value | humanize }} times as fast as it may.",
+    }
+    here = Watched(service, slo, outage.ratio, outage.conditions)
+    severity = capped("critical", slo.severity)
+    yield from _rule(
+        catalogue, here, TOO_SLOW, _unless_maintained(catalogue, here, expression), within, 300.0, severity, texts, {}
+    )
+
+
+_Parts = tuple[str, float, float, str, dict[str, str], dict[str, str]]
+
+
+def _burn(catalogue: Catalogue, watched: Watched, condition: BurnCondition) -> _Parts:
+    long, short = promql_duration(condition.long), promql_duration(condition.short)
+    burns = [f"{ratio_series(watched.ratio, seconds)} / {watched.allowed!r}" for seconds in condition.windows]
+
+    def above(factor: float) -> str:
+        return "\nand\n".join(f"{burn} {condition.operator} {_number(factor)}" for burn in burns)
+
+    expression = above(condition.factor)
+    factor = catalogue.monitoring.slo.event_burn_factor
+    if factor != 1 and catalogue.calendar.events:
+        event = f"on () sla_event_active{{service={quote(watched.service.name)}}}"
+        usual, during = _in(expression), _in(above(condition.factor * factor))
+        expression = f"(\n{usual}\n  unless {event}\n)\nor\n(\n{during}\n  and {event}\n)"
+    floor = catalogue.monitoring.slo.min_bad_events
+    if floor > 0 and watched.recorded is not None and watched.recorded.sides.events and condition.operator[0] == ">":
+        enough = f"({bad_events(watched.recorded, condition.long)}) >= {_number(floor)}"
+        if watched.low_traffic is not None:
+            name, allowed = watched.low_traffic
+            probe = " and ".join(
+                f"{ratio_series(name, seconds)} / {allowed!r} {condition.operator} {_number(condition.factor)}"
+                for seconds in condition.windows
+            )
+            enough = f"{enough}\n  or on () ({probe})"
+        expression = f"(\n{_in(expression)}\n)\nand on () (\n  {enough}\n)"
+    expression = _unless_maintained(catalogue, watched, expression)
+    name = f"{watched.service.name}/{watched.slo.name}"
+    left = promql_duration(round(watched.window / condition.factor)) if condition.factor > 0 else ""
+    pace = f"; at {_number(condition.factor)} times it would be spent in {left}" if left else ""
+    texts = {
+        "summary": f"{name} burns its error budget too fast",
+        "description": f"Over the last {long}{f' and {short}' if short != long else ''} {name} has burnt its error "
+        f"budget of {promql_duration(watched.window)} {{{{ $value | humanize }}}} times as fast as it may{pace}.",
+    }
+    labels = {"long_window": long, "short_window": short} | ({"condition": condition.name} if condition.name else {})
+    return expression, condition.pending, condition.keep, condition.severity, texts, labels
+
+
+def _runs_out(catalogue: Catalogue, watched: Watched) -> _Parts:
+    within = catalogue.monitoring.slo.runs_out_within
+    whole, trend = (ratio_series(watched.ratio, seconds) for seconds in (watched.window, watched.trend))
+    expression = (
+        f"(1 - {whole} / {watched.allowed!r}) * {watched.window}\n/\n({trend} / {watched.allowed!r} > 1)\n"
+        f"< {_number(min(within, watched.window / 2))} > 0"
+    )
+    name = f"{watched.service.name}/{watched.slo.name}"
+    texts = {
+        "summary": f"{name} will have spent its error budget soon",
+        "description": f"At the pace of the last {promql_duration(watched.trend)} the error budget of {name} for "
+        f"{promql_duration(watched.window)} will be spent in {{{{ $value | humanizeDuration }}}}.",
+    }
+    expression = _unless_maintained(catalogue, watched, expression)
+    return expression, 3600.0, 3600.0, capped("warning", watched.slo.severity), texts, {}
+
+
+def _spent(watched: Watched) -> _Parts:
+    whole, name = ratio_series(watched.ratio, watched.window), f"{watched.service.name}/{watched.slo.name}"
+    window = promql_duration(watched.window)
+    if watched.allowed <= 0:
+        expression, spent = f"{whole} > 0", f"{{{{ $value | humanizePercentage }}}} of its events of {window} were bad"
+    else:
+        expression = f"{whole} / {watched.allowed!r} >= 1"
+        spent = f"{{{{ $value | humanizePercentage }}}} of the error budget of {window} are spent"
+    texts = {
+        "summary": f"{name} has spent its error budget",
+        "description": f"{name}: {spent}; the objective is {watched.slo.objective * 100:.6g} %. The error-budget "
+        "policy tells what to do.",
+    }
+    return expression, 300.0, 3600.0, capped("warning", watched.slo.severity), texts, {}
+
+
+def _rule(
+    catalogue: Catalogue,
+    watched: Watched,
+    alert: str,
+    expression: str,
+    pending: float,
+    keep: float,
+    severity: str,
+    texts: Mapping[str, str],
+    more: Mapping[str, str],
+) -> Iterator[AlertingRule]:
+    """The rule, unless the catalogue or the service switches it off, with what they set of it."""
+    from sla_kit.alert_rules.expanding import links
+
+    monitoring, service = catalogue.monitoring, watched.service
+    general, own = (_settings(rules.get(alert)) for rules in (monitoring.rules, service.monitoring.rules))
+    if not monitoring.areas.get("slo", True) or not general.enabled or not own.enabled:
+        return
+    team = own.team or general.team or service.owner or monitoring.teams.get("slo", "")
+    labels = {
+        "severity": own.severity or general.severity or severity,
+        "area": "slo",
+        "team": team,
+        "environment": catalogue.environment,
+        "service": service.name,
+        "slo": "" if alert == NO_DATA else watched.slo.name,
+        **more,
+        **general.labels,
+        **own.labels,
+    }
+    set_pending = own.pending if own.pending is not None else general.pending
+    set_keep = own.keep_firing_for if own.keep_firing_for is not None else general.keep_firing_for
+    yield AlertingRule(
+        alert,
+        expression,
+        pending if set_pending is None else set_pending,
+        keep if set_keep is None else set_keep,
+        {name: value for name, value in labels.items() if value},
+        {**texts, **links(catalogue, alert, DASHBOARD)},
+    )
+
+
+def _settings(written: bool | RuleSettings | None) -> RuleSettings:
+    if isinstance(written, RuleSettings):
+        return written
+    return RuleSettings(enabled=written is not False)
+
+
+def _unless_maintained(catalogue: Catalogue, watched: Watched, expression: str) -> str:
+    """The expression, quiet while the service is maintained, where the calendar has maintenance of it."""
+    concerned = any(
+        not each.services or watched.service.name in each.services for each in catalogue.calendar.maintenance
+    )
+    if not concerned:
+        return expression
+    during = f"sla_maintenance_active{{service={quote(watched.service.name)}}}"
+    return f"(\n{_in(expression)}\n)\nunless on () {during}"
+
+
+def _together(selector: str) -> str:
+    """Something without labels that is there where a series is."""
+    return f"group({selector})"
+
+
+def _plain(selector: str) -> str:
+    """A selector inside a template, whose braces would otherwise be read."""
+    return selector.replace("{{", "{ {").replace("}}", "} }")
+
+
+def _in(text: str) -> str:
+    return indent(text, "  ")
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"
