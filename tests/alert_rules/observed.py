@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.alert_rules.machine import Target, machine, read
 
 #: What Go and its libraries tell of any program; the exporters' own metrics are the others.
 _OF_ANY_PROGRAM = re.compile(r"(go|process|promhttp|net_conntrack)_|http_requests_|.*_settings_")
+_SAMPLE = re.compile(r'(\w[\w:]*)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? ')
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _PARTS = {"histogram": {"le"}, "summary": {"quantile"}}
 
 
@@ -37,17 +38,35 @@ def published(targets: Iterable[Target]) -> dict[str, Published]:
     """The metrics of targets that are one exporter's, by the names that an inventory calls them."""
     found: dict[str, Published] = {}
     for text in dict.fromkeys(read(url) for target in targets for url in dict.fromkeys((target.url, target.about))):
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                # The parser calls a counter by its name without _total; series, and the inventory, have it.
-                name = family.name if family.type in _PARTS else sample.name
-                labels = set(sample.labels) - _PARTS.get(family.type, set())
-                metric = found.setdefault(name, Published(family.type, set(labels)))
-                metric.every &= labels
-                metric.any |= labels
-                for label in labels:
-                    metric.values.setdefault(label, set()).add(sample.labels[label])
+        for kind, name, values in samples(text):
+            labels = set(values) - _PARTS.get(kind, set())
+            metric = found.setdefault(name, Published(kind, set(labels)))
+            metric.every &= labels
+            metric.any |= labels
+            for label in labels:
+                metric.values.setdefault(label, set()).add(values[label])
     return found
+
+
+def samples(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The type, the metric and the labels of each sample of an exposition.
+
+    Not prometheus-client's parser: that calls every counter …_total, as OpenMetrics does and many exporters don't.
+    """
+    types: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            types[name] = "unknown" if kind == "untyped" else kind
+        elif line and not line.startswith("#"):
+            found = _SAMPLE.match(line)
+            assert found, line
+            name = found[1]
+            for suffix in ("_bucket", "_count", "_sum"):
+                whole = name.removesuffix(suffix)
+                if name.endswith(suffix) and types.get(whole) in _PARTS:
+                    name = whole
+            yield types.get(name, "unknown"), name, dict(_LABEL.findall(found[2] or ""))
 
 
 def version_key(version: str) -> tuple[int, ...]:
