@@ -81,8 +81,8 @@ AREA = Area(
             keep_firing_for=180,
             severity="critical",
             summary="PostgreSQL at {{ $labels.instance }} does not answer",
-            description="The exporter at {{ $labels.instance }} can't connect to its PostgreSQL (job {{ $labels.job }}, "
-            "pg_up is {{ $value }}).",
+            description="The exporter at {{ $labels.instance }} can't connect to its PostgreSQL (job {{ $labels.job "
+            "}}, pg_up is {{ $value }}).",
             promises=("availability", "recovery-time"),
             cases=(
                 Breach(
@@ -258,8 +258,8 @@ AREA = Area(
             pending=60,
             severity="warning",
             summary="A transaction in {{ $labels.datname }} is open and idle",
-            description="A session in {{ $labels.datname }} at {{ $labels.instance }} has held its transaction open for "
-            "{{ $value | humanizeDuration }} without doing anything, over [[seconds]].",
+            description="A session in {{ $labels.datname }} at {{ $labels.instance }} has held its transaction open "
+            "for {{ $value | humanizeDuration }} without doing anything, over [[seconds]].",
             promises=("response-time",),
             inhibited_by=("PostgresDown",),
             inhibition_labels=("cluster", "instance"),
@@ -341,8 +341,8 @@ AREA = Area(
             pending=900,
             severity="warning",
             summary="{{ $labels.instance }} can't collect {{ $labels.collector }}",
-            description="The collector {{ $labels.collector }} of the exporter at {{ $labels.instance }} fails (success "
-            "is {{ $value }}): alerts on what it collects are blind.",
+            description="The collector {{ $labels.collector }} of the exporter at {{ $labels.instance }} fails "
+            "(success is {{ $value }}): alerts on what it collects are blind.",
             inhibited_by=("PostgresDown",),
             inhibition_labels=("cluster", "instance"),
             cases=(

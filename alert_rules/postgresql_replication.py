@@ -128,13 +128,14 @@ ALERTS = (
     Alert(
         name="PostgresSlotKeepsWal",
         exporter="postgres",
-        expression="max by ($keep, job, instance, slot_name) (pg_replication_slots_pg_wal_lsn_diff{$postgres}) > $bytes",
+        expression="max by ($keep, job, instance, slot_name) "
+        "(pg_replication_slots_pg_wal_lsn_diff{$postgres}) > $bytes",
         thresholds={"bytes": Threshold(10 * 2**30, "bytes", "how much WAL may be kept for one slot")},
         pending=600,
         severity="warning",
         summary="Slot {{ $labels.slot_name }} at {{ $labels.instance }} keeps WAL",
-        description="PostgreSQL at {{ $labels.instance }} keeps {{ $value | humanize1024 }}B of WAL for the replication "
-        "slot {{ $labels.slot_name }}, over [[bytes]], and goes on until its disk is full.",
+        description="PostgreSQL at {{ $labels.instance }} keeps {{ $value | humanize1024 }}B of WAL for the "
+        "replication slot {{ $labels.slot_name }}, over [[bytes]], and goes on until its disk is full.",
         promises=("availability",),
         cases=(
             Breach(
@@ -189,8 +190,8 @@ ALERTS = (
         pending=300,
         severity="warning",
         summary="PostgreSQL at {{ $labels.instance }} has archived nothing for long",
-        description="PostgreSQL at {{ $labels.instance }} archived WAL {{ $value | humanizeDuration }} ago for the last "
-        "time, over [[seconds]], though it is written to: so much would be lost.",
+        description="PostgreSQL at {{ $labels.instance }} archived WAL {{ $value | humanizeDuration }} ago for the "
+        "last time, over [[seconds]], though it is written to: so much would be lost.",
         promises=("backup-recovery",),
         inhibited_by=("PostgresArchivingFailing",),
         inhibition_labels=("cluster", "instance"),

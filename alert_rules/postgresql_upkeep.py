@@ -73,8 +73,8 @@ ALERTS = (
                 },
                 labels={"job": "$postgres", "instance": "db-0:9187", "datname": "shop"},
                 value=lambda t: t.transactions * 1.2,
-                says="The oldest unfrozen transaction of shop at db-0:9187 is 1.8G transactions old; at 2.1G PostgreSQL "
-                "stops writing to protect its data.",
+                says="The oldest unfrozen transaction of shop at db-0:9187 is 1.8G transactions old; at 2.1G "
+                "PostgreSQL stops writing to protect its data.",
             ),
         ),
     ),
