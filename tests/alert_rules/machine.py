@@ -68,7 +68,8 @@ groups:
   - {record: "targets:up:count", expr: "count(up)"}
   - {alert: Provoked, expr: "vector(1)"}
 """
-_RECEIVES_WRITES = "--web.enable-remote-write-receiver"
+#: Where the last samples can't be written any more when all of it ends, nobody waits for that.
+_FLAGS = ("--web.enable-lifecycle", "--web.enable-remote-write-receiver", "--storage.remote.flush-deadline=100ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def machine(folder: Path) -> Iterator[Machine]:
         add("alertmanager", "packaged", alerts)
         for version in prometheus_versions():
             own = folder / version
-            server = start(prometheus(version, data=own, flags=["--web.enable-lifecycle", _RECEIVES_WRITES]))
+            server = start(prometheus(version, data=own, flags=_FLAGS))
             add("prometheus", version, server)
         for target in [target for target in targets if target.exporter == "prometheus"]:
             # Each is told what to do only now that both are there: they write to each other and scrape themselves.
@@ -195,8 +196,13 @@ def machine(folder: Path) -> Iterator[Machine]:
 
 
 def _at_work(metrics: str) -> bool:
-    counters = ("remote_storage_samples_total", "rule_evaluations_total", "notifications_sent_total")
-    return all(f"prometheus_{name}{{" in metrics for name in counters)
+    late = (
+        "remote_storage_samples_total",
+        "rule_evaluations_total",
+        "notifications_sent_total",
+        "target_interval_length_seconds",
+    )
+    return all(f"\nprometheus_{name}{{" in metrics for name in late)
 
 
 def reload(url: str) -> None:

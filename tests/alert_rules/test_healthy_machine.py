@@ -1,0 +1,102 @@
+"""The alert rules in a real Prometheus that scrapes the real exporters of a stack in which all is well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+
+from sla_kit import alert_rules
+from sla_kit.alert_rules.inventory import find
+from sla_kit.alert_rules.label_flow import selectors
+from sla_kit.catalogue.model import Catalogue
+from tests.alert_rules.machine import Machine, ask, reload, until
+from tests.alert_rules.promtool import written
+
+CATALOGUE = Catalogue(name="test", services=[])
+#: How often the rules are evaluated on fresh samples before their silence counts.
+EVALUATIONS = 12
+
+#: Alerts that are right on this machine, and why.
+RIGHT: dict[str, str] = {}
+#: Series that only a stack in trouble has, and which trouble.
+TROUBLES = {
+    'pg_stat_activity_count{job="postgres",wait_event_type="Lock"}': "a session waits for another one's lock",
+}
+
+
+@pytest.fixture(scope="module")
+def evaluated(healthy_machine: Machine) -> Iterator[dict[str, Any]]:
+    """The groups of rules as Prometheus tells of them, once each was evaluated often enough."""
+    folder = healthy_machine.folder / "rules"
+    before = set(folder.iterdir())
+    written(folder, alert_rules.rule_files(CATALOGUE), ())
+    reload(healthy_machine.prometheus.url)
+    began = time.time()
+
+    def often_enough() -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = ask(f"{healthy_machine.prometheus.url}/api/v1/rules")["groups"]
+        done = 'min(increase(prometheus_rule_group_iterations_total{job="prometheus"}[5m]))'
+        loaded = len(groups) > 1 and all(group["lastEvaluation"][:4] != "0001" for group in groups)
+        counted = healthy_machine.query(done) if loaded and time.time() - began > EVALUATIONS else []
+        return groups if counted and float(counted[0]["value"][1]) >= EVALUATIONS else []
+
+    groups = until(often_enough, "every group of rules is evaluated often enough")
+    yield {group["name"]: group for group in groups}
+    for path in set(folder.iterdir()) - before:
+        path.unlink()
+    reload(healthy_machine.prometheus.url)
+
+
+def alerts(evaluated: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every rule of the areas."""
+    return [rule for name, group in evaluated.items() if name != "own" for rule in group["rules"]]
+
+
+@pytest.mark.xdist_group("machine")
+def test_no_rule_fails(evaluated: dict[str, Any]) -> None:
+    """Many-to-many joins and the like show only on real series."""
+    assert {rule["name"]: rule["lastError"] for rule in alerts(evaluated) if rule["health"] != "ok"} == {}
+
+
+@pytest.mark.xdist_group("machine")
+def test_nothing_is_pending_or_fires_while_all_is_well(evaluated: dict[str, Any], healthy_machine: Machine) -> None:
+    here = {target.exporter for target in healthy_machine.targets}
+    # Where a whole system is not there, the alerts that say so are right.
+    declared = {alert.name: alert for area in alert_rules.areas() for alert in area.alerts}
+    absent = {name for name, alert in declared.items() if alert.missing_fires and alert.exporter not in here}
+    always = {name for name, alert in declared.items() if alert.always}
+    active = {
+        rule["name"]: [f"{alert['labels']} {alert['annotations']['description']}" for alert in rule["alerts"]]
+        for rule in alerts(evaluated)
+        if rule["alerts"] and rule["name"] not in absent | always | set(RIGHT)
+    }
+    assert not active, "\n".join(f"{name}: {text}" for name, texts in active.items() for text in texts)
+    assert always <= {rule["name"] for rule in alerts(evaluated) if rule["state"] == "firing"}
+
+
+@pytest.mark.xdist_group("machine")
+def test_every_series_that_an_alert_reads_is_there(healthy_machine: Machine) -> None:
+    """A matcher that no series has is an alert that never fires; those of troubles are listed with their reason."""
+    here = {target.exporter for target in healthy_machine.targets}
+    missing: set[str] = set()
+    for each in alert_rules.resolved(CATALOGUE):
+        for rule in each.rules:
+            for selector, _, _ in selectors(promql_parser.parse(rule.expression)):
+                found = find(selector.name)
+                if found is None or found[0].exporter not in here or found[1].unprovoked:
+                    continue
+                text = selector.name + "{" + ",".join(map(_matcher, selector.matchers.matchers)) + "}"
+                if not healthy_machine.query(f"last_over_time({text}[5m])") and text not in TROUBLES:
+                    missing.add(f"{each.alert.name}: {text}")
+    assert missing == set()
+
+
+def _matcher(matcher: Any) -> str:
+    operator = {"Equal": "=", "NotEqual": "!="}.get(str(matcher.op).rpartition(".")[2])
+    operator = operator or ("=~" if "Not" not in str(matcher.op) else "!~")
+    value = matcher.value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{matcher.name}{operator}"{value}"'
