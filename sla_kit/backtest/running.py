@@ -105,11 +105,11 @@ def backtest(
         moment = _moment(engine, kept, question, at)
         period, notes = _period(engine, window, moment, settings.timezone)
         kept.begin(Begun(question, moment))
-        _check(engine, rules)
+        asked = [_asked(engine, each, period, settings) for each in rules]
+        _check(engine, rules, asked)
         found = None if catalogue is None else _promises(source, catalogue, period, progress)
         counts = settings.outages if settings.outages is not None else not incidents
         known = merged([*incidents, *(found.incidents if found and counts else ())], period)
-        asked = [_asked(engine, each, period, settings) for each in rules]
         everything = [wanted for wanted, _ in asked]
         variants = []
         for each, (wanted, alerts) in zip(rules, asked, strict=True):
@@ -174,22 +174,25 @@ def _told(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _check(engine: Engine, rules: Sequence[RuleSet]) -> None:
-    """Raises `RuleFileError` with every expression that is no PromQL."""
+def _check(engine: Engine, rules: Sequence[RuleSet], asked: Sequence[tuple[Wanted, list[_Asked]]]) -> None:
+    """Raises `RuleFileError` with every expression that is no PromQL, and for sla-kit's own PromQL, which is small,
+    what it can't evaluate of what is needed."""
     mistakes: dict[Mistake, None] = {}
     known: dict[str, str] = {}
     with engine.checking() as evaluator:
+        if engine.name == "builtin":
+            for one in (one for _, alerts in asked for one in alerts if one.job is not None):
+                said = evaluator.refusal(one.job.expression) if one.job is not None else ""
+                if said:
+                    raise _needs_prometheus(one.rule.alert, said, one.placed)
+            return
         for placed in (placed for each in rules for group in each.groups for placed in group.rules):
             expression = placed.rule.expression
-            if engine.name == "builtin" and not isinstance(placed.rule, AlertingRule):
-                continue  # it may never be needed, and this engine's PromQL is small
             if expression not in known:
                 known[expression] = evaluator.refusal(expression)
             if known[expression]:
                 name = placed.rule.alert if isinstance(placed.rule, AlertingRule) else placed.rule.record
                 said = known[expression]
-                if engine.name == "builtin":
-                    raise _needs_prometheus(name, said, placed)
                 mistakes[placed.place.mistake(f"{name}: the expression can't be used: {said}")] = None
     if mistakes:
         raise RuleFileError(list(mistakes))

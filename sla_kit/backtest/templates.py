@@ -137,14 +137,18 @@ def _called(text: str, argument: str | float) -> str | float:
 
 def _printf(pattern: str, arguments: list[str | float]) -> str:
     verbs = [verb for verb in _VERB.findall(pattern) if verb != "%%"]
-    if len(verbs) != len(arguments) or any(verb[-1] not in "sdfgevq" for verb in verbs):
+    if len(verbs) != len(arguments) or any(verb[-1] not in "sfgev" for verb in verbs):
         raise _UnknownError(pattern)
+    found, rest = "", pattern
     try:
-        return pattern % tuple(
-            _shown(one) if verb[-1] == "s" else _number(one) for verb, one in zip(verbs, arguments, strict=True)
-        )
+        for verb, one in zip(verbs, arguments, strict=True):
+            before, _, rest = rest.partition(verb)
+            number = math.nan if verb[-1] in "sv" else _number(one)
+            text = verb % number if math.isfinite(number) else _shown(one)
+            found += before.replace("%%", "%") + text
     except (ValueError, TypeError) as error:
         raise _UnknownError(pattern) from error
+    return found + rest.replace("%%", "%")
 
 
 def _shown(value: str | float) -> str:
@@ -156,7 +160,7 @@ def _shown(value: str | float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     exponent = math.floor(math.log10(abs(value))) if value else 0
-    if exponent < -4 or exponent >= 21:
+    if exponent < -4 or exponent >= 6:
         mantissa, _, power = next(
             text.partition("e") for digits in range(18) if float(text := f"{value:.{digits}e}") == value
         )
@@ -239,7 +243,7 @@ def _humanize_duration(value: str | float) -> str:
 _FUNCTIONS: dict[str, Callable[[str | float], str | float]] = {
     "toUpper": lambda value: _shown(value).upper(),
     "toLower": lambda value: _shown(value).lower(),
-    "title": lambda value: re.sub(r"(^|\s)(\S)", lambda match: match[1] + match[2].upper(), _shown(value)),
+    "title": lambda value: re.sub(r"(?<!\w)\w", lambda match: match[0].upper(), _shown(value)),
     "humanize": _humanize,
     "humanize1024": _humanize1024,
     "humanizePercentage": _humanize_percentage,
