@@ -112,6 +112,14 @@ def base_rules(catalogue: Catalogue) -> dict[str, tuple[RuleGroup, ...]]:
     return found
 
 
+def longest_window(catalogue: Catalogue) -> int:
+    """The longest window in seconds that any alert reads."""
+    return max(
+        (seconds for _, slo in catalogue.slos() for seconds in windows_of(slo, conditions_of(catalogue, slo))),
+        default=0,
+    )
+
+
 def _is_base(rule: Rule) -> bool:
     return isinstance(rule, RecordingRule) and rule.record.startswith("sla:events:")
 
