@@ -3,32 +3,37 @@ happened: a table, a snapshot, a replica, a notification, a query that failed.""
 
 from __future__ import annotations
 
-import json
 import ssl
 import subprocess
 import threading
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from sla_kit.alert_rules.inventory import exporters
+from tests.alert_rules.provoking import (
+    ask,
+    first,
+    notify,
+    push,
+    read,
+    until,
+    use_elasticsearch,
+    use_postgresql,
+    use_redis,
+)
 from tests.servers import (
     Edition,
-    Elasticsearch,
-    Postgresql,
     Prometheus,
-    Redis,
     Server,
     alertmanager,
     binary,
@@ -48,7 +53,6 @@ from tests.servers import (
 from tests.servers.tools import built_version
 
 EDITIONS: tuple[Edition, ...] = ("packaged", "today")
-_HAPPENS_SECONDS = 60.0
 _POSTGRESQL = """\
 shared_preload_libraries = 'pg_stat_statements'
 wal_level = replica
@@ -115,84 +119,74 @@ class Machine:
         return list(ask(f"{self.prometheus.url}/api/v1/query?{asked}")["result"])
 
 
-def read(url: str) -> str:
-    """What the server answers, as text."""
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return str(answer.read().decode())
-
-
-def ask(url: str) -> Any:
-    """The data of an answer of Prometheus's API."""
-    return json.loads(read(url))["data"]
-
-
-def until(happened: Callable[[], Any], what: str) -> Any:
-    """Waits for something to become true, and returns it."""
-    deadline = time.monotonic() + _HAPPENS_SECONDS
-    while not (found := happened()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"in {_HAPPENS_SECONDS:g} s it did not happen that {what}", pytrace=False)
-        time.sleep(0.1)  # between two looks, not instead of looking
-    return found
-
-
 @contextmanager
 def machine(folder: Path) -> Iterator[Machine]:
     """Starts all of it. Prometheus 3 scrapes everything, itself and a Prometheus 2 too; ``folder`` keeps their data."""
-    targets: list[Target] = []
     with ExitStack() as stack:
-        start = stack.enter_context
-
-        def add(exporter: str, edition: str, server: Server, *parameters: tuple[str, str]) -> None:
-            path = exporters()[exporter].path if exporter in exporters() else "/metrics"
-            address = f"127.0.0.1:{server.port}"
-            targets.append(Target(exporter, edition, address, path, f"{server.url}/metrics", parameters))
-
-        primary = start(postgresql(_POSTGRESQL))
-        _use_postgresql(primary)
-        replica = start(postgresql("primary_slot_name = 'replica'\n", follows=primary))
-        until(lambda: _first(primary, "SELECT count(*) FROM pg_stat_replication"), "the replica streams")
-        cache = start(redis("--maxmemory", "64mb", "--appendonly", "yes", "--repl-diskless-sync-delay", "0"))
-        copy = start(redis(follows=cache))
-        _use_redis(cache)
-        logs = start(elasticsearch())
-        _use_elasticsearch(logs)
-        for edition in EDITIONS:
-            add("node", edition, start(node_exporter(edition)))
-            add("postgres", edition, start(postgres_exporter(primary.url, edition)))
-            add("postgres", edition, start(postgres_exporter(replica.url, edition)))
-            add("elasticsearch", edition, start(elasticsearch_exporter(logs.url, edition)))
-        for server in (cache, copy):
-            add("redis", "packaged", start(redis_exporter(server.url)))
-        add("process", "packaged", start(process_exporter()))
-        add("pushgateway", "packaged", pushed := start(pushgateway()))
-        _push(pushed)
-        secured = start(_secured(folder / "secured"))
-        for edition in EDITIONS:
-            prober = start(blackbox_exporter(edition))
-            add("blackbox", edition, prober, ("module", "http_2xx"), ("target", f"{pushed.url}/"))
-            add("blackbox", edition, prober, ("module", "https_self_signed"), ("target", f"{secured.url}/-/ready"))
-        alerts = start(alertmanager(config=_RECEIVER.format(url=start(_receiver()))))
-        _notify(alerts)
-        add("alertmanager", "packaged", alerts)
-        for version in prometheus_versions():
-            own = folder / version
-            server = start(prometheus(version, data=own, flags=_FLAGS))
-            add("prometheus", version, server)
-        for target in [target for target in targets if target.exporter == "prometheus"]:
-            # Each is told what to do only now that both are there: they write to each other and scrape themselves.
-            own = folder / target.edition
+        targets = [*_stores(stack), *_programs(stack, folder)]
+        alerts = stack.enter_context(alertmanager(config=_RECEIVER.format(url=stack.enter_context(_receiver()))))
+        notify(alerts)
+        targets.append(_target("alertmanager", "packaged", alerts))
+        observers = {
+            version: stack.enter_context(prometheus(version, data=folder / version, flags=_FLAGS))
+            for version in prometheus_versions()
+        }
+        themselves = [_target("prometheus", version, server) for version, server in observers.items()]
+        targets += themselves
+        for target in themselves:
+            # Each is told what to do only now that both are there, for they write samples to each other.
+            own, other = folder / target.edition, next(v for v in observers if v != target.edition)
             watched = targets if target.edition == "3" else [target]
             (own / "rules").mkdir()
             (own / "rules" / "own.yml").write_text(_RULES)
-            (own / "prometheus.yml").write_text(_configured(watched, alerts, server.url))
-            reload(f"http://{target.address}")
-        observers = [target for target in targets if target.exporter == "prometheus"]
+            (own / "prometheus.yml").write_text(_configured(watched, alerts, observers[other].url, target.edition))
+            reload(observers[target.edition].url)
         until(
-            lambda: all(_at_work(read(target.about)) for target in observers),
+            lambda: all(_at_work(read(target.about)) for target in themselves),
             "rules are evaluated, alerts sent, samples written",
         )
-        yield Machine(tuple(targets), server, folder / server.version)
+        yield Machine(tuple(targets), observers["3"], folder / "3")
+
+
+def _stores(stack: ExitStack) -> Iterator[Target]:
+    """PostgreSQL and Redis, each with a replica, Elasticsearch, and what exports them."""
+    start = stack.enter_context
+    primary = start(postgresql(_POSTGRESQL))
+    use_postgresql(primary)
+    replica = start(postgresql("primary_slot_name = 'replica'\n", follows=primary))
+    until(lambda: first(primary, "SELECT count(*) FROM pg_stat_replication"), "the replica streams")
+    cache = start(redis("--maxmemory", "64mb", "--appendonly", "yes", "--repl-diskless-sync-delay", "0"))
+    copy = start(redis(follows=cache))
+    use_redis(cache)
+    logs = start(elasticsearch())
+    use_elasticsearch(logs)
+    for edition in EDITIONS:
+        yield _target("postgres", edition, start(postgres_exporter(primary.url, edition)))
+        yield _target("postgres", edition, start(postgres_exporter(replica.url, edition)))
+        yield _target("elasticsearch", edition, start(elasticsearch_exporter(logs.url, edition)))
+    for server in (cache, copy):
+        yield _target("redis", "packaged", start(redis_exporter(server.url)))
+
+
+def _programs(stack: ExitStack, folder: Path) -> Iterator[Target]:
+    """What exports this machine, and probes of what listens here."""
+    start = stack.enter_context
+    pushed, secured = start(pushgateway()), start(_secured(folder / "secured"))
+    push(pushed)
+    yield _target("pushgateway", "packaged", pushed)
+    yield _target("process", "packaged", start(process_exporter()))
+    for edition in EDITIONS:
+        yield _target("node", edition, start(node_exporter(edition)))
+        prober = start(blackbox_exporter(edition))
+        yield _target("blackbox", edition, prober, module="http_2xx", target=f"{pushed.url}/")
+        yield _target("blackbox", edition, prober, module="https_self_signed", target=f"{secured.url}/-/ready")
+
+
+def _target(exporter: str, edition: str, server: Server, **parameters: str) -> Target:
+    path = exporters()[exporter].path
+    return Target(
+        exporter, edition, f"127.0.0.1:{server.port}", path, f"{server.url}/metrics", tuple(parameters.items())
+    )
 
 
 def _at_work(metrics: str) -> bool:
@@ -210,12 +204,11 @@ def reload(url: str) -> None:
     urllib.request.urlopen(urllib.request.Request(f"{url}/-/reload", method="POST"), timeout=60).close()
 
 
-def _configured(targets: list[Target], alerts: Server, writes_to: str) -> str:
-    """A prometheus.yml: every target by its job, Alertmanager, rules, and somewhere to write samples to."""
+def _configured(targets: Sequence[Target], alerts: Server, writes_to: str, name: str) -> str:
+    """A prometheus.yml: every target by its job, Alertmanager, rules, and where to write a series to under its name."""
     scrapes: list[dict[str, Any]] = []
     for number, target in enumerate(targets):
-        known = exporters().get(target.exporter)
-        labels = {"job": known.job if known else target.exporter}
+        labels = {"job": exporters()[target.exporter].job}
         if target.parameters:
             labels["instance"] = f"{dict(target.parameters)['target']}#{target.edition}"
         scrapes.append(
@@ -231,77 +224,17 @@ def _configured(targets: list[Target], alerts: Server, writes_to: str) -> str:
         "scrape_configs": scrapes,
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alerts.port}"]}]}]},
         "rule_files": ["rules/*.yml"],
-        "remote_write": [{"url": f"{writes_to}/api/v1/write"}],
+        "remote_write": [
+            {
+                "url": f"{writes_to}/api/v1/write",
+                "write_relabel_configs": [
+                    {"source_labels": ["__name__"], "regex": "targets:up:count", "action": "keep"},
+                    {"target_label": "from", "replacement": name},
+                ],
+            }
+        ],
     }
     return yaml.safe_dump(document)
-
-
-# --- what has happened ----------------------------------------------------------------------------------------------
-
-
-def _use_postgresql(server: Postgresql) -> None:
-    for statement in (
-        "CREATE EXTENSION pg_stat_statements",
-        "SELECT pg_create_physical_replication_slot('replica')",
-        "CREATE TABLE kept (id serial PRIMARY KEY, text text)",
-        "INSERT INTO kept (text) SELECT md5(n::text) FROM generate_series(1, 1000) n",
-        "UPDATE kept SET text = 'changed' WHERE id % 3 = 0",
-        "DELETE FROM kept WHERE id % 5 = 0",
-        "VACUUM ANALYZE kept",
-        "SELECT count(*) FROM kept WHERE id = 7",
-        "SELECT pg_switch_wal()",
-    ):
-        server.run(statement)
-    until(lambda: _first(server, "SELECT archived_count FROM pg_stat_archiver"), "a segment is archived")
-
-
-def _first(server: Postgresql, query: str) -> Any:
-    with psycopg.connect(server.url) as connection:
-        row = connection.execute(query.encode()).fetchone()
-    return row and row[0]
-
-
-def _use_redis(server: Redis) -> None:
-    server.run("SET", "kept", "1")
-    server.run("SET", "short", "1", "EX", "3600")
-    server.run("GET", "kept")
-    server.run("GET", "missing")
-    server.run("BGSAVE")
-    until(lambda: _section(server).get("rdb_last_bgsave_status") == "ok", "Redis saved")
-    until(lambda: _section(server, "replication").get("connected_slaves") == "1", "the replica is there")
-
-
-def _section(server: Redis, name: str = "persistence") -> dict[str, str]:
-    lines = (line.partition(":") for line in server.run("INFO", name).splitlines())
-    return {key: value for key, _, value in lines}
-
-
-def _use_elasticsearch(server: Elasticsearch) -> None:
-    def put(path: str, body: object, method: str = "PUT") -> None:
-        kind = {"Content-Type": "application/json"}
-        request = urllib.request.Request(server.url + path, json.dumps(body).encode(), kind, method=method)
-        urllib.request.urlopen(request, timeout=60).close()
-
-    put("/logs-app", {"settings": {"number_of_replicas": 0}})
-    for number in range(3):
-        put(f"/logs-app/_doc/{number}?refresh=true", {"message": f"line {number}"})
-    put("/logs-app/_search", {"query": {"match": {"message": "line"}}}, "POST")
-    put("/_snapshot/nightly", {"type": "fs", "settings": {"location": "nightly"}})
-    put("/_snapshot/nightly/first?wait_for_completion=true", {})
-
-
-def _push(server: Server) -> None:
-    body = b"batch_last_success_timestamp_seconds 1\n"
-    put = urllib.request.Request(f"{server.url}/metrics/job/batch/instance/one", body, method="PUT")
-    urllib.request.urlopen(put, timeout=60).close()
-
-
-def _notify(server: Server) -> None:
-    body = json.dumps([{"labels": {"alertname": "Provoked", "severity": "info"}}]).encode()
-    post = urllib.request.Request(f"{server.url}/api/v2/alerts", body, {"Content-Type": "application/json"})
-    urllib.request.urlopen(post, timeout=60).close()
-    said = 'alertmanager_notifications_total{integration="webhook"} '
-    until(lambda: said in read(f"{server.url}/metrics") and f"{said}0" not in read(f"{server.url}/metrics"), "it told")
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.alert_rules.machine import Target, machine, read
+from tests.alert_rules.machine import Target, machine
+from tests.alert_rules.provoking import read
 
 #: What Go and its libraries tell of any program; the exporters' own metrics are the others.
 _OF_ANY_PROGRAM = re.compile(r"(go|process|promhttp|net_conntrack)_|http_requests_|.*_settings_")

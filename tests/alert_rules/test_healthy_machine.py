@@ -13,8 +13,9 @@ from sla_kit import alert_rules
 from sla_kit.alert_rules.inventory import find
 from sla_kit.alert_rules.label_flow import selectors
 from sla_kit.catalogue.model import Catalogue
-from tests.alert_rules.machine import Machine, ask, reload, until
+from tests.alert_rules.machine import Machine, reload
 from tests.alert_rules.promtool import written
+from tests.alert_rules.provoking import ask, until
 
 CATALOGUE = Catalogue(name="test", services=[])
 #: How often the rules are evaluated on fresh samples before their silence counts.
