@@ -1,0 +1,186 @@
+"""Backups: made in time, whole, encrypted, kept, copied, and restored for practice. `backups_cluster` is about those of
+the Kubernetes cluster."""
+
+from __future__ import annotations
+
+from sla_kit.alert_rules import backups_cluster, backups_restore
+from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counting, gauge, steady
+from sla_kit.alert_rules.backups_age import age, finished
+
+_KIND = '$backup, kind="database", target="shop"'
+_LABELS = {"job": "$backup", "kind": "database", "target": "shop"}
+_DAILY = 26 * 3600.0
+_GIB = 2.0**30
+_LAST = f"backup_last_success_timestamp_seconds{{{_KIND}}}"
+_SIZE = f"backup_last_size_bytes{{{_KIND}}}"
+_ENCRYPTED = f"backup_encrypted{{{_KIND}}}"
+_KEPT = f"backup_retained{{{_KIND}}}"
+_FAR = f'backup_replica_lag_seconds{{{_KIND}, region="eu-west-1"}}'
+
+AREA = Area(
+    name="backups",
+    title="Backups and disaster recovery (sla-kit's backup exporter, Velero)",
+    dashboard="backups",
+    healthy={
+        _LAST: counting(60, start=-7200.0),  # two hours old all the time
+        _SIZE: steady(40 * _GIB),
+        _ENCRYPTED: steady(1),
+        _KEPT: steady(30),
+        _FAR: steady(900),
+        **backups_cluster.HEALTHY,
+        **backups_restore.HEALTHY,
+    },
+    alerts=(
+        Alert(
+            name="DatabaseBackupMissed",
+            exporter="backup",
+            expression="""
+                time() - max by ($keep, kind, target) (
+                  last_over_time(backup_last_success_timestamp_seconds{$backup, kind="database"}[$window])
+                ) > $seconds
+            """,
+            thresholds={
+                "seconds": Threshold(_DAILY, "seconds", "how old the last good backup of a database may be"),
+                "window": Threshold(3600, "window", "how long the exporter may be silent without anybody minding"),
+            },
+            severity="critical",
+            summary="There is no backup of {{ $labels.target }} from last night",
+            description="The last good backup of the {{ $labels.kind }} {{ $labels.target }} is "
+            "{{ $value | humanizeDuration }} old, over [[seconds]].",
+            promises=("backup-recovery",),
+            cases=(
+                Breach(
+                    series={_LAST: finished(_DAILY)},
+                    labels={"kind": "database", "target": "shop"},
+                    value=age(_DAILY),
+                    says="The last good backup of the database shop is 1d 15h 0m 0s old, over 26h.",
+                ),
+                Quiet(
+                    name="the weekly backup of something else",
+                    series={
+                        'backup_last_success_timestamp_seconds{$backup, kind="cluster", target="blue"}': steady(
+                            -400_000
+                        )
+                    },
+                ),
+            ),
+        ),
+        Alert(
+            name="BackupMetricsMissing",
+            exporter="backup",
+            expression='absent_over_time(backup_last_success_timestamp_seconds{$backup, kind="database"}[$window])',
+            thresholds={"window": Threshold(3600, "window", "how long nothing may be known of backups")},
+            severity="warning",
+            summary="Nothing is known of the database's backups",
+            description="For [[window]] nobody has told when the database was backed up last: the backup exporter is "
+            "gone, is not scraped, or has never seen a backup.",
+            missing_fires=True,
+            promises=("backup-recovery",),
+            cases=(
+                Breach(
+                    series={_LAST: gauge(0, None)},
+                    labels={"job": "$backup", "kind": "database"},
+                    value=1,
+                    healthy=3600,
+                    lag=3600,  # the last sample, a minute before, has left the window
+                    clears=0,
+                    keeps=False,
+                    says="For 1h nobody has told when the database was backed up last: the backup exporter is gone, is "
+                    "not scraped, or has never seen a backup.",
+                ),
+                Quiet(name="an old backup, but known", series={_LAST: steady(-900_000)}),
+            ),
+        ),
+        Alert(
+            name="BackupShrank",
+            exporter="backup",
+            expression="backup_last_size_bytes{$backup} "
+            "< $ratio * avg_over_time(backup_last_size_bytes{$backup}[$window])",
+            thresholds={
+                "ratio": Threshold(0.7, "ratio", "how much of the usual size a backup must have"),
+                "window": Threshold(7 * 86400, "window", "over which the usual size is taken"),
+            },
+            severity="warning",
+            summary="The backup of {{ $labels.target }} is much smaller than usual",
+            description="The newest backup of the {{ $labels.kind }} {{ $labels.target }} has "
+            "{{ $value | humanize1024 }}B, less than [[ratio]] of the usual size: something may be missing in it.",
+            promises=("backup-recovery",),
+            cases=(
+                Breach(
+                    series={
+                        _SIZE: gauge(
+                            40 * _GIB, lambda t: t.ratio * 20 * _GIB, near=lambda t: min(1, t.ratio * 1.02) * 40 * _GIB
+                        )
+                    },
+                    labels=_LABELS,
+                    value=lambda t: t.ratio * 20 * _GIB,
+                    says="The newest backup of the database shop has 14GiB, less than 70 % of the usual size: "
+                    "something may be missing in it.",
+                ),
+            ),
+        ),
+        Alert(
+            name="BackupUnencrypted",
+            exporter="backup",
+            expression="backup_encrypted{$backup} == 0",
+            pending=300,
+            severity="warning",
+            summary="The backup of {{ $labels.target }} is not encrypted",
+            description="The newest backup of the {{ $labels.kind }} {{ $labels.target }} lies there unencrypted "
+            "(encrypted is {{ $value }}): whoever can read the bucket can read all data.",
+            cases=(
+                Breach(
+                    series={_ENCRYPTED: gauge(1, 0)},
+                    labels=_LABELS,
+                    value=0,
+                    says="The newest backup of the database shop lies there unencrypted (encrypted is 0): whoever can "
+                    "read the bucket can read all data.",
+                ),
+            ),
+        ),
+        Alert(
+            name="BackupsKeptFew",
+            exporter="backup",
+            expression="backup_retained{$backup} < $copies",
+            thresholds={"copies": Threshold(7, "count", "how many usable backups there should be")},
+            pending=1800,
+            severity="warning",
+            summary="Too few backups of {{ $labels.target }} are kept",
+            description="{{ $value | humanize }} usable backups of the {{ $labels.kind }} {{ $labels.target }} are "
+            "kept, fewer than [[copies]]: a mistake found late can't be undone.",
+            promises=("backup-recovery",),
+            cases=(
+                Breach(
+                    series={_KEPT: gauge(30, lambda t: t.copies - 2, near=lambda t: t.copies)},
+                    labels=_LABELS,
+                    value=lambda t: t.copies - 2,
+                    says="5 usable backups of the database shop are kept, fewer than 7: a mistake found late can't be "
+                    "undone.",
+                ),
+            ),
+        ),
+        Alert(
+            name="BackupCopyBehind",
+            exporter="backup",
+            expression="backup_replica_lag_seconds{$backup} > $seconds",
+            thresholds={"seconds": Threshold(4 * 3600, "seconds", "how far behind the copy in another region may be")},
+            pending=900,
+            severity="warning",
+            summary="Backups don't reach {{ $labels.region }}",
+            description="The newest backup of the {{ $labels.kind }} {{ $labels.target }} in {{ $labels.region }} is "
+            "{{ $value | humanizeDuration }} older than the newest of all, over [[seconds]].",
+            promises=("backup-recovery",),
+            cases=(
+                Breach(
+                    series={_FAR: gauge(900, lambda t: t.seconds * 2, near=lambda t: t.seconds)},
+                    labels={**_LABELS, "region": "eu-west-1"},
+                    value=lambda t: t.seconds * 2,
+                    says="The newest backup of the database shop in eu-west-1 is 8h 0m 0s older than the newest of "
+                    "all, over 4h.",
+                ),
+            ),
+        ),
+        *backups_cluster.ALERTS,
+        *backups_restore.ALERTS,
+    ),
+)
