@@ -1,0 +1,232 @@
+"""Brings generated files to a folder: all of them or none, and never over what is somebody else's.
+
+A manifest in the folder names the files that are ours, with their digests. What is to be written is first laid down
+beside its place and then renamed; a journal says what is under way, so that a run that was killed between two renames
+is finished by the next one. Until the first rename nothing has changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sla_kit.errors import SlaKitError
+
+MANIFEST = ".sla-kit-manifest.json"
+_JOURNAL = ".sla-kit-journal.json"
+_NEW = ".sla-kit-new"
+_DIFF_LINES = 40
+
+
+class OutputError(SlaKitError):
+    """Generated files can't be brought to their folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file: its path below the folder, with "/", and its text."""
+
+    path: str
+    text: str
+    executable: bool = False
+
+    @property
+    def digest(self) -> str:
+        """What tells this text from others."""
+        return _digest(self.text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a run did: paths below the folder."""
+
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A file that is not as it would be generated: "missing", "changed" or "left over"; ``diff`` is a unified diff,
+    shortened."""
+
+    path: str
+    what: str
+    diff: str = ""
+
+
+def write(outputs: Sequence[Output], folder: Path, *, force: bool = False) -> Written:
+    """Writes the files and removes those of ours that are no more made. Raises `OutputError` where a file is not ours,
+    was changed by hand (unless ``force``), or can't be written; then everything is as it was."""
+    _check_paths(outputs)
+    _finish(folder)
+    known, wanted = _manifest(folder), {output.path: output for output in outputs}
+    changed = [output for output in outputs if _current(folder, output.path) != output.digest]
+    stale = [path for path in known if path not in wanted]
+    if not force:
+        for path in [output.path for output in changed] + stale:
+            _refuse_foreign(folder, path, known)
+    removed = [path for path in stale if _current(folder, path) is not None]
+    manifest = json.dumps(
+        {output.path: output.digest for output in sorted(outputs, key=lambda each: each.path)}, indent=1
+    )
+    if not changed and not removed and known == json.loads(manifest):
+        return Written((), tuple(wanted), ())
+    staged = [*changed, Output(MANIFEST, manifest + "\n")]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for output in staged:
+            _lay_down(folder, output)
+        plan = {"rename": [output.path for output in staged], "remove": removed}
+        _lay_down(folder, Output(_JOURNAL, json.dumps(plan)))
+        (folder / (_JOURNAL + _NEW)).replace(folder / _JOURNAL)
+        _sync(folder)
+    except OSError as error:
+        for output in [*staged, Output(_JOURNAL, "")]:
+            (folder / (output.path + _NEW)).unlink(missing_ok=True)
+        (folder / _JOURNAL).unlink(missing_ok=True)
+        raise OutputError(
+            f"the generated files can't be written: {error.strerror or error}",
+            place=str(error.filename or folder),
+            remedy="nothing was changed; make room, or give another --out",
+        ) from error
+    _finish(folder)
+    unchanged = tuple(path for path in wanted if path not in {output.path for output in changed})
+    return Written(tuple(output.path for output in changed), unchanged, tuple(removed))
+
+
+def differences(outputs: Iterable[Output], folder: Path) -> list[Difference]:
+    """How a folder differs from what would be generated; files that are not ours are left out."""
+    found: list[Difference] = []
+    wanted = {output.path: output for output in outputs}
+    for path, output in wanted.items():
+        current = _read(folder / path)
+        if current is None:
+            found.append(Difference(path, "missing"))
+        elif _digest(current) != output.digest:
+            before = current.decode("utf-8", errors="replace").splitlines()
+            lines = list(difflib.unified_diff(before, output.text.splitlines(), path, "generated", lineterm="", n=1))
+            more = [f"… {len(lines) - _DIFF_LINES} more lines"] if len(lines) > _DIFF_LINES else []
+            found.append(Difference(path, "changed", "\n".join(lines[:_DIFF_LINES] + more)))
+    for path in _manifest(folder):
+        if path not in wanted and (folder / path).exists():
+            found.append(Difference(path, "left over"))
+    return sorted(found, key=lambda each: each.path)
+
+
+def _check_paths(outputs: Iterable[Output]) -> None:
+    seen: set[str] = set()
+    for output in outputs:
+        pure = PurePosixPath(output.path)
+        if pure.is_absolute() or ".." in pure.parts or output.path in seen:
+            raise OutputError(
+                f"{output.path!r} can't be the path of a generated file", remedy="rename what it is made of"
+            )
+        seen.add(output.path)
+
+
+def _refuse_foreign(folder: Path, path: str, known: dict[str, str]) -> None:
+    """Refuses to touch what somebody else wrote, or what was changed since we wrote it."""
+    place = folder / path
+    if place.is_symlink() or place.is_dir():
+        raise OutputError(
+            f"{path} is a {'link' if place.is_symlink() else 'folder'}", place=str(place), remedy="move it away"
+        )
+    current = _current(folder, path)
+    if current is None or current == known.get(path):
+        return
+    what = "was changed by hand" if path in known else "is not a file of ours"
+    raise OutputError(f"{path} {what}", place=str(place), remedy="move it away, or write over it with --force")
+
+
+def _lay_down(folder: Path, output: Output) -> None:
+    beside = folder / (output.path + _NEW)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    with beside.open("w", encoding="utf-8", newline="") as file:
+        file.write(output.text)
+        file.flush()
+        os.fsync(file.fileno())
+    if output.executable:
+        beside.chmod(0o755)
+
+
+def _finish(folder: Path) -> None:
+    """Does what a journal says is left to do; without one, removes what a killed run laid down."""
+    journal = folder / _JOURNAL
+    content = _read(journal)
+    if content is None:
+        if folder.is_dir():
+            for beside in [*folder.glob(f"*{_NEW}"), *folder.glob(f"*/*{_NEW}"), *folder.glob(f"*/*/*{_NEW}")]:
+                beside.unlink(missing_ok=True)
+        return
+    plan = json.loads(content)
+    try:
+        for path in plan["rename"]:
+            beside = folder / (path + _NEW)
+            if beside.exists():
+                beside.replace(folder / path)
+        for path in plan["remove"]:
+            (folder / path).unlink(missing_ok=True)
+            _remove_empty(folder, (folder / path).parent)
+        _sync(folder)
+        journal.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"the generated files can't be put into place: {error.strerror or error}",
+            place=str(error.filename or folder),
+            remedy="mend that and run the command again: it will go on where it was",
+        ) from error
+
+
+def _remove_empty(folder: Path, inside: Path) -> None:
+    while inside != folder and inside.is_dir() and not any(inside.iterdir()):
+        inside.rmdir()
+        inside = inside.parent
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    content = _read(folder / MANIFEST)
+    if content is None:
+        return {}
+    try:
+        known = json.loads(content)
+        return {str(path): str(digest) for path, digest in known.items()}
+    except (ValueError, AttributeError) as error:
+        raise OutputError(
+            "the list of generated files can't be read",
+            place=str(folder / MANIFEST),
+            remedy="remove it, and use --force",
+        ) from error
+
+
+def _current(folder: Path, path: str) -> str | None:
+    content = _read(folder / path)
+    return None if content is None else _digest(content)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise OutputError(
+            f"can't be read: {error.strerror or error}", place=str(path), remedy="look at its rights"
+        ) from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

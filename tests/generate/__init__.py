@@ -1,0 +1,1 @@
+"""Tests of what `sla-kit generate` writes."""
