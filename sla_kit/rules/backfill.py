@@ -28,7 +28,7 @@ class Backfill:
 
 
 def backfills(catalogue: Catalogue) -> tuple[Backfill, ...]:
-    """What has to be filled: rates for the short windows, buckets for the long ones; empty where nothing is recorded."""
+    """What has to be filled: rates for the short windows, buckets for the long ones; empty where there is none."""
     found: list[Backfill] = []
     for name, groups in base_rules(catalogue).items():
         for kind in ("rates", "buckets"):
