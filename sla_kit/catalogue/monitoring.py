@@ -73,7 +73,7 @@ class Monitoring(Value, frozen=True, kw_only=True):
 
     ``areas`` switches whole areas (``postgresql: off``), ``rules`` single alerts or what they are set to. ``jobs``
     names the Prometheus jobs of each exporter where they differ from the inventory's, ``targets`` their addresses for
-    prometheus.yml (without any, Kubernetes is asked). ``labels`` says what a label is called here (``namespace:
+    prometheus.yml; without any they are ``<job>:<port>``, or Kubernetes is asked, as ``discovery`` says. ``labels`` says what a label is called here (``namespace:
     exported_namespace``), ``keep_labels`` which labels every aggregation keeps. ``teams`` names the contact that an
     area's alerts belong to. ``ingress`` is which kind the ingress is. ``grafana`` and ``alertmanager`` are the
     addresses that people open; ``tenant`` is that of a Mimir, Cortex or Thanos ruler.
@@ -85,6 +85,7 @@ class Monitoring(Value, frozen=True, kw_only=True):
     rules: dict[Name, bool | RuleSettings] = field(default_factory=dict)
     jobs: dict[Name, Jobs] = field(default_factory=dict)
     targets: dict[Name, list[str]] = field(default_factory=dict)
+    discovery: Literal["static", "kubernetes"] = "static"
     labels: dict[str, str] = field(default_factory=dict)
     keep_labels: list[str] = field(default_factory=lambda: ["cluster"])
     external_labels: dict[str, str] = field(default_factory=dict)

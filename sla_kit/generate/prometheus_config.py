@@ -1,0 +1,203 @@
+"""prometheus.yml and blackbox.yml: a job for every exporter that a rule reads, probes for every probed promise.
+
+The keys are Prometheus's own: prometheus.io/docs/prometheus/latest/configuration/configuration, and the blackbox
+exporter's CONFIGURATION.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sla_kit import alert_rules
+from sla_kit.alert_rules.inventory import Exporter, exporters
+from sla_kit.alert_rules.settings import job_names
+from sla_kit.catalogue.model import Catalogue, Probe
+from sla_kit.generate.rules_yaml import duration
+
+Config = dict[str, Any]
+#: Those of Kubernetes itself, which are found by their role and not by a service of that name.
+_OF_KUBERNETES = ("kubelet", "cadvisor", "apiserver")
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what it is
+_CA = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+
+
+def prometheus_config(catalogue: Catalogue) -> Config:
+    """The configuration of a Prometheus that scrapes what the rules read and evaluates them."""
+    monitoring = catalogue.monitoring
+    labels = ({"environment": catalogue.environment} if catalogue.environment else {}) | dict(
+        monitoring.external_labels
+    )
+    managers = monitoring.targets.get("alertmanager", ["alertmanager:9093"])
+    return {
+        "global": {
+            "scrape_interval": duration(monitoring.scrape_interval),
+            "scrape_timeout": duration(min(10.0, monitoring.scrape_interval)),
+            "evaluation_interval": duration(monitoring.evaluation_interval),
+            **({"external_labels": labels} if labels else {}),
+        },
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(managers)}]}]},
+        "scrape_configs": list(_scrapes(catalogue)),
+    }
+
+
+def used_exporters(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+    """The exporters that an alert which is on reads, by their keys, with the jobs that are read."""
+    found: dict[str, dict[str, None]] = {}
+    for each in alert_rules.resolved(catalogue):
+        named = re.findall(r"\$\{?(\w+)", each.alert.expression)
+        for key in dict.fromkeys([each.alert.exporter, *named]):
+            if key in exporters():
+                found.setdefault(key, {}).update(dict.fromkeys(each.settings.scope.jobs[key]))
+    for key in ("prometheus", "alertmanager"):
+        if key in exporters():
+            jobs = job_names(catalogue.monitoring.jobs.get(key, exporters()[key].job))
+            found.setdefault(key, {}).update(dict.fromkeys(jobs))
+    return {key: tuple(jobs) for key, jobs in sorted(found.items())}
+
+
+def probed(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+    """What the catalogue's probes ask for, by the job that its promises name."""
+    found: dict[str, dict[str, None]] = {}
+    for service, slo in catalogue.slos():
+        sli = catalogue.sli(service, slo)
+        if not isinstance(sli, Probe) or sli.metric != "probe_success":
+            continue
+        job, targets = sli.matchers.get("job", "blackbox"), sli.matchers.get("instance", "")
+        for target in [targets] if isinstance(targets, str) else targets:
+            if isinstance(job, str) and target and not target.startswith(("=~", "!")):
+                found.setdefault(job, {})[target] = None
+    return {job: tuple(targets) for job, targets in found.items()}
+
+
+def blackbox_config() -> Config:
+    """The modules that the probes use."""
+    return {
+        "modules": {
+            "http_2xx": {
+                "prober": "http",
+                "timeout": "5s",
+                "http": {"preferred_ip_protocol": "ip4", "valid_http_versions": ["HTTP/1.1", "HTTP/2.0"]},
+            },
+            "tcp_connect": {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4"}},
+            "tls_connect": {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4", "tls": True}},
+            "icmp": {"prober": "icmp", "timeout": "5s", "icmp": {"preferred_ip_protocol": "ip4"}},
+        }
+    }
+
+
+def module_for(target: str) -> str:
+    """The blackbox module that can probe a target: by its scheme, or a port without one."""
+    scheme = urlsplit(target).scheme if "://" in target else ""
+    if scheme in ("http", "https"):
+        return "http_2xx"
+    return "tcp_connect" if re.search(r":\d+$", target) else "icmp"
+
+
+def _scrapes(catalogue: Catalogue) -> Iterator[Config]:
+    probes = probed(catalogue)
+    for job, targets in probes.items():
+        yield from _probe_jobs(catalogue, job, targets)
+    for key, jobs in used_exporters(catalogue).items():
+        if key == "calendar":  # which rules record
+            continue
+        for job in jobs:
+            if job not in probes:
+                yield _job(catalogue, exporters()[key], job)
+
+
+def _job(catalogue: Catalogue, exporter: Exporter, job: str) -> Config:
+    targets = catalogue.monitoring.targets.get(job) or catalogue.monitoring.targets.get(exporter.exporter)
+    config: Config = {"job_name": job}
+    if exporter.path != "/metrics" and exporter.exporter != "blackbox":
+        config["metrics_path"] = exporter.path
+    if exporter.exporter == "pushgateway":
+        config["honor_labels"] = True
+    if targets:
+        return config | {"static_configs": [{"targets": list(targets)}]}
+    if exporter.exporter == "prometheus":
+        return config | {"static_configs": [{"targets": [f"localhost:{exporter.port}"]}]}
+    if catalogue.monitoring.discovery == "static":
+        secure = {"scheme": "https"} if exporter.exporter in _OF_KUBERNETES else {}
+        return config | secure | {"static_configs": [{"targets": [f"{job}:{exporter.port}"]}]}
+    if exporter.exporter in _OF_KUBERNETES:
+        return _of_kubernetes(exporter.exporter, job)
+    return config | {
+        "kubernetes_sd_configs": [{"role": "endpoints"}],
+        "relabel_configs": [
+            {
+                "source_labels": ["__meta_kubernetes_service_label_app_kubernetes_io_name"],
+                "regex": re.escape(job).replace("\\-", "-"),
+                "action": "keep",
+            },
+            {"source_labels": ["__meta_kubernetes_endpoint_port_name"], "regex": ".*metrics.*", "action": "keep"},
+            *_pod_labels(),
+        ],
+    }
+
+
+def _of_kubernetes(key: str, job: str) -> Config:
+    secure = {
+        "scheme": "https",
+        "authorization": {"credentials_file": _TOKEN},
+        "tls_config": {"ca_file": _CA},
+    }
+    if key == "apiserver":
+        return {
+            "job_name": job,
+            **secure,
+            "kubernetes_sd_configs": [{"role": "endpoints"}],
+            "relabel_configs": [
+                {
+                    "source_labels": [
+                        "__meta_kubernetes_namespace",
+                        "__meta_kubernetes_service_name",
+                        "__meta_kubernetes_endpoint_port_name",
+                    ],
+                    "regex": "default;kubernetes;https",
+                    "action": "keep",
+                }
+            ],
+        }
+    path = {"metrics_path": "/metrics/cadvisor"} if key == "cadvisor" else {}
+    return {
+        "job_name": job,
+        **path,
+        **secure,
+        "kubernetes_sd_configs": [{"role": "node"}],
+        "relabel_configs": [{"source_labels": ["__meta_kubernetes_node_name"], "target_label": "node"}],
+    }
+
+
+def _pod_labels() -> list[Config]:
+    return [
+        {"source_labels": [f"__meta_kubernetes_{source}"], "target_label": target}
+        for source, target in (("namespace", "namespace"), ("pod_name", "pod"))
+    ]
+
+
+def _probe_jobs(catalogue: Catalogue, job: str, targets: tuple[str, ...]) -> Iterator[Config]:
+    """Probes: the target becomes the instance, and the exporter's address is where Prometheus goes. A job of one module
+    has the promise's name; further modules stand in jobs of their own, whose ``job`` label is set back to it."""
+    by_module: dict[str, list[str]] = {}
+    for target in targets:
+        by_module.setdefault(module_for(target), []).append(target)
+    monitoring = catalogue.monitoring
+    address = (monitoring.targets.get(job) or monitoring.targets.get("blackbox") or ["blackbox-exporter:9115"])[0]
+    for number, (module, chosen) in enumerate(by_module.items()):
+        back: list[Mapping[str, Any]] = [{"target_label": "job", "replacement": job}] if number else []
+        yield {
+            "job_name": job if not number else f"{job}-{module}",
+            "metrics_path": "/probe",
+            "params": {"module": [module]},
+            "static_configs": [{"targets": chosen}],
+            "relabel_configs": [
+                {"source_labels": ["__address__"], "target_label": "__param_target"},
+                {"source_labels": ["__param_target"], "target_label": "instance"},
+                {"target_label": "__address__", "replacement": address},
+                *back,
+            ],
+        }
