@@ -164,8 +164,8 @@ def _stores(stack: ExitStack) -> Iterator[Target]:
         yield _target("postgres", edition, start(postgres_exporter(primary.url, edition)))
         yield _target("postgres", edition, start(postgres_exporter(replica.url, edition)))
         yield _target("elasticsearch", edition, start(elasticsearch_exporter(logs.url, edition)))
-    for server in (cache, copy):
-        yield _target("redis", "packaged", start(redis_exporter(server.url)))
+        for server in (cache, copy):
+            yield _target("redis", edition, start(redis_exporter(server.url, edition)))
 
 
 def _programs(stack: ExitStack, folder: Path) -> Iterator[Target]:

@@ -58,9 +58,10 @@ def postgres_exporter(url: str, edition: Edition = "packaged") -> Iterator[Expor
 
 
 @contextmanager
-def redis_exporter(url: str) -> Iterator[Exporter]:
+def redis_exporter(url: str, edition: Edition = "packaged") -> Iterator[Exporter]:
     """The exporter of the Redis at ``url`` (``redis://…``)."""
-    with _running("redis_exporter", "packaged", "prometheus-redis-exporter", [f"--redis.addr={url}"]) as exporter:
+    more = [f"--redis.addr={url}"]
+    with _running("redis_exporter", edition, "prometheus-redis-exporter", more) as exporter:
         yield exporter
 
 
