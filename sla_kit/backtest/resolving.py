@@ -9,7 +9,7 @@ that ends would otherwise be seen for five minutes more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sla_kit.backtest.expressions import Reading, lookback_seconds, readings, rewritten
 from sla_kit.backtest.rule_files import Group
@@ -18,7 +18,7 @@ from sla_kit.rules.model import RecordingRule
 from sla_kit.selectors import Matcher, quote
 
 #: A recording that more expressions read than this is cheaper recorded than put in.
-_MOST_USES = 2
+_MOST_USES, _VERY_MANY = 2, 1_000_000
 #: So are those that would make an expression longer than this.
 _LONGEST = 8_000
 #: A label that nobody uses, to mark what a regular expression matches.
@@ -79,28 +79,35 @@ class Recordings:
 
         return rewritten(expression, change)
 
-    def read_by(self, expression: str) -> Iterator[tuple[str, bool]]:
-        """The names of recordings that an expression itself reads, and whether in a way that can't be put in well:
-        a range of them, or by a pattern of names."""
-        for reading in readings(expression):
+    def read_by(self, expression: str) -> Iterator[str]:
+        """The names of recordings that an expression itself reads."""
+        yield from dict.fromkeys(name for name, _, _ in self._reads(expression))
+
+    def _reads(self, expression: str) -> Iterator[tuple[str, bool, tuple[int, ...]]]:
+        """The recordings that an expression itself reads: the name, whether in a way that can't be put in well (a range
+        of them, or by a pattern of names), and which of the rules that record it."""
+        for reading in dict.fromkeys(replace(one, start=0, end=0) for one in readings(expression)):
             for name in [reading.metric] if reading.metric else self.by_name:
-                if name in self.by_name and (reading.metric or reading.reads(name)):
-                    fitting = any(_may_give(one, reading.matchers) for one in self.by_name[name])
-                    if fitting or not reading.metric:
-                        yield name, bool(reading.range) or not reading.metric or not reading.plain
+                if name in self.by_name and reading.reads(name):
+                    rules = self.by_name[name]
+                    fitting = tuple(n for n, one in enumerate(rules) if _may_give(one, reading.matchers))
+                    if fitting:
+                        yield name, bool(reading.range) or not reading.metric or not reading.plain, fitting
 
     def needed(self, expressions: Iterable[str]) -> dict[str, int]:
-        """All recordings that some expressions need, directly or not, and how many expressions read each; those that
-        must be recorded count as read by very many."""
-        uses: dict[str, int] = {}
-        waiting, seen = list(expressions), set[str]()
+        """All recordings that some expressions need, directly or not, and how many expressions read the rule of each
+        that is read most; those that must be recorded count as read by very many."""
+        uses: dict[str, dict[int, int]] = {}
+        waiting, seen = list(expressions), set[tuple[str, int]]()
         while waiting:
-            for name, must in dict.fromkeys(self.read_by(waiting.pop())):
-                uses[name] = uses.get(name, 0) + (1_000_000 if must else 1)
-                if name not in seen:
-                    seen.add(name)
-                    waiting += [one.rule.expression for one in self.by_name[name]]
-        return uses
+            for name, must, fitting in self._reads(waiting.pop()):
+                each = uses.setdefault(name, {})
+                for number in fitting:
+                    each[number] = each.get(number, 0) + (_VERY_MANY if must else 1)
+                    if (name, number) not in seen:
+                        seen.add((name, number))
+                        waiting.append(self.by_name[name][number].rule.expression)
+        return {name: max(each.values(), default=0) for name, each in uses.items()}
 
     def worth_recording(self, expressions: Sequence[str]) -> frozenset[str]:
         """Which recordings are better recorded beforehand than put in."""
@@ -128,7 +135,7 @@ class Recordings:
                 below = [
                     level(other, (*within, name))
                     for one in self.by_name[name]
-                    for other, _ in dict.fromkeys(self.read_by(one.rule.expression))
+                    for other in self.read_by(one.rule.expression)
                 ]
                 depth[name] = max(below, default=0) + (1 if name in self.wanted else 0)
             return depth[name]
@@ -146,7 +153,7 @@ class Recordings:
         while waiting:
             expression, start = waiting.pop()
             back = start - lookback_seconds(expression)
-            for name, _ in dict.fromkeys(self.read_by(expression)):
+            for name in self.read_by(expression):
                 slowest = max(one.interval for one in self.by_name[name])
                 from_when = back - slowest
                 if from_when < starts.get(name, float("inf")):
