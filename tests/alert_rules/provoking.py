@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -77,20 +79,37 @@ def _section(server: Redis, name: str = "persistence") -> dict[str, str]:
     return {key: value for key, _, value in lines}
 
 
+@contextmanager
+def kept_busy(postgresql: Postgresql, redis: Redis, elasticsearch: Elasticsearch) -> Iterator[None]:
+    """Has something to do for each of them while the block lasts: idle servers look like servers cut off."""
+    done = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not done.wait(0.2):
+            number += 1
+            postgresql.run(f"INSERT INTO kept (text) VALUES ('row {number}')")
+            redis.run("GET", "kept")
+            put(elasticsearch, f"/logs-app/_doc/busy-{number}", {"message": f"line {number}"})
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        worker.join()
+
+
 def use_elasticsearch(server: Elasticsearch) -> None:
     """Makes an index with documents, a search, a snapshot."""
 
-    def put(path: str, body: object, method: str = "PUT") -> None:
-        kind = {"Content-Type": "application/json"}
-        request = urllib.request.Request(server.url + path, json.dumps(body).encode(), kind, method=method)
-        urllib.request.urlopen(request, timeout=60).close()
-
-    put("/logs-app", {"settings": {"number_of_replicas": 0}})
+    put(server, "/logs-app", {"settings": {"number_of_replicas": 0}})
     for number in range(3):
-        put(f"/logs-app/_doc/{number}?refresh=true", {"message": f"line {number}"})
-    put("/logs-app/_search", {"query": {"match": {"message": "line"}}}, "POST")
-    put("/_snapshot/nightly", {"type": "fs", "settings": {"location": "nightly"}})
-    put("/_snapshot/nightly/first?wait_for_completion=true", {})
+        put(server, f"/logs-app/_doc/{number}?refresh=true", {"message": f"line {number}"})
+    put(server, "/logs-app/_search", {"query": {"match": {"message": "line"}}}, "POST")
+    put(server, "/_snapshot/nightly", {"type": "fs", "settings": {"location": "nightly"}})
+    put(server, "/_snapshot/nightly/first?wait_for_completion=true", {})
 
 
 def push(server: Server) -> None:
@@ -107,3 +126,10 @@ def notify(server: Server) -> None:
     urllib.request.urlopen(post, timeout=60).close()
     said = 'alertmanager_notifications_total{integration="webhook"} '
     until(lambda: said in read(f"{server.url}/metrics") and f"{said}0" not in read(f"{server.url}/metrics"), "it told")
+
+
+def put(server: Elasticsearch, path: str, body: object, method: str = "PUT") -> None:
+    """Sends Elasticsearch a document."""
+    kind = {"Content-Type": "application/json"}
+    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), kind, method=method)
+    urllib.request.urlopen(request, timeout=60).close()
