@@ -58,7 +58,7 @@ ALERTS = (
     Alert(
         name="ClusterBackupLate",
         exporter="velero",
-        # Only Velero 1.18 and later tell how often a schedule should run; before, this never fires.
+        # Only Velero after 1.18 tells how often a schedule should run; before, this never fires.
         expression="""
             time() - max by ($keep, schedule) (
               last_over_time(velero_backup_last_successful_timestamp{$velero, schedule!=""}[1h])
