@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -36,7 +37,8 @@ def written(shape: Shape, phases: Sequence[Phase], step: float, values: Values) 
             continue
         each = number(value, values)
         if shape.kind == "gauge":
-            parts.append(f"{_plain(each)}x{phase.samples - 1}")
+            # promtool 3 repeats no NaN.
+            parts += ["NaN"] * phase.samples if math.isnan(each) else [f"{_plain(each)}x{phase.samples - 1}"]
             continue
         growth = each * step / 60.0
         sign = "-" if growth < 0 else "+"
@@ -57,4 +59,6 @@ def _of(shape: Shape, phase: Phase) -> Number | None:
 
 
 def _plain(value: float) -> str:
+    if not math.isfinite(value):
+        return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

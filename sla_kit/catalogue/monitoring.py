@@ -57,15 +57,21 @@ class SloRules(Value, frozen=True, kw_only=True):
 
 class Delivery(Value, frozen=True, kw_only=True):
     """To whom Alertmanager hands alerts: the ``router`` of sla-kit (its address), or natively Slack, PagerDuty and
-    e-mail, as the contacts have them. ``secrets`` is the folder in which Alertmanager finds tokens and keys, one file
-    each; ``heartbeat`` the name of the file there with the address that the dead man's switch calls."""
+    e-mail, as the contacts have them.
+
+    ``secrets`` is the folder in which Alertmanager finds tokens and keys, one file each: ``token`` is the file with the
+    router's, ``slack-url``, ``pagerduty-<rotation>`` and ``smtp-password`` are those of native delivery. ``heartbeat``
+    is what the dead man's switch calls: an address, or the file with it.
+    """
 
     through: Literal["router", "native"] = "router"
     router: str = "http://sla-kit-router:9099/v1/alertmanager"
     secrets: str = "/etc/alertmanager/secrets"
+    token: str = ""
     heartbeat: str = ""
     smarthost: str = ""
     sender: str = ""
+    smtp_user: str = ""
 
 
 class Monitoring(Value, frozen=True, kw_only=True):
@@ -73,8 +79,9 @@ class Monitoring(Value, frozen=True, kw_only=True):
 
     ``areas`` switches whole areas (``postgresql: off``), ``rules`` single alerts or what they are set to. ``jobs``
     names the Prometheus jobs of each exporter where they differ from the inventory's, ``targets`` their addresses for
-    prometheus.yml; without any they are ``<job>:<port>``, or Kubernetes is asked, as ``discovery`` says. ``labels`` says what a label is called here (``namespace:
-    exported_namespace``), ``keep_labels`` which labels every aggregation keeps. ``teams`` names the contact that an
+    prometheus.yml; without any they are ``<job>:<port>``, or Kubernetes is asked, as ``discovery`` says. ``labels``
+    says what a label is called here (``namespace: exported_namespace``), ``keep_labels`` which labels every aggregation
+    keeps. ``teams`` names the contact that an
     area's alerts belong to. ``ingress`` is which kind the ingress is. ``grafana`` and ``alertmanager`` are the
     addresses that people open; ``tenant`` is that of a Mimir, Cortex or Thanos ruler.
     """

@@ -1,0 +1,206 @@
+"""alertmanager.yml: who is told of what, how it is grouped, what makes what superfluous, and when all are quiet.
+
+The keys are Alertmanager's own (prometheus.io/docs/alerting/latest/configuration), those of 0.25 and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sla_kit import alert_rules
+from sla_kit.catalogue.model import Catalogue, Contact, Route
+from sla_kit.catalogue.monitoring_rules import SLO_ALERTS
+from sla_kit.generate.time_intervals import maintained_services, time_intervals
+
+Config = dict[str, Any]
+WATCHDOG = "Watchdog"
+_HEARTBEAT = "heartbeat"
+_NOBODY = "default"
+#: What is one group, and so one message.
+_GROUP = ["alertname", "service", "cluster", "environment"]
+#: How long a group waits for more, how often it is told anew as it changes, and again while it does not: by severity.
+_TIMES = {
+    "": ("30s", "5m", "4h"),
+    "critical": ("10s", "1m", "1h"),
+    "info": ("5m", "30m", "1d"),
+}
+#: The same alert, milder, of the same thing.
+_SAME = ["alertname", "cluster", "environment", "namespace", "service", "slo", "sli", "instance", "pod"]
+_TITLE = "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }}{{ with .CommonLabels.service }} {{ . }}{{ end }}"
+_TEXT = (
+    "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n"
+    "<{{ .Annotations.runbook_url }}|runbook>"
+    "{{ with .Annotations.dashboard_url }} · <{{ . }}|dashboard>{{ end }}\n{{ end }}"
+)
+
+
+def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
+    """The configuration for a catalogue; ``at`` is from when on maintenance is written down."""
+    targets = [tuple(route.to) for route in catalogue.routes]
+    default = targets[-1] if targets and not _conditions(catalogue.routes[-1]) else ()
+    names = dict.fromkeys([_name(default), *(_name(target) for target in targets)])
+    contacts = {contact.name: contact for contact in catalogue.contacts}
+    receivers = [
+        _receiver(catalogue, name, [contacts[each] for each in name.split("+") if each in contacts]) for name in names
+    ]
+    watched = any(each.alert.always for each in alert_rules.resolved(catalogue))
+    beats = watched and (catalogue.monitoring.delivery.heartbeat or catalogue.monitoring.delivery.through == "router")
+    intervals = time_intervals(catalogue, at)
+    muted = maintained_services(catalogue)
+    routes = [_watchdog()] if beats else []
+    routes += [each for route in catalogue.routes for each in _routes(catalogue, route, muted)]
+    if not default:
+        routes += [_route(catalogue, [f'service="{_quoted(name)}"'], _name(default), name) for name in muted]
+    wait, interval, repeat = _TIMES[""]
+    return {
+        **_global(catalogue),
+        "route": {
+            "receiver": _name(default),
+            "group_by": list(_GROUP),
+            "group_wait": wait,
+            "group_interval": interval,
+            "repeat_interval": repeat,
+            **({"routes": routes} if routes else {}),
+        },
+        "inhibit_rules": inhibitions(catalogue),
+        **({"time_intervals": intervals} if intervals else {}),
+        "receivers": [*receivers, *([_heartbeat(catalogue)] if beats else [])],
+    }
+
+
+def inhibitions(catalogue: Catalogue) -> list[Config]:
+    """What makes what superfluous: an alert its milder self, and those that name others which do."""
+    found = [
+        {
+            "source_matchers": ['severity="critical"'],
+            "target_matchers": ['severity=~"warning|info"'],
+            "equal": list(_SAME),
+        },
+        {
+            "source_matchers": [f'alertname=~"{SLO_ALERTS[0]}|{SLO_ALERTS[2]}"'],
+            "target_matchers": [f'alertname="{SLO_ALERTS[1]}"'],
+            "equal": ["service", "slo"],
+        },
+    ]
+    present = {each.alert.name for each in alert_rules.resolved(catalogue)}
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for each in alert_rules.resolved(catalogue):
+        sources = tuple(name for name in each.alert.inhibited_by if name in present)
+        if sources:
+            renamed = catalogue.monitoring.labels
+            labels = tuple(renamed.get(label, label) for label in each.alert.inhibition_labels)
+            groups.setdefault((sources, labels), []).append(each.alert.name)
+    for (sources, labels), targets in groups.items():
+        found.append(
+            {
+                "source_matchers": [f'alertname=~"{"|".join(sources)}"'],
+                "target_matchers": [f'alertname=~"{"|".join(dict.fromkeys(targets))}"'],
+                "equal": list(labels),
+            }
+        )
+    return found
+
+
+def _global(catalogue: Catalogue) -> Config:
+    delivery = catalogue.monitoring.delivery
+    if delivery.through == "router":
+        return {}
+    settings: Config = {"resolve_timeout": "5m"}
+    if any(contact.email for contact in catalogue.contacts):
+        settings["smtp_smarthost"] = delivery.smarthost or "localhost:25"
+        settings["smtp_from"] = delivery.sender or "alertmanager@localhost"
+        if delivery.smtp_user:
+            settings["smtp_auth_username"] = delivery.smtp_user
+            settings["smtp_auth_password_file"] = f"{delivery.secrets.rstrip('/')}/smtp-password"
+    if any(contact.slack for contact in catalogue.contacts):
+        settings["slack_api_url_file"] = f"{delivery.secrets.rstrip('/')}/slack-url"
+    return {"global": settings}
+
+
+def _routes(catalogue: Catalogue, route: Route, muted: Sequence[str]) -> list[Config]:
+    """The route, and before it one for each service it may be about whose maintenance mutes it."""
+    receiver, conditions = _name(tuple(route.to)), _conditions(route)
+    mine = [name for name in muted if not route.service or name in route.service]
+    before = [_route(catalogue, [*conditions, f'service="{_quoted(name)}"'], receiver, name) for name in mine]
+    return [*before, _route(catalogue, conditions, receiver, "")]
+
+
+def _route(catalogue: Catalogue, conditions: Sequence[str], receiver: str, muted: str) -> Config:
+    """A route whose groups are told as their severity asks for. Muting is no child's inheritance: each says it."""
+    quiet = {"mute_time_intervals": [f"maintenance-{muted}"]} if muted else {}
+    children = []
+    for severity in ("critical", "info"):
+        wait, interval, repeat = _TIMES[severity]
+        times = {"group_wait": wait, "group_interval": interval, "repeat_interval": repeat}
+        children.append({"matchers": [f'severity="{severity}"'], **times, **quiet})
+    matchers = {"matchers": list(conditions)} if conditions else {}
+    return {**matchers, "receiver": receiver, **quiet, "routes": children}
+
+
+def _watchdog() -> Config:
+    """The dead man's switch: told again and again, so that its silence says something. A repeat interval below the
+    group's is what makes Alertmanager send at every turn."""
+    return {
+        "matchers": [f'alertname="{WATCHDOG}"'],
+        "receiver": _HEARTBEAT,
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "50s",
+    }
+
+
+def _conditions(route: Route) -> list[str]:
+    found: list[str] = []
+    for label in ("severity", "service", "environment"):
+        values: list[str] = getattr(route, label)
+        if len(values) == 1:
+            found.append(f'{label}="{_quoted(values[0])}"')
+        elif values:
+            found.append(f'{label}=~"{_quoted("|".join(values))}"')
+    return found
+
+
+def _receiver(catalogue: Catalogue, name: str, contacts: Sequence[Contact]) -> Config:
+    delivery = catalogue.monitoring.delivery
+    if delivery.through == "router":
+        return {"name": name, "webhook_configs": [_webhook(catalogue)]}
+    slack, pager, mail = [], [], []
+    secrets = delivery.secrets.rstrip("/")
+    for contact in contacts:
+        if contact.slack:
+            slack.append({"channel": contact.slack, "send_resolved": True, "title": _TITLE, "text": _TEXT})
+        if contact.pagerduty:
+            pager.append({"routing_key_file": f"{secrets}/pagerduty-{contact.pagerduty}", "send_resolved": True})
+        if contact.email:
+            mail.append({"to": contact.email, "send_resolved": True, "headers": {"Subject": _TITLE}})
+    kinds = {"slack_configs": slack, "pagerduty_configs": pager, "email_configs": mail}
+    return {"name": name, **{kind: configs for kind, configs in kinds.items() if configs}}
+
+
+def _webhook(catalogue: Catalogue) -> Config:
+    delivery = catalogue.monitoring.delivery
+    config: Config = {"url": delivery.router, "send_resolved": True}
+    if delivery.token:
+        path = f"{delivery.secrets.rstrip('/')}/{delivery.token}"
+        config["http_config"] = {"authorization": {"credentials_file": path}}
+    return config
+
+
+def _heartbeat(catalogue: Catalogue) -> Config:
+    delivery = catalogue.monitoring.delivery
+    if delivery.heartbeat.startswith(("http://", "https://")):
+        return {"name": _HEARTBEAT, "webhook_configs": [{"url": delivery.heartbeat, "send_resolved": False}]}
+    if delivery.heartbeat:  # which Alertmanager reads from a file from 0.26 on
+        path = f"{delivery.secrets.rstrip('/')}/{delivery.heartbeat}"
+        return {"name": _HEARTBEAT, "webhook_configs": [{"url_file": path, "send_resolved": False}]}
+    return {"name": _HEARTBEAT, "webhook_configs": [{**_webhook(catalogue), "send_resolved": False}]}
+
+
+def _name(target: Sequence[str]) -> str:
+    """A receiver's name: who is told, or the default, which in Alertmanager must exist."""
+    return "+".join(target) or _NOBODY
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,69 @@
+"""Which files a catalogue makes, and what stands in them. Pure: nothing is written here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from sla_kit import alert_rules
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.generate.alertmanager import alertmanager_config
+from sla_kit.generate.files import Output
+from sla_kit.generate.prometheus_config import blackbox_config, prometheus_config
+from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
+from sla_kit.generate.runbooks import runbooks
+from sla_kit.rules import backfill, calendar, slo
+from sla_kit.rules.model import RuleFile, RuleTestFile
+
+#: The parts of the output that can be asked for alone.
+PARTS = ("rules", "tests", "config", "runbooks", "backfill")
+_HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
+
+
+def rule_files(catalogue: Catalogue, at: float) -> tuple[RuleFile, ...]:
+    """Every rule file: the calendar, the SLOs, the areas of alerts."""
+    return (*calendar.rule_files(catalogue, at), *slo.rule_files(catalogue, at), *alert_rules.rule_files(catalogue))
+
+
+def rule_test_files(catalogue: Catalogue, at: float) -> tuple[RuleTestFile, ...]:
+    """promtool's tests of them."""
+    return (*calendar.test_files(catalogue, at), *slo.test_files(catalogue, at), *alert_rules.test_files(catalogue))
+
+
+def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS) -> tuple[Output, ...]:
+    """The files for a plain Prometheus and Alertmanager. ``at`` is from when on the calendar is written down."""
+    found: list[Output] = []
+    files = rule_files(catalogue, at) if {"rules", "runbooks"} & set(parts) else ()
+    if "rules" in parts:
+        found += [Output(f"rules/{file.name}.yml", _HEAD + rules_text(file)) for file in files]
+    if "tests" in parts:
+        tests = rule_test_files(catalogue, at)
+        found += [Output(f"tests/{file.name}.yml", _HEAD + rule_tests_text(file)) for file in tests]
+    if "config" in parts:
+        found.append(Output("prometheus.yml", _HEAD + yaml_text(prometheus_config(catalogue))))
+        found.append(Output("alertmanager.yml", _HEAD + yaml_text(alertmanager_config(catalogue, at))))
+        found.append(Output("blackbox.yml", _HEAD + yaml_text(blackbox_config())))
+    if "runbooks" in parts:
+        found += runbooks(catalogue, files)
+    if "backfill" in parts:
+        filled = backfill.backfills(catalogue)
+        found += [Output(f"backfill/{each.rules.name}.yml", _HEAD + rules_text(each.rules)) for each in filled]
+        if filled:
+            found.append(Output("backfill/backfill.sh", backfill.script(catalogue), executable=True))
+    return tuple(sorted(found, key=lambda output: output.path))
+
+
+def yaml_text(content: Any) -> str:
+    """Configuration as people write it: keys in their order, lists indented, long texts on one line."""
+    return yaml.dump(content, Dumper=_Indented, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+class _Indented(yaml.SafeDumper):
+    """PyYAML sets lists under their key without indenting them, and shares equal parts; people do neither."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
