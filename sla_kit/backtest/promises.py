@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sla_kit.backtest.results import KnownIncident
+from sla_kit.catalogue.calendar import intervals
 from sla_kit.catalogue.model import Catalogue, Composite, Recovery
 from sla_kit.engine.budgeting import Counted
 from sla_kit.engine.evaluate import grid_for, judge
@@ -80,6 +81,16 @@ def promises(catalogue: Catalogue, source: Source, window: Period, progress: Pro
                 courses[number] = Course(service.name, slo.name, timeline.grid, spent)
     ordered = sorted(incidents, key=lambda one: (one.start, one.service, one.slo))
     return Promises(tuple(ordered), tuple(courses[number] for number in sorted(courses)))
+
+
+def declared(catalogue: Catalogue, window: Period) -> tuple[KnownIncident, ...]:
+    """The incidents that the catalogue's calendar holds, one for each service that they concern."""
+    found = intervals(catalogue.calendar.incidents, window.start, window.end, catalogue.timezone, catalogue.folder)
+    return tuple(
+        KnownIncident(one.name, one.start, one.end, service, origin="catalogue")
+        for one in found
+        for service in one.services or ("",)
+    )
 
 
 def merged(incidents: Sequence[KnownIncident], window: Period) -> tuple[KnownIncident, ...]:

@@ -11,7 +11,7 @@ from sla_kit.backtest.evaluators import Engine, EngineName, Evaluator, Wanted, o
 from sla_kit.backtest.expressions import readings
 from sla_kit.backtest.gathering import Job, Seen, gather
 from sla_kit.backtest.kept import Begun, State, digest, opened_state
-from sla_kit.backtest.promises import Promises, merged, promises
+from sla_kit.backtest.promises import Promises, declared, merged, promises
 from sla_kit.backtest.replay import Fired, Timing, replay
 from sla_kit.backtest.resolving import CycleError, Recordings, recordings_of, seconds_between
 from sla_kit.backtest.results import AlertResult, Backtest, Firing, KnownIncident, Variant
@@ -108,8 +108,9 @@ def backtest(
         asked = [_asked(engine, each, period, settings) for each in rules]
         _check(engine, rules, asked)
         found = None if catalogue is None else _promises(source, catalogue, period, progress)
-        counts = settings.outages if settings.outages is not None else not incidents
-        known = merged([*incidents, *(found.incidents if found and counts else ())], period)
+        told = [*incidents, *(declared(catalogue, period) if catalogue is not None else ())]
+        counts = settings.outages if settings.outages is not None else not told
+        known = merged([*told, *(found.incidents if found and counts else ())], period)
         everything = [wanted for wanted, _ in asked]
         variants = []
         for each, (wanted, alerts) in zip(rules, asked, strict=True):

@@ -471,10 +471,12 @@ class Occasion(Value, frozen=True, kw_only=True):
 
 
 class Calendar(Value, frozen=True, kw_only=True):
-    """Live events, which split every figure into during and outside, and maintenance, which is excluded."""
+    """Live events, which split every figure into during and outside, and maintenance, which is excluded. Incidents are
+    what is known to have gone wrong, which alerts on history are held to; they change no figure."""
 
     events: list[Occasion] = field(default_factory=list)
     maintenance: list[Occasion] = field(default_factory=list)
+    incidents: list[Occasion] = field(default_factory=list)
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

@@ -288,7 +288,7 @@ class _Rules:
                 self._severity(severity, (*path, "severity", number))
 
     def _calendar(self) -> None:
-        for kind in ("events", "maintenance"):
+        for kind in ("events", "maintenance", "incidents"):
             for index, occasion in enumerate(getattr(self.catalogue.calendar, kind)):
                 path = ("calendar", kind, index)
                 if occasion.timezone:

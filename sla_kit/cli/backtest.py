@@ -173,8 +173,8 @@ def backtest(
     somebody, how much it flaps, and against known incidents how many it finds, how soon, and how much error budget
     was gone by then.
 
-    The rules are those of the catalogue, or anyone's rule files. Incidents are those of --incidents, or else the
-    outages that the catalogue's SLOs show. A run that is killed goes on where it was when it is called again.
+    The rules are those of the catalogue, or anyone's rule files. Incidents are those of --incidents and of the
+    catalogue's calendar, or else the outages that its SLOs show. A run that is killed goes on where it was when it is called again.
 
     Leaves with 0; with 1 where --fail-under or --max-pages-per-week is not met; with 2 where it can't be told.
 
