@@ -62,10 +62,11 @@ AREA = Area(
         Alert(
             name="ElasticsearchUnreachable",
             exporter="elasticsearch",
+            # Not joined by the labels that are kept: the exporter has a label cluster of its own, which up has not.
             expression="""
                 up{$elasticsearch} == 1
-                  unless on ($keep, job, instance)
-                count by ($keep, job, instance) (
+                  unless on (job, instance)
+                count by (job, instance) (
                   count_over_time(elasticsearch_cluster_health_status{$elasticsearch}[$window])
                 )
             """,

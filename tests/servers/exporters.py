@@ -78,9 +78,13 @@ def blackbox_exporter(edition: Edition = "packaged") -> Iterator[Exporter]:
 
 @contextmanager
 def elasticsearch_exporter(url: str, edition: Edition = "packaged") -> Iterator[Exporter]:
-    """The exporter of the Elasticsearch at ``url``, with indices, shards and snapshots."""
+    """The exporter of the Elasticsearch at ``url``, with indices, shards, snapshots and the cluster's settings."""
     more = [f"--es.uri={url}", "--es.all", "--es.indices", "--es.shards"]
-    more += ["--es.snapshots"] if edition == "packaged" else ["--collector.snapshots"]
+    more += (
+        ["--es.snapshots", "--es.cluster_settings"]
+        if edition == "packaged"
+        else ["--collector.snapshots", "--collector.clustersettings"]
+    )
     with _running("elasticsearch_exporter", edition, "prometheus-elasticsearch-exporter", more) as exporter:
         yield exporter
 
