@@ -154,13 +154,14 @@ AREA = Area(
         Alert(
             name="ElasticsearchShardLimitNear",
             exporter="elasticsearch",
+            # The settings lack the exporter's own label cluster.
             expression="""
                 max by ($keep, job, instance) (elasticsearch_cluster_health_active_shards{$elasticsearch})
-                  / on ($keep, job, instance)
+                  / on (job, instance) group_left ()
                 (
-                  max by ($keep, job, instance) (elasticsearch_cluster_health_number_of_data_nodes{$elasticsearch})
-                    * on ($keep, job, instance)
-                  max by ($keep, job, instance) (
+                  max by (job, instance) (elasticsearch_cluster_health_number_of_data_nodes{$elasticsearch})
+                    * on (job, instance)
+                  max by (job, instance) (
                     elasticsearch_clustersettings_stats_max_shards_per_node{$elasticsearch}
                   ) > 0
                 ) > $ratio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +29,9 @@ NOT_HERE = {
     'pg_stat_activity_count{job="postgres",wait_event_type="Lock"}': "no session waits for another one's lock",
     'prometheus_target_interval_length_seconds{job="prometheus",interval="15s",quantile="0.99"}': "it is every second",
 }
+_FLOOR = re.compile(r"\s+>=?\s+[\d.]+(?=\s|\)|$)")
+#: Alerts whose expression has a value only in trouble, and which.
+NO_VALUE: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +95,35 @@ def test_every_series_that_an_alert_reads_is_there(healthy_machine: Machine) -> 
                 found = find(selector.name)
                 if found is None or found[0].exporter not in here or found[1].unprovoked:
                     continue
-                text = selector.name + "{" + ",".join(map(_matcher, selector.matchers.matchers)) + "}"
+                text = selector.name + _matchers(selector)
                 if not healthy_machine.query(f"last_over_time({text}[5m])") and text not in NOT_HERE:
                     missing.add(f"{each.alert.name}: {text}")
     assert missing == set()
+
+
+@pytest.mark.xdist_group("machine")
+def test_what_an_alert_compares_has_a_value(evaluated: dict[str, Any], healthy_machine: Machine) -> None:
+    """Where labels of a join never meet, no threshold is ever passed. Floors of traffic are left out: it is low here."""
+    here = {target.exporter for target in healthy_machine.targets}
+    empty: list[str] = []
+    for each in alert_rules.resolved(CATALOGUE):
+        for rule in each.rules:
+            tree = promql_parser.parse(rule.expression)
+            read = [(selector, find(selector.name)) for selector, _, _ in selectors(tree)]
+            series = {selector.name + _matchers(selector) for selector, _ in read}
+            if not isinstance(tree, promql_parser.BinaryExpr) or not isinstance(tree.rhs, promql_parser.NumberLiteral):
+                continue
+            if each.alert.missing_fires or series & set(NOT_HERE) or each.alert.name in NO_VALUE:
+                continue
+            if all(found and found[0].exporter in here for _, found in read):
+                compared = _FLOOR.sub("", tree.lhs.prettify())
+                if not healthy_machine.query(compared):
+                    empty.append(f"{each.alert.name}: {compared}")
+    assert not empty, "\n".join(empty)
+
+
+def _matchers(selector: Any) -> str:
+    return "{" + ",".join(map(_matcher, selector.matchers.matchers)) + "}"
 
 
 def _matcher(matcher: Any) -> str:
