@@ -83,7 +83,8 @@ class Monitoring(Value, frozen=True, kw_only=True):
     says what a label is called here (``namespace: exported_namespace``), ``keep_labels`` which labels every aggregation
     keeps. ``teams`` names the contact that an
     area's alerts belong to. ``ingress`` is which kind the ingress is. ``grafana`` and ``alertmanager`` are the
-    addresses that people open; ``tenant`` is that of a Mimir, Cortex or Thanos ruler.
+    addresses that people open; ``tenant`` is that of a Mimir, Cortex or Thanos ruler, ``namespace`` where Kubernetes
+    keeps the manifests.
     """
 
     scrape_interval: Duration = 15.0
@@ -101,6 +102,7 @@ class Monitoring(Value, frozen=True, kw_only=True):
     grafana: str = ""
     alertmanager: str = ""
     tenant: str = ""
+    namespace: str = "monitoring"
     slo: SloRules = field(default_factory=SloRules)
     delivery: Delivery = field(default_factory=Delivery)
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "demo": "sla_kit.cli.demo:demo",
     "forecast": "sla_kit.cli.forecast:forecast",
     "gate": "sla_kit.cli.gate:gate",
+    "generate": "sla_kit.cli.generate:generate",
     "ledger": "sla_kit.cli.ledger:ledger",
     "export": "sla_kit.cli.interchange:export",
     "import": "sla_kit.cli.interchange:import_",
@@ -105,4 +106,5 @@ def main() -> None:
       sla-kit check -c examples/astralfield      every mistake in a catalogue, with file and line
       sla-kit status -c sla.yml --source http://localhost:9090
       sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
+      sla-kit generate -c sla.yml --out build    rules, their tests, configuration and runbooks
     """

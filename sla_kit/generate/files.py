@@ -60,21 +60,21 @@ class Difference:
     diff: str = ""
 
 
-def write(outputs: Sequence[Output], folder: Path, *, force: bool = False) -> Written:
-    """Writes the files and removes those of ours that are no more made. Raises `OutputError` where a file is not ours,
+def write(outputs: Sequence[Output], folder: Path, *, force: bool = False, part: bool = False) -> Written:
+    """Writes the files and removes those of ours that are no more made (none, where these are only a ``part`` of what
+    there is). Raises `OutputError` where a file is not ours,
     was changed by hand (unless ``force``), or can't be written; then everything is as it was."""
     _check_paths(outputs)
     _finish(folder)
     known, wanted = _manifest(folder), {output.path: output for output in outputs}
     changed = [output for output in outputs if _current(folder, output.path) != output.digest]
-    stale = [path for path in known if path not in wanted]
+    stale = [] if part else [path for path in known if path not in wanted]
     if not force:
         for path in [output.path for output in changed] + stale:
             _refuse_foreign(folder, path, known)
     removed = [path for path in stale if _current(folder, path) is not None]
-    manifest = json.dumps(
-        {output.path: output.digest for output in sorted(outputs, key=lambda each: each.path)}, indent=1
-    )
+    digests = (known if part else {}) | {output.path: output.digest for output in outputs}
+    manifest = json.dumps(dict(sorted(digests.items())), indent=1)
     if not changed and not removed and known == json.loads(manifest):
         return Written((), tuple(wanted), ())
     staged = [*changed, Output(MANIFEST, manifest + "\n")]
@@ -100,7 +100,7 @@ def write(outputs: Sequence[Output], folder: Path, *, force: bool = False) -> Wr
     return Written(tuple(output.path for output in changed), unchanged, tuple(removed))
 
 
-def differences(outputs: Iterable[Output], folder: Path) -> list[Difference]:
+def differences(outputs: Iterable[Output], folder: Path, *, part: bool = False) -> list[Difference]:
     """How a folder differs from what would be generated; files that are not ours are left out."""
     found: list[Difference] = []
     wanted = {output.path: output for output in outputs}
@@ -113,7 +113,7 @@ def differences(outputs: Iterable[Output], folder: Path) -> list[Difference]:
             lines = list(difflib.unified_diff(before, output.text.splitlines(), path, "generated", lineterm="", n=1))
             more = [f"… {len(lines) - _DIFF_LINES} more lines"] if len(lines) > _DIFF_LINES else []
             found.append(Difference(path, "changed", "\n".join(lines[:_DIFF_LINES] + more)))
-    for path in _manifest(folder):
+    for path in () if part else _manifest(folder):
         if path not in wanted and (folder / path).exists():
             found.append(Difference(path, "left over"))
     return sorted(found, key=lambda each: each.path)

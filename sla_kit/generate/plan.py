@@ -14,7 +14,7 @@ from sla_kit.generate.prometheus_config import blackbox_config, prometheus_confi
 from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.generate.runbooks import runbooks
 from sla_kit.rules import backfill, calendar, slo
-from sla_kit.rules.model import RuleFile, RuleTestFile
+from sla_kit.rules.model import AlertingRule, RuleFile, RuleTestFile
 
 #: The parts of the output that can be asked for alone.
 PARTS = ("rules", "tests", "config", "runbooks", "backfill")
@@ -31,8 +31,17 @@ def rule_test_files(catalogue: Catalogue, at: float) -> tuple[RuleTestFile, ...]
     return (*calendar.test_files(catalogue, at), *slo.test_files(catalogue, at), *alert_rules.test_files(catalogue))
 
 
-def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS) -> tuple[Output, ...]:
-    """The files for a plain Prometheus and Alertmanager. ``at`` is from when on the calendar is written down."""
+def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS, form: str = "files") -> tuple[Output, ...]:
+    """The files for a plain Prometheus and Alertmanager, or in another ``form``: "kubernetes", "ruler". ``at`` is from
+    when on the calendar is written down."""
+    if form == "kubernetes":
+        from sla_kit.generate.kubernetes import manifests
+
+        return tuple(sorted(manifests(catalogue, at, parts), key=lambda output: output.path))
+    if form == "ruler":
+        from sla_kit.generate.ruler import namespaces
+
+        return tuple(sorted(namespaces(catalogue, at, parts), key=lambda output: output.path))
     found: list[Output] = []
     files = rule_files(catalogue, at) if {"rules", "runbooks"} & set(parts) else ()
     if "rules" in parts:
@@ -52,6 +61,14 @@ def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS) -> 
         if filled:
             found.append(Output("backfill/backfill.sh", backfill.script(catalogue), executable=True))
     return tuple(sorted(found, key=lambda output: output.path))
+
+
+def counts(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS) -> tuple[int, int, int]:
+    """How many recording rules, alerts and tests of alerts there are."""
+    rules = [rule for file in rule_files(catalogue, at) for group in file.groups for rule in group.rules]
+    alerts = sum(isinstance(rule, AlertingRule) for rule in rules)
+    tests = sum(len(file.tests) for file in rule_test_files(catalogue, at)) if "tests" in parts else 0
+    return len(rules) - alerts, alerts, tests
 
 
 def yaml_text(content: Any) -> str:

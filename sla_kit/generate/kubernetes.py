@@ -1,0 +1,250 @@
+"""The same as manifests for prometheus-operator: rules, scrapes, probes, Alertmanager's routes, and what pods mount.
+
+The kinds are those of monitoring.coreos.com (prometheus-operator.dev/docs/api-reference/api).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sla_kit.alert_rules.inventory import exporters
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.generate.alertmanager import alertmanager_config
+from sla_kit.generate.files import Output
+from sla_kit.generate.prometheus_config import blackbox_config, module_for, probed, used_exporters
+from sla_kit.generate.rules_yaml import duration, rules_text
+from sla_kit.generate.runbooks import runbooks
+from sla_kit.rules import backfill
+
+Manifest = dict[str, Any]
+_HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
+#: What etcd keeps of one object, and a little less.
+_LARGEST = 900_000
+#: What the operator writes of its own accord, or finds by role.
+_NO_MONITORS = ("calendar", "prometheus", "alertmanager", "blackbox", "kubelet", "cadvisor", "apiserver")
+
+
+def manifests(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Iterator[Output]:
+    """A file a manifest."""
+    from sla_kit.generate.plan import rule_files, yaml_text
+
+    files = rule_files(catalogue, at)
+    namespace = catalogue.monitoring.namespace
+    if "rules" in parts:
+        for file in files:
+            head = yaml_text(_object("monitoring.coreos.com/v1", "PrometheusRule", f"sla-kit-{file.name}", namespace))
+            yield Output(f"rules/{_name(file.name)}.yml", f"{_HEAD}{head}spec:\n{rules_text(file, '  ')}")
+    if "config" in parts:
+        for name, manifest in _config(catalogue, at, namespace):
+            yield Output(f"{name}.yml", _HEAD + yaml_text(manifest))
+    if "runbooks" in parts:
+        pages = {output.path.removeprefix("runbooks/"): output.text for output in runbooks(catalogue, files)}
+        for number, data in enumerate(_split(pages), 1):
+            manifest = _object("v1", "ConfigMap", f"sla-kit-runbooks-{number}", namespace) | {"data": data}
+            yield Output(f"runbooks-{number}.yml", _HEAD + yaml_text(manifest))
+    if "backfill" in parts:
+        data = {f"{each.rules.name}.yml": rules_text(each.rules) for each in backfill.backfills(catalogue)}
+        if data:
+            data["backfill.sh"] = backfill.script(catalogue)
+            manifest = _object("v1", "ConfigMap", "sla-kit-backfill", namespace) | {"data": data}
+            yield Output("backfill-rules.yml", _HEAD + yaml_text(manifest))
+            yield Output("backfill-job.yml", _HEAD + yaml_text(backfill.job(catalogue, namespace=namespace)))
+
+
+def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[str, Manifest]]:
+    interval = duration(catalogue.monitoring.scrape_interval)
+    probes = probed(catalogue)
+    for key, jobs in used_exporters(catalogue).items():
+        if key in _NO_MONITORS:
+            continue
+        for job in jobs:
+            name = f"sla-kit-{job}"
+            endpoint: Manifest = {"port": "metrics", "interval": interval, "path": exporters()[key].path}
+            if key == "pushgateway":
+                endpoint["honorLabels"] = True
+            selector = {"matchLabels": {"app.kubernetes.io/name": job}}
+            spec = {
+                "jobLabel": "app.kubernetes.io/name",
+                "namespaceSelector": {"any": True},
+                "selector": selector,
+                "endpoints": [endpoint],
+            }
+            manifest = _object("monitoring.coreos.com/v1", "ServiceMonitor", name, namespace)
+            yield f"monitors/{_name(job)}", manifest | {"spec": spec}
+    for job, targets in probes.items():
+        by_module: dict[str, list[str]] = {}
+        for target in targets:
+            by_module.setdefault(module_for(target), []).append(target)
+        for module, chosen in by_module.items():
+            manifest = _object("monitoring.coreos.com/v1", "Probe", f"sla-kit-{job}-{module}", namespace)
+            spec = {
+                "jobName": job,
+                "interval": interval,
+                "module": module,
+                "prober": {"url": (catalogue.monitoring.targets.get("blackbox") or ["blackbox-exporter:9115"])[0]},
+                "targets": {"staticConfig": {"static": chosen}},
+            }
+            yield f"monitors/{_name(f'{job}-{module}')}", manifest | {"spec": spec}
+    from sla_kit.generate.plan import yaml_text
+
+    blackbox = {"data": {"blackbox.yml": yaml_text(blackbox_config())}}
+    yield "blackbox", _object("v1", "ConfigMap", "sla-kit-blackbox", namespace) | blackbox
+    yield "alertmanager", _alertmanager(alertmanager_config(catalogue, at), namespace)
+
+
+def _alertmanager(config: Mapping[str, Any], namespace: str) -> Manifest:
+    """An AlertmanagerConfig: the same configuration by other names, secrets as keys of the secret
+    ``sla-kit-alertmanager``. The operator holds it to alerts of its own namespace unless told otherwise
+    (alertmanagerConfigMatcherStrategy: None)."""
+    spec: Manifest = {
+        "route": _route(config["route"]),
+        "inhibitRules": [
+            {
+                "sourceMatch": [_matcher(text) for text in rule["source_matchers"]],
+                "targetMatch": [_matcher(text) for text in rule["target_matchers"]],
+                "equal": rule["equal"],
+            }
+            for rule in config["inhibit_rules"]
+        ],
+        "receivers": [_receiver(receiver, config.get("global", {})) for receiver in config["receivers"]],
+    }
+    if config.get("time_intervals"):
+        spec["muteTimeIntervals"] = [
+            {"name": each["name"], "timeIntervals": [_interval(one) for one in each["time_intervals"]]}
+            for each in config["time_intervals"]
+        ]
+    return _object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", "sla-kit", namespace) | {"spec": spec}
+
+
+def _route(route: Mapping[str, Any]) -> Manifest:
+    names = {
+        "receiver": "receiver",
+        "group_by": "groupBy",
+        "group_wait": "groupWait",
+        "group_interval": "groupInterval",
+        "repeat_interval": "repeatInterval",
+        "mute_time_intervals": "muteTimeIntervals",
+    }
+    found: Manifest = {ours: route[theirs] for theirs, ours in names.items() if theirs in route}
+    if "matchers" in route:
+        found["matchers"] = [_matcher(text) for text in route["matchers"]]
+    if "routes" in route:
+        found["routes"] = [_route(child) for child in route["routes"]]
+    return found
+
+
+def _matcher(text: str) -> Manifest:
+    parts = re.fullmatch(r'(\w+)(=~|!=|!~|=)"(.*)"', text, re.DOTALL)
+    assert parts is not None, text
+    value = parts[3].replace('\\"', '"').replace("\\\\", "\\")
+    return {"name": parts[1], "matchType": parts[2], "value": value}
+
+
+def _interval(one: Mapping[str, Any]) -> Manifest:
+    names = (
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+    )
+    months = dict(enumerate((*names, "december"), 1))
+    found: Manifest = {}
+    if "times" in one:
+        found["times"] = [{"startTime": each["start_time"], "endTime": each["end_time"]} for each in one["times"]]
+    if "days_of_month" in one:
+        found["daysOfMonth"] = [{"start": int(day), "end": int(day)} for day in one["days_of_month"]]
+    if "months" in one:
+        found["months"] = [months[int(month)] for month in one["months"]]
+    if "years" in one:
+        found["years"] = list(one["years"])
+    return found
+
+
+def _receiver(receiver: Mapping[str, Any], settings: Mapping[str, Any]) -> Manifest:
+    found: Manifest = {"name": receiver["name"]}
+    if "webhook_configs" in receiver:
+        found["webhookConfigs"] = [_webhook(each) for each in receiver["webhook_configs"]]
+    if "slack_configs" in receiver:
+        found["slackConfigs"] = [
+            {
+                "apiURL": _secret("slack-url"),
+                "channel": each["channel"],
+                "sendResolved": True,
+                "title": each["title"],
+                "text": each["text"],
+            }
+            for each in receiver["slack_configs"]
+        ]
+    if "pagerduty_configs" in receiver:
+        found["pagerdutyConfigs"] = [
+            {"routingKey": _secret(each["routing_key_file"].rpartition("/")[2]), "sendResolved": True}
+            for each in receiver["pagerduty_configs"]
+        ]
+    if "email_configs" in receiver:
+        auth = (
+            {"authUsername": settings["smtp_auth_username"], "authPassword": _secret("smtp-password")}
+            if "smtp_auth_username" in settings
+            else {}
+        )
+        found["emailConfigs"] = [
+            {
+                "to": each["to"],
+                "from": settings["smtp_from"],
+                "smarthost": settings["smtp_smarthost"],
+                "sendResolved": True,
+                "headers": [{"key": key, "value": value} for key, value in each["headers"].items()],
+                **auth,
+            }
+            for each in receiver["email_configs"]
+        ]
+    return found
+
+
+def _webhook(webhook: Mapping[str, Any]) -> Manifest:
+    found: Manifest = {"sendResolved": webhook["send_resolved"]}
+    if "url" in webhook:
+        found["url"] = webhook["url"]
+    else:
+        found["urlSecret"] = _secret(webhook["url_file"].rpartition("/")[2])
+    if "http_config" in webhook:
+        path = webhook["http_config"]["authorization"]["credentials_file"]
+        found["httpConfig"] = {"authorization": {"credentials": _secret(path.rpartition("/")[2])}}
+    return found
+
+
+def _secret(key: str) -> Manifest:
+    return {"name": "sla-kit-alertmanager", "key": key}
+
+
+def _object(version: str, kind: str, name: str, namespace: str) -> Manifest:
+    metadata = {"name": _name(name), "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "sla-kit"}}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def _name(text: str) -> str:
+    """A name that Kubernetes takes: lower case, digits, "-" and ".", at most 253."""
+    return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip("-.")[:253]
+
+
+def _split(pages: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Pages in as few parts as a ConfigMap can hold."""
+    part: dict[str, str] = {}
+    size = 0
+    for name, text in pages.items():
+        length = len(text.encode()) + len(name)
+        if part and size + length > _LARGEST:
+            yield part
+            part, size = {}, 0
+        part[name] = text
+        size += length
+    if part:
+        yield part
