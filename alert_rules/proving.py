@@ -80,6 +80,10 @@ def tests_of(catalogue: Catalogue, settings: Settings) -> Iterator[RuleTest]:
             yield from _breach(prefix, catalogue, settings, case)
     if not alert.missing_fires and not alert.always:
         yield RuleTest(f"{prefix}: no series at all", 60.0, {}, (AlertCheck(alert.name, settings.pending + 600.0),))
+    if alert.always:
+        texts = {name: render(text, {}, 1.0) for name, text in annotations_of(catalogue, settings).items()}
+        firing = FiringAlert(static_labels(catalogue, settings), texts)
+        yield RuleTest(f"{prefix}: always", 60.0, {}, (AlertCheck(alert.name, settings.pending + 600.0, (firing,)),))
 
 
 def _breach(prefix: str, catalogue: Catalogue, settings: Settings, case: Breach) -> Iterator[RuleTest]:
