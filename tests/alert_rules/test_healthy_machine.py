@@ -103,7 +103,7 @@ def test_every_series_that_an_alert_reads_is_there(healthy_machine: Machine) -> 
 
 @pytest.mark.xdist_group("machine")
 def test_what_an_alert_compares_has_a_value(evaluated: dict[str, Any], healthy_machine: Machine) -> None:
-    """Where labels of a join never meet, no threshold is ever passed. Floors of traffic are left out: it is low here."""
+    """Where labels of a join never meet, no threshold is ever passed. Floors of traffic are left out: there is none."""
     here = {target.exporter for target in healthy_machine.targets}
     empty: list[str] = []
     for each in alert_rules.resolved(CATALOGUE):
