@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,7 +18,6 @@ from sla_kit.interchange.documents import read_documents
 
 if TYPE_CHECKING:
     from sla_kit.catalogue.model import Catalogue
-    from sla_kit.rules.model import RuleFile
 
 ENVIRONMENT = "env:"
 
@@ -34,14 +31,9 @@ def catalogue_rules(catalogue: Catalogue, at: float, name: str = "") -> RuleSet:
     """The rules that `sla-kit generate` writes for a catalogue at a time (epoch seconds): those of its SLOs and those
     of the systems that it has watched."""
     from sla_kit import alert_rules
+    from sla_kit.rules import slo
 
-    files: list[RuleFile] = []
-    if find_spec("sla_kit.rules.slo") is not None:
-        written = cast(
-            "Callable[[Catalogue, float], tuple[RuleFile, ...]]", import_module("sla_kit.rules.slo").rule_files
-        )
-        files += written(catalogue, at)
-    files += alert_rules.rule_files(catalogue)
+    files = (*slo.rule_files(catalogue, int(at)), *alert_rules.rule_files(catalogue))
     return RuleSet(name or catalogue.name, groups_of(files))
 
 

@@ -24,7 +24,7 @@ from tests.backtest.test_history import START, history
 from tests.servers import prometheus, prometheus_versions
 
 EXPRESSIONS = [
-    'sum by (le) (rate(x_bucket{a="b",c=~"d}"}[5m] offset 1m)) > bool 0.5 * on (x) group_left (y) z',
+    'sum by (le) (rate(x_bucket{a="b",c=~"d}"}[5m] offset 1m)) * on (x) group_left (y) z > bool 0.5',
     "max_over_time(y[1h:5m] @ end()) unless -z @ 1000 or topk(3, w)",
     'slo:r{a="b"} > (14.4 * 0.001) # x{y}',
     '{__name__=~"a|b",x="1"}',
