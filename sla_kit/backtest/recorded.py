@@ -88,12 +88,10 @@ class RecordedHistory:
         levels = wanted.recordings.levels(expression for expression, _ in wanted.expressions)
         store = raw
         begins = wanted.recordings.begins(wanted.expressions)
-        for number, names in enumerate(levels):
+        for number, nodes in enumerate(levels):
             below = store
-            jobs = [
-                (one, self._grid(one, begins[name], wanted.end)) for name in names
-                for one in wanted.recordings.by_name[name]
-            ]  # fmt: skip
+            rules = [(wanted.recordings.rule(node), begins[node]) for node in nodes]
+            jobs = [(one, self._grid(one, begin, wanted.end)) for one, begin in rules]
             texts = [wanted.recordings.resolved(one.rule.expression, one.interval) for one, _ in jobs]
             told = [(one.rule.record, sorted(one.rule.labels.items()), grid) for one, grid in jobs]
             store = self._state.scratch / digest(below, texts, told) / "data"
@@ -120,10 +118,10 @@ class RecordedHistory:
             for expression, first in wanted.expressions:
                 expressions[expression] = None
                 start = min(start, first - lookback_seconds(expression))
-            for name, first in begins.items():
-                for one in wanted.recordings.by_name[name]:
-                    expressions[one.rule.expression] = None
-                    start = min(start, first - lookback_seconds(one.rule.expression))
+            for node, first in begins.items():
+                inner = wanted.recordings.rule(node).rule.expression
+                expressions[inner] = None
+                start = min(start, first - lookback_seconds(inner))
         rows = self._rows([reading for expression in expressions for reading in readings(expression)])
         span = self._history.span()
         first_ms = int(max(span[0] if span else 0, (start - _LOOKBACK_SECONDS) * 1000))

@@ -34,8 +34,17 @@ class Recording:
     place: Place
 
 
+#: One of the rules that record a name: the name, and its number among them.
+Node = tuple[str, int]
+
+
 class CycleError(ValueError):
     """Recording rules that read one another in a circle: what they hold depends on when they began."""
+
+
+def _no_circle(node: Node, within: tuple[Node, ...]) -> None:
+    if node in within:
+        raise CycleError(" reads ".join(name for name, _ in [*within[within.index(node) :], node]))
 
 
 def recordings_of(groups: Iterable[Group], interval: int) -> dict[str, list[Recording]]:
@@ -61,27 +70,28 @@ class Recordings:
         self.by_name = by_name
         self.wanted = wanted
 
-    def resolved(self, expression: str, interval: int, within: tuple[str, ...] = ()) -> str:
+    def resolved(self, expression: str, interval: int, within: tuple[Node, ...] = ()) -> str:
         """The expression as it is asked every ``interval`` seconds. Raises `CycleError`."""
 
         def change(reading: Reading) -> str | None:
             name = reading.metric
             if not name or name not in self.by_name or not reading.plain:
                 return None
-            if name in within:
-                raise CycleError(" reads ".join([*within[within.index(name) :], name]))
-            fitting = [one for one in self.by_name[name] if _may_give(one, reading.matchers)]
+            fitting = [number for number, one in enumerate(self.by_name[name]) if _may_give(one, reading.matchers)]
             if not fitting:
                 return None
             if name in self.wanted:
-                return _recorded(expression, reading, fitting)
-            return self._put_in(reading, fitting, interval, (*within, name))
+                return _recorded(expression, reading, [self.by_name[name][number] for number in fitting])
+            for number in fitting:
+                _no_circle((name, number), within)
+            return self._put_in(reading, name, fitting, interval, within)
 
         return rewritten(expression, change)
 
-    def read_by(self, expression: str) -> Iterator[str]:
-        """The names of recordings that an expression itself reads."""
-        yield from dict.fromkeys(name for name, _, _ in self._reads(expression))
+    def read_by(self, expression: str) -> Iterator[Node]:
+        """The rules whose recordings an expression itself reads."""
+        found = ((name, number) for name, _, fitting in self._reads(expression) for number in fitting)
+        yield from dict.fromkeys(found)
 
     def _reads(self, expression: str) -> Iterator[tuple[str, bool, tuple[int, ...]]]:
         """The recordings that an expression itself reads: the name, whether in a way that can't be put in well (a range
@@ -123,46 +133,55 @@ class Recordings:
                 wanted.add(name)
         return frozenset(wanted)
 
-    def levels(self, expressions: Iterable[str]) -> list[list[str]]:
-        """The ``wanted`` recordings that some expressions need, those first that read no others. Raises
+    def levels(self, expressions: Iterable[str]) -> list[list[Node]]:
+        """The rules of ``wanted`` recordings that some expressions need, those first that read no others. Raises
         `CycleError`."""
-        depth: dict[str, int] = {}
+        depth: dict[Node, int] = {}
 
-        def level(name: str, within: tuple[str, ...]) -> int:
-            if name in within:
-                raise CycleError(" reads ".join([*within[within.index(name) :], name]))
-            if name not in depth:
-                below = [
-                    level(other, (*within, name))
-                    for one in self.by_name[name]
-                    for other in self.read_by(one.rule.expression)
-                ]
-                depth[name] = max(below, default=0) + (1 if name in self.wanted else 0)
-            return depth[name]
+        def level(node: Node, within: tuple[Node, ...]) -> int:
+            _no_circle(node, within)
+            if node not in depth:
+                inner = self.read_by(self.rule(node).rule.expression)
+                below = [level(other, (*within, node)) for other in inner]
+                depth[node] = max(below, default=0) + (1 if node[0] in self.wanted else 0)
+            return depth[node]
 
-        chosen = [name for name in self.needed(expressions) if name in self.wanted]
-        found: dict[int, list[str]] = {}
-        for name in sorted(chosen):
-            found.setdefault(level(name, ()), []).append(name)
-        return [found[depth] for depth in sorted(found)]
+        for expression in expressions:
+            for node in self.read_by(expression):
+                level(node, ())
+        found: dict[int, list[Node]] = {}
+        for node in sorted(depth):
+            if node[0] in self.wanted:
+                found.setdefault(depth[node], []).append(node)
+        return [found[each] for each in sorted(found)]
 
-    def begins(self, expressions: Iterable[tuple[str, float]]) -> dict[str, float]:
-        """From when on each recording is read, given expressions and when they are first asked, epoch seconds."""
-        starts: dict[str, float] = {}
+    def rule(self, node: Node) -> Recording:
+        """The recording rule that a name and a number mean."""
+        return self.by_name[node[0]][node[1]]
+
+    def begins(self, expressions: Iterable[tuple[str, float]]) -> dict[Node, float]:
+        """From when on each recording rule is read, given expressions that read in no circle and when they are first
+        asked, epoch seconds."""
+        starts: dict[Node, float] = {}
         waiting = list(expressions)
         while waiting:
             expression, start = waiting.pop()
             back = start - lookback_seconds(expression)
-            for name in self.read_by(expression):
-                slowest = max(one.interval for one in self.by_name[name])
-                from_when = back - slowest
-                if from_when < starts.get(name, float("inf")):
-                    starts[name] = from_when
-                    waiting += [(one.rule.expression, from_when) for one in self.by_name[name]]
+            for node in self.read_by(expression):
+                from_when = back - self.rule(node).interval
+                if from_when < starts.get(node, float("inf")):
+                    starts[node] = from_when
+                    waiting.append((self.rule(node).rule.expression, from_when))
         return starts
 
-    def _put_in(self, reading: Reading, fitting: Sequence[Recording], interval: int, within: tuple[str, ...]) -> str:
-        sides = [self._value(one, reading.matchers, within) for one in fitting]
+    def _put_in(
+        self, reading: Reading, name: str, numbers: Sequence[int], interval: int, within: tuple[Node, ...]
+    ) -> str:
+        fitting = [self.by_name[name][number] for number in numbers]
+        sides = [
+            self._value(one, reading.matchers, (*within, (name, number)))
+            for number, one in zip(numbers, fitting, strict=True)
+        ]
         value = sides[0] if len(sides) == 1 else "(" + " or ".join(sides) + ")"
         every = max(one.interval for one in fitting)
         if reading.range:
@@ -171,7 +190,7 @@ class Recordings:
             return f"last_over_time({value}[{every * 1000 - 1}ms:{every}s] {reading.modifiers})"
         return value
 
-    def _value(self, one: Recording, matchers: Sequence[Matcher], within: tuple[str, ...]) -> str:
+    def _value(self, one: Recording, matchers: Sequence[Matcher], within: tuple[Node, ...]) -> str:
         """What a rule records, in parentheses, as far as the matchers let it through."""
         text = f"({self.resolved(one.rule.expression.strip(), one.interval, within)}\n)"
         for label, value in one.rule.labels.items():
