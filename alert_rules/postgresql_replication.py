@@ -114,11 +114,11 @@ ALERTS = (
                 "its primary writes: there is nothing to fail over to.",
             ),
             Quiet(
-                name="nobody writes",
+                name="next to nobody writes",
                 series={
                     _REPLAY: steady(90000),
                     _IS_REPLICA: steady(1),
-                    _WRITTEN: counting(0),
+                    _WRITTEN: counting(lambda t: t.rows * 54),
                     _UPDATED: counting(0),
                     _DELETED: counting(0),
                 },

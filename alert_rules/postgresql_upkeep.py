@@ -114,7 +114,11 @@ ALERTS = (
                 says="The table public.orders of shop at db-0:9187 holds 400k dead rows, over 100000 and over 30 % of "
                 "all.",
             ),
-            Quiet(name="a huge table", series={_DEAD: steady(5_000_000), _LIVE: steady(90_000_000)}),
+            Quiet(
+                name="a huge table",
+                series={_DEAD: steady(7_000_000), _LIVE: steady(lambda t: 7_000_000 * (1 - t.ratio) / t.ratio * 1.1)},
+            ),
+            Quiet(name="a small table", series={_DEAD: steady(lambda t: t.rows * 0.9), _LIVE: steady(10)}),
         ),
     ),
     Alert(
@@ -154,7 +158,10 @@ ALERTS = (
                 value=lambda t: t.ratio - 0.1,
                 says="85% of the blocks that shop at db-0:9187 reads are in memory, below 95 %.",
             ),
-            Quiet(name="an idle database", series={_HIT: counting(60), _READ: counting(60)}),
+            Quiet(
+                name="a database that reads little",
+                series={_HIT: counting(lambda t: t.blocks * 28), _READ: counting(lambda t: t.blocks * 28)},
+            ),
         ),
     ),
 )
