@@ -196,6 +196,7 @@ def _at_work(metrics: str) -> bool:
         "remote_storage_samples_total",
         "rule_evaluations_total",
         "notifications_sent_total",
+        "notifications_latency_seconds",
         "target_interval_length_seconds",
     )
     return all(f"\nprometheus_{name}{{" in metrics for name in late)
@@ -225,7 +226,7 @@ def _configured(targets: Sequence[Target], alerts: Server, writes_to: str, name:
             }
         )
     document = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "4s", "scrape_timeout": "4s", "evaluation_interval": "1s"},
         "scrape_configs": scrapes,
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alerts.port}"]}]}]},
         "rule_files": ["rules/*.yml"],

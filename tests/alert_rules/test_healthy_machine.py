@@ -21,13 +21,14 @@ from tests.alert_rules.provoking import ask, until
 CATALOGUE = Catalogue(name="test", services=[])
 #: How often the rules are evaluated on fresh samples before their silence counts.
 EVALUATIONS = 12
+PATIENCE_SECONDS = 30.0
 
 #: Alerts that are right on this machine, and why.
 RIGHT: dict[str, str] = {}
 #: Series that this stack doesn't have, and why.
 NOT_HERE = {
     'pg_stat_activity_count{job="postgres",wait_event_type="Lock"}': "no session waits for another one's lock",
-    'prometheus_target_interval_length_seconds{job="prometheus",interval="15s",quantile="0.99"}': "it is every second",
+    'prometheus_target_interval_length_seconds{job="prometheus",interval="15s",quantile="0.99"}': "it is every four",
 }
 _FLOOR = re.compile(r"\s+>=?\s+[\d.]+(?=\s|\)|$)")
 #: Alerts whose expression has a value only in trouble, and which.
@@ -75,12 +76,17 @@ def test_nothing_is_pending_or_fires_while_all_is_well(evaluated: dict[str, Any]
     declared = {alert.name: alert for area in alert_rules.areas() for alert in area.alerts}
     absent = {name for name, alert in declared.items() if alert.missing_fires and alert.exporter not in here}
     always = {name for name, alert in declared.items() if alert.always}
-    active = {
-        rule["name"]: [f"{alert['labels']} {alert['annotations']['description']}" for alert in rule["alerts"]]
-        for rule in alerts(evaluated)
-        if rule["alerts"] and rule["name"] not in absent | always | set(RIGHT)
-    }
-    assert not active, "\n".join(f"{name}: {text}" for name, texts in active.items() for text in texts)
+    quiet = absent | always | set(RIGHT) | {"Provoked"}
+
+    def active() -> list[dict[str, Any]]:
+        found = ask(f"{healthy_machine.prometheus.url}/api/v1/alerts")["alerts"]
+        return [alert for alert in found if alert["labels"]["alertname"] not in quiet]
+
+    # A busy machine may miss a scrape; what is wrong with a rule stays.
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := active()) and time.monotonic() < deadline:
+        time.sleep(0.5)  # between two looks, not instead of looking
+    assert not found, "\n".join(f"{alert['labels']} {alert['annotations']['description']}" for alert in found)
     assert always <= {rule["name"] for rule in alerts(evaluated) if rule["state"] == "firing"}
 
 

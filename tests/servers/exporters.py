@@ -79,7 +79,7 @@ def blackbox_exporter(edition: Edition = "packaged") -> Iterator[Exporter]:
 @contextmanager
 def elasticsearch_exporter(url: str, edition: Edition = "packaged") -> Iterator[Exporter]:
     """The exporter of the Elasticsearch at ``url``, with indices, shards, snapshots and the cluster's settings."""
-    more = [f"--es.uri={url}", "--es.all", "--es.indices", "--es.shards"]
+    more = [f"--es.uri={url}", "--es.timeout=60s", "--es.all", "--es.indices", "--es.shards"]
     more += (
         ["--es.snapshots", "--es.cluster_settings"]
         if edition == "packaged"
