@@ -174,7 +174,8 @@ def backtest(
     was gone by then.
 
     The rules are those of the catalogue, or anyone's rule files. Incidents are those of --incidents and of the
-    catalogue's calendar, or else the outages that its SLOs show. A run that is killed goes on where it was when it is called again.
+    catalogue's calendar, or else the outages that its SLOs show. A run that is killed goes on where it was when it is
+    called again.
 
     Leaves with 0; with 1 where --fail-under or --max-pages-per-week is not met; with 2 where it can't be told.
 
