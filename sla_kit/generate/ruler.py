@@ -29,7 +29,7 @@ def namespaces(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Itera
     usual = catalogue.monitoring.tenant or (catalogue.sources[0].tenant if catalogue.sources else "") or _ANONYMOUS
     prefix = f"{catalogue.name}-{catalogue.environment}" if catalogue.environment else catalogue.name
     for file in rule_files(catalogue, at):
-        tenant = tenants.get(file.name.removeprefix("slo-"), "") or usual
+        tenant = tenants.get(file.name.removeprefix("slo-").removeprefix("recordings-"), "") or usual
         namespace = f"{prefix}-{file.name}"
         text = rules_text(file)
         yield Output(f"{tenant}/{namespace}.yml", f"{_HEAD}namespace: {scalar(namespace)}\n{text}")

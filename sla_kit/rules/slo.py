@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery, Service, Sli, Slo
 from sla_kit.rules.composites import composite_rule
 from sla_kit.rules.conditions import conditions_of
-from sla_kit.rules.model import RecordingRule, Rule, RuleFile, RuleGroup, RuleTestFile
+from sla_kit.rules.model import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup, RuleTestFile
 from sla_kit.rules.recordings import (
     SHORT_SECONDS,
     Recorded,
@@ -21,7 +21,7 @@ from sla_kit.rules.recordings import (
 )
 from sla_kit.rules.sides import Side, sides_of
 from sla_kit.rules.slo_alerts import Watched, alerts_of, no_data_of, too_slow_of, windows_of
-from sla_kit.rules.slo_tests import tests_of
+from sla_kit.rules.slo_tests import STEP, tests_of
 
 #: So often long windows are summed, in seconds: seldom, since they are long, and often enough that Prometheus, which
 #: takes a series to be gone after five minutes, always has a value.
@@ -60,17 +60,27 @@ class _Plan:
 
 
 def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
-    """The rules of every SLO: ``slo`` for the first or only server, ``slo-<source>`` for each further one that holds
-    the metrics of some, since rules can only read what their server holds. ``at`` is not needed yet: nothing of the
+    """The rules of every SLO: ``slo-recordings`` and ``slo`` (the alerts) for the first or only server, the same with
+    ``-<source>`` for each further one that holds the metrics of some: rules can only read what their server holds.
+    Alerts have groups of their own, so that no slow recording delays them. ``at`` is not needed yet: nothing of the
     rules depends on the time at which they are written."""
     files: list[RuleFile] = []
     for source, slos in _by_source(catalogue).items():
         plan = _planned(catalogue, slos)
-        groups = tuple(group for chunk in _chunks(slos) for group in _groups(plan, chunk))
-        name = "slo" if source == _first_source(catalogue) else f"slo-{source}"
-        if groups:
-            files.append(RuleFile(name, groups, _comment(plan)))
+        groups = [group for chunk in _chunks(slos) for group in _groups(plan, chunk)]
+        suffix = "" if source == _first_source(catalogue) else f"-{source}"
+        for name, alerts, comment in (
+            ("slo-recordings", False, "What is counted of each SLO, and its error ratios."),
+            ("slo", True, "Alerts that follow from the SLOs."),
+        ):
+            chosen = tuple(group for group in groups if _alerts(group) is alerts)
+            if chosen:
+                files.append(RuleFile(name + suffix, chosen, "\n".join((comment, *plan.unread))))
     return tuple(files)
+
+
+def _alerts(group: RuleGroup) -> bool:
+    return isinstance(group.rules[0], AlertingRule)
 
 
 def watched_slos(catalogue: Catalogue) -> tuple[Watched, ...]:
@@ -89,9 +99,9 @@ def test_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleTestFile, ...
     files: list[RuleTestFile] = []
     for file in rule_files(catalogue, at):
         written = {id(rule): rule for group in file.groups for rule in group.rules}
-        tests = tuple(tests_of(catalogue, tuple(written.values())))
+        tests = tuple(tests_of(tuple(written.values())))
         if tests:
-            files.append(RuleTestFile(file.name, (file.name,), tests))
+            files.append(RuleTestFile(file.name, (file.name,), tests, STEP))
     return tuple(files)
 
 
@@ -266,16 +276,17 @@ def _groups(plan: _Plan, chunk: tuple[str, Sequence[tuple[Service, Slo]]]) -> It
                 (quick if seconds <= SHORT_SECONDS else slow).append(rule)
             if cold and indicator.recorded is not None and seconds > 300:
                 direct.append(direct_rule(indicator.recorded, seconds))
+    alerts: list[Rule] = []
     told: set[str] = set()
     for service, slo in slos:
         watched = _watched(plan, service, slo)
         if watched is not None:
-            for alert in alerts_of(plan.catalogue, watched):
-                (quick if alert.labels.get("long_window") else slow).append(alert)
+            alerts.extend(alerts_of(plan.catalogue, watched))
             if watched.ratio not in told and plan.owner[watched.ratio] == (service.name, slo.name):
                 told.add(watched.ratio)
-                quick.extend(no_data_of(plan.catalogue, watched))
-        quick.extend(_recovery(plan, service, slo))
+                alerts.extend(no_data_of(plan.catalogue, watched))
+        alerts.extend(_recovery(plan, service, slo))
+    yield from _group(f"slo-{name}-alerts", alerts, plan.catalogue.monitoring.evaluation_interval)
     yield from _group(f"slo-{name}", quick, plan.catalogue.monitoring.evaluation_interval)
     yield from _group(f"slo-{name}-long", slow, max(LONG_INTERVAL, plan.catalogue.monitoring.evaluation_interval))
     for bucket, rules in buckets.items():
@@ -341,7 +352,3 @@ def _by_source(catalogue: Catalogue) -> dict[str, list[tuple[Service, Slo]]]:
 
 def _first_source(catalogue: Catalogue) -> str:
     return catalogue.sources[0].name if catalogue.sources else ""
-
-
-def _comment(plan: _Plan) -> str:
-    return "\n".join(["Recordings and alerts that follow from the SLOs.", *plan.unread])
