@@ -7,10 +7,7 @@ from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, gau
 
 _DAY = 86400.0
 _EXPIRY = 'probe_ssl_earliest_cert_expiry{$blackbox, instance="https://www.example.com/"}'
-_CDN = (
-    '{$cloudwatch, name="arn:aws:x", account_id="1", dimension_DistributionId="E1", '
-    'dimension_Region="Global"}'
-)
+_CDN = '{$cloudwatch, name="arn:aws:x", account_id="1", dimension_DistributionId="E1", dimension_Region="Global"}'
 _CDN_ERRORS = f"aws_cloudfront_5xx_error_rate_average{_CDN}"
 _CDN_HITS = f"aws_cloudfront_cache_hit_rate_average{_CDN}"
 _CDN_REQUESTS = f"aws_cloudfront_requests_sum{_CDN}"
