@@ -75,7 +75,7 @@ def rate_rule(side: Side) -> RecordingRule:
 
 def bucket_rule(side: Side, bucket: int) -> RecordingRule:
     """The events of one side in each bucket."""
-    return RecordingRule(increase_name(bucket), f"{side.rate(bucket)} * {bucket}", {"events": side.name})
+    return RecordingRule(increase_name(bucket), side.bucket(bucket), {"events": side.name})
 
 
 def needs_rates(recorded: Recorded) -> bool:

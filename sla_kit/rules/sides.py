@@ -37,11 +37,14 @@ class Side:
     they are: it is the label under which they are recorded.
 
     ``rate(seconds)`` is PromQL for events a second over the last so many seconds, without labels. What is no count of
-    events (a state, looked at again and again) is 1 or 0 a second. ``selectors`` are the series it reads.
+    events (a state, looked at again and again) is 1 or 0 a second. ``bucket(seconds)`` is the number of events in the
+    last so many seconds, such that those of buckets which follow each other add up. ``selectors`` are the series it
+    reads.
     """
 
     name: str
     rate: Callable[[int], str]
+    bucket: Callable[[int], str]
     selectors: tuple[str, ...]
 
 
@@ -78,13 +81,16 @@ def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
     match sli:
         case Requests():
             side = side_of(sli)
-            total = _counter(Selector.of(sli.metric, sli.matchers).promql())
-            other = _counter(Selector.of(side.metric, sli.matchers, side.matchers).promql())
+            everything = Selector.of(sli.metric, sli.matchers).promql()
+            total = _counter(everything, everything)
+            other = _counter(Selector.of(side.metric, sli.matchers, side.matchers).promql(), everything)
             return Sides(total, _never_missing(other, total), side.name == "good", True)
         case Latency(native=False):
-            total = _counter(Selector.of(sli.metric + "_count", sli.matchers).promql())
+            everything = Selector.of(sli.metric + "_count", sli.matchers).promql()
+            total = _counter(everything, everything)
             bound = sli.threshold / sli.unit_seconds
-            fast = _counter(Selector.of(sli.metric + "_bucket", sli.matchers, {"le": _le(bound)}).promql())
+            under = Selector.of(sli.metric + "_bucket", sli.matchers, {"le": _le(bound)}).promql()
+            fast = _counter(under, everything)
             return Sides(total, fast, True, True)
         case Latency():
             return _native(sli)
@@ -106,13 +112,47 @@ def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
             return None
 
 
-def _counter(selector: str) -> Side:
-    return Side(_named(selector), lambda seconds: f"sum(rate({selector}[{promql_duration(seconds)}]))", (selector,))
+def _counter(selector: str, process: str) -> Side:
+    """A counter; ``process`` are series that each of its processes has for as long as it runs."""
+
+    def bucket(seconds: int) -> str:
+        # What the engine does (docs/design.md): the highest sample of a bucket less that of the one before, and all of
+        # it after a reset, or where its process was there before it; of a new process what it has grown by since it was
+        # first seen. Rates lose what happens in a gap at a bucket's edge, and what a new series begins with.
+        length = promql_duration(seconds)
+        high, before = f"max_over_time({selector}[{length}])", f"max_over_time({selector}[{length}] offset {length})"
+        known = f"max_over_time({process}[{length}] offset {length})"
+        grown = f"({high} - min_over_time({selector}[{length}]))"
+        return f"sum(\n  ({high} - {before} >= 0)\n  or\n  ({high} and on (job, instance) {known})\n  or\n  {grown}\n)"
+
+    return Side(
+        _named(selector), lambda seconds: f"sum(rate({selector}[{promql_duration(seconds)}]))", bucket, (selector,)
+    )
 
 
 def _never_missing(other: Side, total: Side) -> Side:
     """A side that is 0 where there are events but none of its series yet: the first error makes them."""
-    return Side(other.name, lambda seconds: f"({other.rate(seconds)} or 0 * {total.rate(seconds)})", other.selectors)
+
+    def bucket(seconds: int) -> str:
+        there = f"sum(max_over_time({total.selectors[0]}[{promql_duration(seconds)}]))"
+        return f"({other.bucket(seconds)} or 0 * {there})"
+
+    return Side(
+        other.name,
+        lambda seconds: f"({other.rate(seconds)} or 0 * {total.rate(seconds)})",
+        bucket,
+        other.selectors,
+    )
+
+
+def _minutes(rate: Callable[[int], str]) -> Callable[[int], str]:
+    """The number of events in a bucket as the sum of the rates of each minute in it."""
+
+    def bucket(seconds: int) -> str:
+        step = promql_duration(STATE_STEP)
+        return f"sum_over_time(({rate(5 * STATE_STEP)})[{promql_duration(seconds)}:{step}]) * {STATE_STEP}"
+
+    return bucket
 
 
 def _native(sli: Latency) -> Sides:
@@ -127,12 +167,9 @@ def _native(sli: Latency) -> Sides:
         # Without observations the fraction is no number, which would spoil every sum that it is in.
         return f"((histogram_fraction(0, {bound}, {rate}) >= 0) * histogram_count({rate}) or 0 * {count(seconds)})"
 
-    return Sides(
-        Side(_named(selector), count, (selector,)),
-        Side(_named(f"{selector} <= {bound}"), fast, (selector,)),
-        True,
-        True,
-    )
+    total = Side(_named(selector), count, lambda seconds: f"{count(seconds)} * {seconds}", (selector,))
+    under = Side(_named(f"{selector} <= {bound}"), fast, lambda seconds: f"{fast(seconds)} * {seconds}", (selector,))
+    return Sides(total, under, good=True, events=True)
 
 
 def _probe(sli: Probe) -> Sides:
@@ -148,8 +185,8 @@ def _probe(sli: Probe) -> Sides:
         return f"sum(sum_over_time({selector}[{promql_duration(seconds)}])) / {seconds}"
 
     return Sides(
-        Side(_named(f"samples of {selector}"), total, (selector,)),
-        Side(_named(selector), good, (selector,)),
+        Side(_named(f"samples of {selector}"), total, lambda seconds: f"{total(seconds)} * {seconds}", (selector,)),
+        Side(_named(selector), good, lambda seconds: f"{good(seconds)} * {seconds}", (selector,)),
         True,
         False,
     )
@@ -186,8 +223,8 @@ def _state(bad: str, known: str, selectors: tuple[str, ...]) -> Sides:
 
     what, digest = _named(selectors[0]), hashlib.sha256(f"{bad} of {known}".encode()).hexdigest()[:8]
     return Sides(
-        Side(f"{what} known #{digest}", over(known), selectors),
-        Side(f"{what} bad #{digest}", over(bad), selectors),
+        Side(f"{what} known #{digest}", over(known), _minutes(over(known)), selectors),
+        Side(f"{what} bad #{digest}", over(bad), _minutes(over(bad)), selectors),
         good=False,
         events=False,
     )
@@ -199,7 +236,7 @@ def _expression(text: str) -> Side:
     def rate(seconds: int) -> str:
         return f"({text.replace('$window', promql_duration(seconds))}) / {seconds}"
 
-    return Side(_named(text), rate, (text.replace("$window", promql_duration(300)),))
+    return Side(_named(text), rate, _minutes(rate), (text.replace("$window", promql_duration(300)),))
 
 
 def _sliced(plain: Sides, slice_seconds: int, slo: Slo, whole: bool) -> Sides:
