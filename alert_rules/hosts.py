@@ -77,7 +77,7 @@ AREA = Area(
                 ),
                 Quiet(
                     name="waiting for disks, which is not busy",
-                    series={_CPU % "idle": counting(10), _CPU % "iowait": counting(48)},
+                    series={_CPU % "idle": counting(4), _CPU % "iowait": counting(54)},
                 ),
             ),
         ),
