@@ -80,7 +80,7 @@ def generate(
     if check:
         sys.exit(_told(files.differences(outputs, folder, part=bool(only)), folder))
     written = files.write(outputs, folder, force=force, part=bool(only))
-    rules, alerts, tests = plan.counts(loaded, moment, parts)
+    rules, alerts, tests = plan.counted(outputs)
     click.echo(f"{out}: {rules} recording rules, {alerts} alerts, {tests} tests of them")
     click.echo(
         f"{len(written.changed)} files written, {len(written.unchanged)} unchanged, {len(written.removed)} removed"

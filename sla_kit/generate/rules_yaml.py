@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from sla_kit.rules.model import AlertingRule, Rule, RuleFile, RuleTest, RuleTestFile
 
@@ -39,6 +40,7 @@ def rule_tests_text(file: RuleTestFile, rules_folder: str = "../rules") -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+@lru_cache(maxsize=4096)
 def duration(seconds: float) -> str:
     """A length of time as Prometheus writes it: 1h30m, 90s is 1m30s; to the millisecond."""
     left, parts = round(seconds * 1000), ""

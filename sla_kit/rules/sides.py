@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sla_kit.catalogue.model import (
     Bound,
@@ -267,6 +268,7 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
+@lru_cache(maxsize=4096)
 def promql_duration(seconds: float) -> str:
     """A length of time as PromQL writes it."""
     written = format_duration(seconds)
