@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from pathlib import Path
@@ -71,6 +72,8 @@ def generate(
     """
     from sla_kit import load
     from sla_kit.generate import files, plan
+
+    gc.disable()  # there is nothing to collect, and a large catalogue would be looked through again and again
 
     loaded = load(catalogue, environment)
     parts = only or _PARTS

@@ -28,7 +28,8 @@ def rules_text(file: RuleFile, extra_indent: str = "") -> str:
     lines = [*(f"# {line}".rstrip() for line in file.comment.splitlines()), "groups:"]
     for group in file.groups:
         lines += _group(group.name, group.interval_seconds, group.comment, group.rules)
-    return "".join(f"{extra_indent}{line}\n" for line in lines)
+    text = "\n".join(lines) + "\n"
+    return re.sub(r"^(?=.)", extra_indent, text, flags=re.MULTILINE) if extra_indent else text
 
 
 def rule_tests_text(file: RuleTestFile, rules_folder: str = "../rules") -> str:
@@ -52,6 +53,7 @@ def duration(seconds: float) -> str:
     return parts or "0s"
 
 
+@lru_cache(maxsize=65536)
 def scalar(text: str) -> str:
     """A text on one line, quoted where it must be."""
     if _PLAIN.fullmatch(text) and text.lower() not in _OWN_WORDS:
@@ -84,7 +86,7 @@ def _rule(rule: Rule) -> Iterator[str]:
         yield f"      # {line}".rstrip()
     if isinstance(rule, AlertingRule):
         yield f"      - alert: {scalar(rule.alert)}"
-        yield from _text("        ", "expr", rule.expression)
+        yield _one("        ", "expr", rule.expression)
         if rule.pending_seconds:
             yield f"        for: {duration(rule.pending_seconds)}"
         if rule.keep_firing_seconds:
@@ -93,7 +95,7 @@ def _rule(rule: Rule) -> Iterator[str]:
         yield from _mapping("        ", "annotations", rule.annotations)
     else:
         yield f"      - record: {scalar(rule.record)}"
-        yield from _text("        ", "expr", rule.expression)
+        yield _one("        ", "expr", rule.expression)
         yield from _mapping("        ", "labels", rule.labels)
 
 
@@ -119,7 +121,7 @@ def _test(test: RuleTest) -> Iterator[str]:
     if test.values:
         yield "    promql_expr_test:"
         for value in test.values:
-            yield from _listed(_text("        ", "expr", value.expression))
+            yield from _listed(iter([_one("        ", "expr", value.expression)]))
             yield f"        eval_time: {duration(value.at_seconds)}"
             if value.values:
                 yield "        exp_samples:"
@@ -142,14 +144,12 @@ def _mapping(indent: str, key: str, content: Mapping[str, str]) -> Iterator[str]
     if content:
         yield f"{indent}{key}:"
         for name, text in content.items():
-            yield from _text(f"{indent}  ", name, text)
+            yield _one(f"{indent}  ", name, text)
 
 
-def _text(indent: str, key: str, text: str) -> Iterator[str]:
+def _one(indent: str, key: str, text: str) -> str:
     """A key with a text, which is a block where it has several lines."""
     if "\n" in text and _BLOCK.fullmatch(text) and not text.endswith("\n") and "\n\n" not in text.replace(" ", ""):
-        yield f"{indent}{scalar(key)}: |-"
-        for line in text.split("\n"):
-            yield f"{indent}  {line}" if line else ""
-    else:
-        yield f"{indent}{scalar(key)}: {scalar(text)}"
+        inside = text.replace("\n", f"\n{indent}  ")
+        return f"{indent}{scalar(key)}: |-\n{indent}  {inside}"
+    return f"{indent}{scalar(key)}: {scalar(text)}"
