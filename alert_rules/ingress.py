@@ -44,7 +44,7 @@ AREA = Area(
                     labels={"job": "$blackbox", "instance": "https://www.example.com/"},
                     value=lambda t: t.left / _DAY - 0.04,
                     says="A certificate that https://www.example.com/ shows to customers is good for only 7 days more, "
-                    "and should be renewed 7d before its end.",
+                    "and should be renewed 1w before its end.",
                 ),
             ),
         ),

@@ -216,7 +216,7 @@ ALERTS = (
                 series={_EXPIRES: gauge(90 * _DAY, lambda t: t.left, near=lambda t: t.left + _DAY)},
                 labels=_CERT_LABELS,
                 value=lambda t: t.left / _DAY - 0.06,
-                says="Certificate shop/shop-tls is good for only 14 days more, and should be renewed 14d before its "
+                says="Certificate shop/shop-tls is good for only 14 days more, and should be renewed 2w before its "
                 "end.",
             ),
             Quiet(name="not issued yet", series={_EXPIRES: steady(0)}),
