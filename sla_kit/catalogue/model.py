@@ -438,11 +438,13 @@ class SeverityLevel(Value, frozen=True, kw_only=True):
 
 
 class Route(Value, frozen=True, kw_only=True):
-    """To whom alerts go: the first route whose conditions all hold; empty conditions hold always."""
+    """To whom alerts go: the first route whose conditions all hold; empty conditions hold always. ``team`` is whose an
+    alert is."""
 
     to: list[str]
     severity: list[str] = field(default_factory=list)
     service: list[str] = field(default_factory=list)
+    team: list[str] = field(default_factory=list)
     environment: list[str] = field(default_factory=list)
 
 

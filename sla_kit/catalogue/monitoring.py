@@ -61,7 +61,7 @@ class Delivery(Value, frozen=True, kw_only=True):
 
     ``secrets`` is the folder in which Alertmanager finds tokens and keys, one file each: ``token`` is the file with the
     router's, ``slack-url``, ``pagerduty-<rotation>`` and ``smtp-password`` are those of native delivery. ``heartbeat``
-    is what the dead man's switch calls: an address, or the file with it.
+    is the address that the dead man's switch calls (the router without one).
     """
 
     through: Literal["router", "native"] = "router"

@@ -51,6 +51,9 @@ def check_monitoring(catalogue: Catalogue, findings: Findings) -> None:
         _url(getattr(monitoring, key), (*here, key), findings)
     if monitoring.delivery.through == "router":
         _url(monitoring.delivery.router, (*here, "delivery", "router"), findings)
+    _url(monitoring.delivery.heartbeat, (*here, "delivery", "heartbeat"), findings)
+    if monitoring.delivery.through == "native":
+        _reachable(catalogue, findings)
     if monitoring.areas or monitoring.teams:
         from sla_kit.alert_rules import AREAS
 
@@ -66,6 +69,26 @@ def check_monitoring(catalogue: Catalogue, findings: Findings) -> None:
         there = ("services", index, "monitoring")
         _jobs(service.monitoring.jobs, (*there, "jobs"), findings)
         _settings(service.monitoring.rules, (*there, "rules"), catalogue, findings)
+
+
+def _reachable(catalogue: Catalogue, findings: Findings) -> None:
+    """Notes whom Alertmanager could not tell anything, where nobody stands between it and them."""
+    addressed = {each.name for each in catalogue.contacts if each.email or each.slack or each.pagerduty}
+    if not addressed:
+        hint = "give a contact an email, a slack channel or a pagerduty rotation"
+        findings.say(("monitoring", "delivery", "through"), "native delivery has nobody to deliver to", hint)
+        return
+    known = {each.name for each in catalogue.contacts}
+    for index, route in enumerate(catalogue.routes):
+        for number, name in enumerate(route.to):
+            if name in known and name not in addressed:
+                hint = "give it an email, a slack channel or a pagerduty rotation"
+                findings.say(("routes", index, "to", number), f"{name} has no address that alerts can go to", hint)
+    uses_mail = any(each.email for each in catalogue.contacts)
+    for key in ("smarthost", "sender") if uses_mail else ():
+        if not getattr(catalogue.monitoring.delivery, key):
+            hint = "such as smtp.example.com:587" if key == "smarthost" else "such as alerts@example.com"
+            findings.say(("monitoring", "delivery"), f"e-mail needs a {key}", hint)
 
 
 def _jobs(jobs: Mapping[str, Jobs], path: Path, findings: Findings) -> None:

@@ -282,6 +282,13 @@ class _Rules:
                 self.findings.say((*path, "to"), "a route leads to nobody", "name a contact under to")
             self._each(route.to, contacts, (*path, "to"), "contact", "contacts")
             self._each(route.service, self.services, (*path, "service"), "service", "services")
+            self._each(
+                route.team,
+                [contact.name for contact in self.catalogue.contacts],
+                (*path, "team"),
+                "contact",
+                "contacts",
+            )
             if self.environments is not None:
                 self._each(route.environment, self.environments, (*path, "environment"), "environment", "environments")
             for number, severity in enumerate(route.severity):

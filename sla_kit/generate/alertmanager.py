@@ -5,6 +5,7 @@ The keys are Alertmanager's own (prometheus.io/docs/alerting/latest/configuratio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,9 @@ from sla_kit.generate.time_intervals import maintained_services, time_intervals
 
 Config = dict[str, Any]
 WATCHDOG = "Watchdog"
-_HEARTBEAT = "heartbeat"
-_NOBODY = "default"
+#: Receivers of our own, by names that no contact can have.
+_HEARTBEAT = "_heartbeat"
+_DEFAULT = "_default"
 #: What is one group, and so one message.
 _GROUP = ["alertname", "service", "cluster", "environment"]
 #: How long a group waits for more, how often it is told anew as it changes, and again while it does not: by severity.
@@ -37,26 +39,27 @@ _TEXT = (
 
 def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
     """The configuration for a catalogue; ``at`` is from when on maintenance is written down."""
-    targets = [tuple(route.to) for route in catalogue.routes]
-    default = targets[-1] if targets and not _conditions(catalogue.routes[-1]) else ()
-    names = dict.fromkeys([_name(default), *(_name(target) for target in targets)])
+    routed = [*catalogue.routes, *_by_team(catalogue)]
+    names = dict.fromkeys(_name(route.to) for route in routed)
     contacts = {contact.name: contact for contact in catalogue.contacts}
     receivers = [
         _receiver(catalogue, name, [contacts[each] for each in name.split("+") if each in contacts]) for name in names
     ]
+    receivers.insert(0, _receiver(catalogue, _DEFAULT, _addressed(catalogue.contacts)[:1]))
     watched = any(each.alert.always for each in alert_rules.resolved(catalogue))
-    beats = watched and (catalogue.monitoring.delivery.heartbeat or catalogue.monitoring.delivery.through == "router")
+    delivery = catalogue.monitoring.delivery
+    beats = watched and bool(delivery.heartbeat or delivery.through == "router")
     intervals = time_intervals(catalogue, at)
     muted = maintained_services(catalogue)
     routes = [_watchdog()] if beats else []
-    routes += [each for route in catalogue.routes for each in _routes(catalogue, route, muted)]
-    if not default:
-        routes += [_route(catalogue, [f'service="{_quoted(name)}"'], _name(default), name) for name in muted]
+    routes += [each for route in routed for each in _routes(catalogue, route, muted)]
+    if all(_conditions(route) for route in routed):
+        routes += [_route([f'service="{_quoted(name)}"'], _DEFAULT, name) for name in muted]
     wait, interval, repeat = _TIMES[""]
     return {
         **_global(catalogue),
         "route": {
-            "receiver": _name(default),
+            "receiver": _DEFAULT,
             "group_by": list(_GROUP),
             "group_wait": wait,
             "group_interval": interval,
@@ -80,7 +83,7 @@ def inhibitions(catalogue: Catalogue) -> list[Config]:
         {
             "source_matchers": [f'alertname=~"{SLO_ALERTS[0]}|{SLO_ALERTS[2]}"'],
             "target_matchers": [f'alertname="{SLO_ALERTS[1]}"'],
-            "equal": ["service", "slo"],
+            "equal": ["environment", "service", "slo"],
         },
     ]
     present = {each.alert.name for each in alert_rules.resolved(catalogue)}
@@ -89,7 +92,7 @@ def inhibitions(catalogue: Catalogue) -> list[Config]:
         sources = tuple(name for name in each.alert.inhibited_by if name in present)
         if sources:
             renamed = catalogue.monitoring.labels
-            labels = tuple(renamed.get(label, label) for label in each.alert.inhibition_labels)
+            labels = ("environment", *(renamed.get(label, label) for label in each.alert.inhibition_labels))
             groups.setdefault((sources, labels), []).append(each.alert.name)
     for (sources, labels), targets in groups.items():
         found.append(
@@ -108,8 +111,8 @@ def _global(catalogue: Catalogue) -> Config:
         return {}
     settings: Config = {"resolve_timeout": "5m"}
     if any(contact.email for contact in catalogue.contacts):
-        settings["smtp_smarthost"] = delivery.smarthost or "localhost:25"
-        settings["smtp_from"] = delivery.sender or "alertmanager@localhost"
+        settings["smtp_smarthost"] = delivery.smarthost
+        settings["smtp_from"] = delivery.sender
         if delivery.smtp_user:
             settings["smtp_auth_username"] = delivery.smtp_user
             settings["smtp_auth_password_file"] = f"{delivery.secrets.rstrip('/')}/smtp-password"
@@ -118,15 +121,27 @@ def _global(catalogue: Catalogue) -> Config:
     return {"global": settings}
 
 
+def _by_team(catalogue: Catalogue) -> list[Route]:
+    """What goes to the team that an alert names, where no route of the catalogue takes all that is left."""
+    if any(not _conditions(route) for route in catalogue.routes):
+        return []
+    return [Route(to=[contact.name], team=[contact.name]) for contact in _addressed(catalogue.contacts)]
+
+
+def _addressed(contacts: Sequence[Contact]) -> list[Contact]:
+    """The contacts that can be reached."""
+    return [contact for contact in contacts if contact.email or contact.slack or contact.pagerduty]
+
+
 def _routes(catalogue: Catalogue, route: Route, muted: Sequence[str]) -> list[Config]:
     """The route, and before it one for each service it may be about whose maintenance mutes it."""
-    receiver, conditions = _name(tuple(route.to)), _conditions(route)
+    receiver, conditions = _name(route.to), _conditions(route)
     mine = [name for name in muted if not route.service or name in route.service]
-    before = [_route(catalogue, [*conditions, f'service="{_quoted(name)}"'], receiver, name) for name in mine]
-    return [*before, _route(catalogue, conditions, receiver, "")]
+    before = [_route([*conditions, f'service="{_quoted(name)}"'], receiver, name) for name in mine]
+    return [*before, _route(conditions, receiver, "")]
 
 
-def _route(catalogue: Catalogue, conditions: Sequence[str], receiver: str, muted: str) -> Config:
+def _route(conditions: Sequence[str], receiver: str, muted: str) -> Config:
     """A route whose groups are told as their severity asks for. Muting is no child's inheritance: each says it."""
     quiet = {"mute_time_intervals": [f"maintenance-{muted}"]} if muted else {}
     children = []
@@ -152,12 +167,13 @@ def _watchdog() -> Config:
 
 def _conditions(route: Route) -> list[str]:
     found: list[str] = []
-    for label in ("severity", "service", "environment"):
+    for label in ("severity", "service", "team", "environment"):
         values: list[str] = getattr(route, label)
         if len(values) == 1:
             found.append(f'{label}="{_quoted(values[0])}"')
         elif values:
-            found.append(f'{label}=~"{_quoted("|".join(values))}"')
+            either = "|".join(re.escape(value) for value in values)
+            found.append(f'{label}=~"{_quoted(either)}"')
     return found
 
 
@@ -189,17 +205,14 @@ def _webhook(catalogue: Catalogue) -> Config:
 
 def _heartbeat(catalogue: Catalogue) -> Config:
     delivery = catalogue.monitoring.delivery
-    if delivery.heartbeat.startswith(("http://", "https://")):
+    if delivery.heartbeat:
         return {"name": _HEARTBEAT, "webhook_configs": [{"url": delivery.heartbeat, "send_resolved": False}]}
-    if delivery.heartbeat:  # which Alertmanager reads from a file from 0.26 on
-        path = f"{delivery.secrets.rstrip('/')}/{delivery.heartbeat}"
-        return {"name": _HEARTBEAT, "webhook_configs": [{"url_file": path, "send_resolved": False}]}
     return {"name": _HEARTBEAT, "webhook_configs": [{**_webhook(catalogue), "send_resolved": False}]}
 
 
 def _name(target: Sequence[str]) -> str:
-    """A receiver's name: who is told, or the default, which in Alertmanager must exist."""
-    return "+".join(target) or _NOBODY
+    """A receiver's name: who is told."""
+    return "+".join(target)
 
 
 def _quoted(text: str) -> str:

@@ -211,10 +211,7 @@ def _receiver(receiver: Mapping[str, Any], settings: Mapping[str, Any]) -> Manif
 
 def _webhook(webhook: Mapping[str, Any]) -> Manifest:
     found: Manifest = {"sendResolved": webhook["send_resolved"]}
-    if "url" in webhook:
-        found["url"] = webhook["url"]
-    else:
-        found["urlSecret"] = _secret(webhook["url_file"].rpartition("/")[2])
+    found["url"] = webhook["url"]
     if "http_config" in webhook:
         path = webhook["http_config"]["authorization"]["credentials_file"]
         found["httpConfig"] = {"authorization": {"credentials": _secret(path.rpartition("/")[2])}}

@@ -125,6 +125,7 @@ def _route_of(catalogue: Catalogue, rule: AlertingRule) -> list[str]:
             for label, wanted in (
                 ("severity", route.severity),
                 ("service", route.service),
+                ("team", route.team),
                 ("environment", route.environment),
             )
         )

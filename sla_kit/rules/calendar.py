@@ -17,6 +17,7 @@ from sla_kit.catalogue.model import Catalogue, Occasion
 from sla_kit.rules.model import (
     AlertCheck,
     AlertingRule,
+    FiringAlert,
     RecordingRule,
     Rule,
     RuleFile,
@@ -31,6 +32,8 @@ ENDS = "SlaCalendarEnds"
 #: How long before what is written down runs out somebody is told to write it anew, in seconds.
 _NOTICE = 30 * 86400
 _MONTHS = 15
+#: So far apart tests evaluate: they begin in 1970.
+_DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,14 @@ def test_files(catalogue: Catalogue, at: float) -> tuple[RuleTestFile, ...]:
     alerts = [rule for rule in _rules(catalogue, at) if isinstance(rule, AlertingRule)]
     if not alerts:
         return ()
+    [ends] = alerts
     never = (ValueCheck(EVENT, 0.0, {}), ValueCheck(MAINTENANCE, 0.0, {}))
-    test = RuleTest("nothing goes on in 1970", 60.0, {}, (AlertCheck(ENDS, 7200.0),), never)
-    return (RuleTestFile("calendar", ("calendar",), (test,)),)
+    test = RuleTest("nothing goes on in 1970", _DAY, {}, (AlertCheck(ENDS, _DAY),), never)
+    notice = float(-(-(horizon(at)[1] - _NOTICE) // _DAY) * _DAY)
+    firing = FiringAlert(dict(ends.labels), dict(ends.annotations))
+    checks = (AlertCheck(ENDS, notice - 2 * _DAY), AlertCheck(ENDS, notice + 2 * _DAY, (firing,)))
+    soon = RuleTest("somebody is told before it runs out", _DAY, {}, checks)
+    return (RuleTestFile("calendar", ("calendar",), (test, soon), _DAY),)
 
 
 test_files.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
