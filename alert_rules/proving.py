@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Shape, Values
@@ -15,7 +15,7 @@ from sla_kit.alert_rules.expanding import (
 )
 from sla_kit.alert_rules.notation import Phase, number, written
 from sla_kit.alert_rules.rendering import render
-from sla_kit.alert_rules.settings import Settings
+from sla_kit.alert_rules.settings import Settings, scopes
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.rules.model import AlertCheck, FiringAlert, RuleTest, ValueCheck
 from sla_kit.selectors import quote
@@ -161,12 +161,23 @@ def _series(
 ) -> dict[str, str]:
     """Every series with the labels that are kept, and its samples."""
     wording = Wording.of(catalogue, settings)
-    return {
+    found = {
         with_labels(wording.series(name), {wording.label(label): kept_value(label) for label in wording.keep}): written(
             shape, phases, step, values
         )
         for name, shape in series.items()
     }
+    if not settings.alert.missing_fires:
+        return found
+    # Its own jobs may be missing; those of other services are there, or the alert would fire for them too.
+    well = [Phase("good", sum(phase.samples for phase in phases))]
+    for scope in scopes(catalogue, settings.alert.exporter):
+        if scope.service is not settings.scope.service:
+            other = Wording.of(catalogue, replace(settings, scope=scope))
+            for name, shape in series.items():
+                kept = {other.label(label): kept_value(label) for label in other.keep}
+                found.setdefault(with_labels(other.series(name), kept), written(shape, well, step, values))
+    return found
 
 
 def _event_series(settings: Settings, course: Course) -> dict[str, str]:
