@@ -49,7 +49,17 @@ def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
         severity = capped("critical" if pair.severity == "page" else "warning", slo.severity)
         pending = float(pair.long // 24)
         found.append(BurnCondition(severity, pair.long, pair.short, pair.factor, ">", pending, float(pair.short)))
-    return tuple(found)
+    return tuple(_distinct(found))
+
+
+def _distinct(found: list[BurnCondition]) -> list[BurnCondition]:
+    """Of conditions with the same windows and severity, as a very short SLO window has, the one that fires first."""
+    least: dict[tuple[str, int, int], BurnCondition] = {}
+    for each in found:
+        known = least.setdefault((each.severity, each.long, each.short), each)
+        if each.factor < known.factor:
+            least[each.severity, each.long, each.short] = each
+    return list(least.values())
 
 
 def capped(severity: str, most: str) -> str:

@@ -56,11 +56,14 @@ class _Condition:
 @dataclass(frozen=True, slots=True)
 class _Read:
     """An alert as it is written, taken apart: all ``conditions`` must hold; ``enough`` are the recorded events that its
-    floor wants, ``good`` tells that they are a total and its good ones; ``runs_out`` is window and warning time."""
+    floor wants, unless it reads them ``from_samples``, which are not fed; ``instead`` is what
+    decides below the floor; ``runs_out`` is window and warning time."""
 
     rule: AlertingRule
     conditions: tuple[_Condition, ...]
     enough: tuple[str, ...] = ()
+    from_samples: bool = False
+    instead: tuple[_Condition, ...] = ()
     maintenance: str = ""
     runs_out: tuple[float, float] | None = None
 
@@ -77,7 +80,8 @@ class _Read:
             return self._left(feed)
         if not all(each.holds(feed) for each in self.conditions):
             return None
-        if self.enough and not feed.get(self.enough[0], 0.0) > 0:
+        few = bool(self.enough) and not feed.get(self.enough[0], 0.0) > 0
+        if (few or self.from_samples) and not (self.instead and all(each.holds(feed) for each in self.instead)):
             return None
         first = self.conditions[0]
         return feed[first.series] / first.allowed
@@ -128,12 +132,16 @@ def _read(rule: AlertingRule) -> _Read | None:
         return _Read(rule, (whole, trend), maintenance=quiet, runs_out=(float(out[4]), float(out[6])))
     burn, _, floor = rule.expression.partition("and on () (\n")
     usual = burn.partition("\n  unless on () sla_event_active")[0]
-    found = tuple(
-        _Condition(f'{name}{{sli="{sli}"}}', sli, float(allowed or 1), operator, float(factor))
-        for name, sli, allowed, operator, factor in _CONDITION.findall(usual)
-    )
+    found, instead = _conditions(usual), _conditions(floor)
     enough = tuple(dict.fromkeys(match[0] for match in _EVENTS.finditer(floor)))
-    return _Read(rule, found, enough, quiet) if found else None
+    return _Read(rule, found, enough, bool(floor) and not enough, instead, quiet) if found else None
+
+
+def _conditions(text: str) -> tuple[_Condition, ...]:
+    return tuple(
+        _Condition(f'{name}{{sli="{sli}"}}', sli, float(allowed or 1), operator, float(factor))
+        for name, sli, allowed, operator, factor in _CONDITION.findall(text)
+    )
 
 
 def _batches(reads: Sequence[_Read]) -> Iterator[list[_Read]]:
