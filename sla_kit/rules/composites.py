@@ -34,8 +34,11 @@ def composite_rule(
         every = " + ".join(f"({total} or vector(0))" for total in totals)
         expression = f"({' + '.join(bad)})\n/\n(({every}) > 0)"
     else:
-        weights = [part.weight or 0.0 for part in sli.of]
-        weighed = " or ".join(f"{weight:g} * {ratio}" for weight, ratio in zip(weights, ratios, strict=True))
-        whole = " or ".join(f"{weight:g} + 0 * {ratio}" for weight, ratio in zip(weights, ratios, strict=True))
+        # Parts may share an indicator, of which `or` would keep one.
+        shares: dict[str, float] = {}
+        for part, ratio in zip(sli.of, ratios, strict=True):
+            shares[ratio] = shares.get(ratio, 0.0) + (part.weight or 0.0)
+        weighed = " or ".join(f"{weight:g} * {ratio}" for ratio, weight in shares.items())
+        whole = " or ".join(f"{weight:g} + 0 * {ratio}" for ratio, weight in shares.items())
         expression = f"sum({weighed})\n/\nsum({whole})"
     return RecordingRule(ratio_name(seconds), expression, {"sli": name})

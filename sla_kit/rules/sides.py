@@ -99,7 +99,8 @@ def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
             return _probe(sli)
         case Promql():
             chosen = sli.good if sli.good is not None else sli.bad or ""
-            return Sides(_expression(sli.total), _expression(chosen), sli.good is not None, True)
+            events = _expression(sli.total)
+            return Sides(events, _or_nothing(_expression(chosen), events), sli.good is not None, True)
         case Freshness():
             selector = Selector.of(sli.metric, sli.matchers).promql()
             newest = f"{'max' if sli.combine == 'newest' else 'min'}({selector})"
@@ -144,6 +145,15 @@ def _never_missing(other: Side, total: Side) -> Side:
         bucket,
         other.selectors,
     )
+
+
+def _or_nothing(other: Side, total: Side) -> Side:
+    """An expression that is 0 where there are events but it has no value, as the engine reads it."""
+
+    def rate(seconds: int) -> str:
+        return f"(sum({other.rate(seconds)}) or 0 * sum({total.rate(seconds)}))"
+
+    return Side(other.name, rate, _minutes(rate), other.selectors)
 
 
 def _minutes(rate: Callable[[int], str]) -> Callable[[int], str]:

@@ -131,7 +131,7 @@ def _read(rule: AlertingRule) -> _Read | None:
         trend = _Condition(f'{out[5]}{{sli="{out[2]}"}}', out[2], allowed, ">", 1.0)
         return _Read(rule, (whole, trend), maintenance=quiet, runs_out=(float(out[4]), float(out[6])))
     burn, _, floor = rule.expression.partition("and on () (\n")
-    usual = burn.partition("\n  unless on () sla_event_active")[0]
+    usual = re.split(r"\n\s*unless on \(\) sla_event_active", burn)[0]
     found, instead = _conditions(usual), _conditions(floor)
     enough = tuple(dict.fromkeys(match[0] for match in _EVENTS.finditer(floor)))
     return _Read(rule, found, enough, bool(floor) and not enough, instead, quiet) if found else None
