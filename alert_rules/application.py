@@ -255,20 +255,14 @@ AREA = Area(
                     says="application gets 0% of the requests that it got 1h earlier, under 10 %, though no live event "
                     "has just ended.",
                 ),
-                Breach(
-                    name="no event in sight",
+                Quiet(
+                    name="a live event has ended",
                     series={
                         _COUNT % "200": counter(lambda t: 6000 * t.traffic, 0),
-                        'sla_event_active{service="web"}': gauge(None, None, near=1),
+                        'sla_event_active{service="web"}': gauge(1, None),
                     },
-                    labels=_JOB,
-                    value=0,
                     healthy=5400,
-                    step=70,
-                    lag=490,
-                    clears=0,
-                    says="application gets 0% of the requests that it got 1h earlier, under 10 %, though no live event "
-                    "has just ended.",
+                    lasts=3000,
                 ),
             ),
         ),

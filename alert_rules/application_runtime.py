@@ -51,7 +51,7 @@ ALERTS = (
                 clears=900,
                 says="api-1:3000 of application has started 22 times in 15m, over 3.",
             ),
-            Quiet(name="started once, by a deployment", series={_STARTED: gauge(100, 5000)}),
+            Quiet(name="started once, by a deployment", series={_STARTED: gauge(100, 5000)}, healthy=1800, lasts=900),
         ),
     ),
     Alert(

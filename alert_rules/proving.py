@@ -123,10 +123,10 @@ def _breach(prefix: str, catalogue: Catalogue, settings: Settings, case: Breach)
 
 
 def _quiet(prefix: str, catalogue: Catalogue, settings: Settings, case: Quiet) -> RuleTest:
-    samples = int(case.lasts // case.step)
-    phases = [Phase("bad", samples + 1)]
+    before, samples = int(case.healthy // case.step), int(case.lasts // case.step)
+    phases = [Phase("good", before), Phase("bad", samples + 1)]
     series = _series(catalogue, settings, case.series, phases, case.step, Values(settings.thresholds))
-    times = dict.fromkeys((samples // 2 * case.step, samples * case.step))
+    times = dict.fromkeys(((before + samples // 2) * case.step, (before + samples) * case.step))
     return RuleTest(
         f"{prefix}: {case.name}", case.step, series, tuple(AlertCheck(settings.alert.name, at) for at in times)
     )
