@@ -74,7 +74,13 @@ groups:
   - {alert: Provoked, expr: "vector(1)"}
 """
 #: Where the last samples can't be written any more when all of it ends, nobody waits for that.
-_FLAGS = ("--web.enable-lifecycle", "--web.enable-remote-write-receiver", "--storage.remote.flush-deadline=100ms")
+_FLAGS = (
+    "--web.enable-lifecycle",
+    "--web.enable-remote-write-receiver",
+    "--storage.remote.flush-deadline=100ms",
+    # An alert that fires before Alertmanager is found is dropped, and sent anew only a minute later otherwise.
+    "--rules.alert.resend-delay=1s",
+)
 
 
 @dataclass(frozen=True, slots=True)
