@@ -6,13 +6,13 @@ runbooks and routes. `alert` says what an alert is and how one is declared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from sla_kit.rules.model import AlertingRule, RuleFile, RuleGroup, RuleTestFile
+from sla_kit.rules.model import AlertingRule, RuleFile, RuleGroup, RuleTest, RuleTestFile
 
 if TYPE_CHECKING:
     from sla_kit.alert_rules.alert import Alert, Area
@@ -39,6 +39,10 @@ AREAS = (
 )
 
 
+#: Areas whose modules are not proved yet, or cost promtool too long: not written.
+UNPROVED = frozenset({"business", "live_events", "delivery", "security"})
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """One alert as a catalogue has it: its settings and its rules (two where live events change it)."""
@@ -55,7 +59,7 @@ class Resolved:
 @cache
 def areas() -> tuple[Area, ...]:
     """Every area, in order."""
-    return tuple(import_module(f"{__name__}.{name}").AREA for name in AREAS if find_spec(f"{__name__}.{name}"))
+    return tuple(import_module(f"{__name__}.{name}").AREA for name in AREAS if name not in UNPROVED)
 
 
 def resolved(catalogue: Catalogue) -> tuple[Resolved, ...]:
@@ -88,14 +92,31 @@ def test_files(catalogue: Catalogue) -> tuple[RuleTestFile, ...]:
 
     found = list(settings_of(catalogue, areas()))
     files = [
-        RuleTestFile(area.name, (area.name,), tests)
+        file
         for area in areas()
-        if (tests := tuple(test for each in found if each.area is area for test in tests_of(catalogue, each)))
+        for file in paced(
+            area.name, (area.name,), [t for each in found if each.area is area for t in tests_of(catalogue, each)]
+        )
     ]
-    names = tuple(file.name for file in files)
+    names = tuple(dict.fromkeys(name for file in files for name in file.rule_files))
     if names:
-        files.append(RuleTestFile("healthy", names, healthy_tests(catalogue, found)))
+        files += paced("healthy", names, healthy_tests(catalogue, found))
     return tuple(files)
+
+
+def paced(name: str, rule_files: tuple[str, ...], tests: Sequence[RuleTest]) -> list[RuleTestFile]:
+    """Test files that evaluate about as often as their tests have samples: days by the minute would take too long.
+    Those of a minute have the name itself, slower ones the number of seconds after it."""
+    steps = dict.fromkeys(sorted(test.interval_seconds for test in tests))
+    return [
+        RuleTestFile(
+            name if step == 60 else f"{name}-{step:g}",
+            rule_files,
+            tuple(test for test in tests if test.interval_seconds == step),
+            step if step % 900 == 0 else 60.0,
+        )
+        for step in steps
+    ]
 
 
 test_files.__test__ = False  # type: ignore[attr-defined]  # its name is no test's

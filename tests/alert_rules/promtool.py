@@ -31,7 +31,7 @@ def written(folder: Path, rules: tuple[RuleFile, ...], tests: tuple[RuleTestFile
         path = folder / f"{test_file.name}_test.yml"
         document = {
             "rule_files": [f"{name}.yml" for name in test_file.rule_files],
-            "evaluation_interval": "1m",
+            "evaluation_interval": _seconds(test_file.evaluation_interval_seconds),
             "tests": [_test(test) for test in test_file.tests],
         }
         path.write_text(yaml.safe_dump(document))
@@ -91,7 +91,7 @@ def run(promtool: str, folder: Path, catalogue: Catalogue, area: str | None = No
         rules = tuple(file for file in alert_rules.rule_files(catalogue) if file.name == area)
         found = [each for each in settings_of(catalogue, alert_rules.areas()) if each.area.name == area]
         groups = tuple(test for each in found for test in tests_of(catalogue, each))
-        tests = (RuleTestFile(area, (area,), groups),)
+        tests = tuple(alert_rules.paced(area, (area,), groups))
     paths = written(folder, rules, tests)
     checked = subprocess.run(
         [promtool, "check", "rules", *(str(folder / f"{file.name}.yml") for file in rules)],
