@@ -43,7 +43,7 @@ def alerts() -> None:
     \b
       sla-kit alerts list                       all of them
       sla-kit alerts list postgresql redis      those of two areas
-      sla-kit alerts show PostgresqlDown        its expression, thresholds and runbook
+      sla-kit alerts show PostgresDown        its expression, thresholds and runbook
 
     What a catalogue sets stands under `monitoring: {rules: {…}}`; `sla-kit generate` writes the rules.
     """
