@@ -132,9 +132,7 @@ AREA = Area(
                     labels={"plan": "pro"},
                     value=0,
                     healthy=8 * _DAY,
-                    step=1000,  # no divisor of the window: whether its edge belongs to it differs between versions
-                    lag=1000,  # two of three stretches stand still
-                    settles=3000,
+                    step=2700,  # no divisor of the window: whether its edge belongs to it differs between versions
                     says="0% of the calls of the same hour last week come from clients on plan pro, under 40 %.",
                 ),
             ),
@@ -163,9 +161,8 @@ AREA = Area(
                     labels={},
                     value=0,
                     healthy=8 * _DAY,
-                    step=5000,  # no divisor of the window
-                    lag=10000,  # three of four stretches stand still
-                    settles=15000,
+                    step=6300,  # no divisor of the window
+                    lag=12600,  # all of its three stretches stand still
                     says="0% of the sign-ups of the same hours last week came within 6h, under 30 %.",
                 ),
             ),
@@ -202,8 +199,8 @@ AREA = Area(
                     labels={"feature": "draft"},
                     value=0.02,
                     healthy=9 * _DAY,
-                    step=5000,  # no divisor of the window: whether its edge belongs to it differs between versions
-                    lag=40000,  # nine of 17 samples
+                    step=6300,  # no divisor of the window: whether its edge belongs to it differs between versions
+                    lag=44100,  # eight of 14 samples
                     settles=_DAY,
                     says="draft has 2% of the users that it had last week, under 50 %.",
                 ),
@@ -279,8 +276,7 @@ AREA = Area(
                     labels={},
                     value=0,
                     healthy=8 * _DAY,
-                    step=1000,  # no divisor of the window
-                    lag=2000,
+                    step=2700,  # no divisor of the window
                     says="0 payments succeeded within 1h; in the same hour last week there were more than 20.",
                 ),
             ),
