@@ -1,0 +1,356 @@
+"""Live events: what must be ready before one begins, and what must hold while it goes on. The calendar's rules tell
+when that is; without a calendar all of these are silent."""
+
+from __future__ import annotations
+
+from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
+
+_HOUR = 3600.0
+_MIB = 1024.0**2
+_STARTS = "sla_event_starts_in_seconds"
+_ACTIVE = 'sla_event_active{service="web"}'
+_HPA = '{$kube_state_metrics, namespace="shop", horizontalpodautoscaler="web"}'
+_CURRENT = f"kube_horizontalpodautoscaler_status_current_replicas{_HPA}"
+_MAX = f"kube_horizontalpodautoscaler_spec_max_replicas{_HPA}"
+_CRON = (
+    'keda_scaler_active{$keda, namespace="shop", scaledObject="web", scaler="%s", metric="s0-cron", triggerIndex="0", '
+    'type="scaledobject"}'
+)
+_PAUSED = 'keda_scaled_object_paused{$keda, namespace="shop", scaledObject="web"}'
+_CDN = '{$cloudwatch, name="arn:aws:x", account_id="1", dimension_DistributionId="E1", dimension_Region="Global"}'
+_HITS = f"aws_cloudfront_cache_hit_rate_average{_CDN}"
+_REQUESTS = f"aws_cloudfront_requests_sum{_CDN}"
+_CONNECTIONS = 'pg_stat_activity_count{$postgres, instance="pg-1:9187", datname="shop", state="%s"}'
+_MOST = 'pg_settings_max_connections{$postgres, instance="pg-1:9187"}'
+_MEMORY = 'redis_memory_%s_bytes{$redis, instance="redis-1:9121"}'
+_SYNCS = (
+    'argocd_app_sync_total{$argocd, namespace="argocd", name="web", project="default", '
+    'dest_server="https://kubernetes.default.svc", phase="Succeeded"}'
+)
+_SCALED = {"namespace": "shop", "horizontalpodautoscaler": "web"}
+_NEAR_OR_ON = "and on () (sla_event_starts_in_seconds < $before or on () sla_event_active)"
+
+AREA = Area(
+    name="live_events",
+    title="Live events (calendar; kube-state-metrics, KEDA, CloudFront, PostgreSQL, Redis, Argo CD)",
+    dashboard="live-events",
+    healthy={
+        _STARTS: steady(900),  # the hardest quarter of an hour: all is ready, none of these may speak
+        _CURRENT: steady(20),
+        _MAX: steady(40),
+        _CRON % "cronScaler": steady(1),
+        _CRON % "prometheusScaler": steady(0),
+        _PAUSED: steady(0),
+        _HITS: steady(93),
+        _REQUESTS: steady(50000),
+        **{_CONNECTIONS % state: steady(count) for state, count in (("active", 8), ("idle", 20))},
+        _MOST: steady(200),
+        _MEMORY % "used": steady(300 * _MIB),
+        _MEMORY % "max": steady(1024 * _MIB),
+        _SYNCS: counting(0),
+    },
+    alerts=(
+        Alert(
+            name="EventNotScaledUp",
+            exporter="kube_state_metrics",
+            expression="""
+                max by ($keep, namespace, horizontalpodautoscaler) (
+                  kube_horizontalpodautoscaler_status_current_replicas{$kube_state_metrics}
+                )
+                / on ($keep, namespace, horizontalpodautoscaler) (
+                  max by ($keep, namespace, horizontalpodautoscaler) (
+                    kube_horizontalpodautoscaler_spec_max_replicas{$kube_state_metrics}
+                  ) >= $large
+                ) < $ratio
+                and on () sla_event_starts_in_seconds < $before""",
+            thresholds={
+                "ratio": Threshold(0.3, "ratio", "how much of its maximum a workload must have ready"),
+                "large": Threshold(20, "count", "how small a maximum needs nothing ready"),
+                "before": Threshold(2 * _HOUR, "seconds", "how long before a live event it must be ready"),
+            },
+            pending=120,
+            keep_firing_for=300,
+            severity="critical",
+            summary="{{ $labels.namespace }}/{{ $labels.horizontalpodautoscaler }} is not scaled up for the live event",
+            description="A live event begins in less than [[before]], and {{ $labels.namespace }}/"
+            "{{ $labels.horizontalpodautoscaler }} has {{ $value | humanizePercentage }} of its maximum ready, under "
+            "[[ratio]].",
+            promises=("availability", "response-time"),
+            cases=(
+                Breach(
+                    series={
+                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before - 600),
+                        _CURRENT: gauge(3, lambda t: 50 * t.ratio, near=lambda t: 101 * t.ratio),
+                        _MAX: gauge(100, lambda t: 100 + t.large, near=lambda t: 100.0),
+                    },
+                    labels=_SCALED,
+                    value=lambda t: 50 * t.ratio / (100 + t.large),
+                    says="A live event begins in less than 2h, and shop/web has 12.5% of its maximum ready, under "
+                    "30 %.",
+                ),
+                Quiet(
+                    name="the event is still far",
+                    series={_STARTS: steady(lambda t: t.before + 600), _CURRENT: steady(3), _MAX: steady(100)},
+                ),
+                Quiet(name="no event at all", series={_CURRENT: steady(3), _MAX: steady(100)}),
+                Quiet(
+                    name="a workload that stays small",
+                    series={_STARTS: steady(600), _CURRENT: steady(1), _MAX: steady(lambda t: t.large - 1)},
+                ),
+            ),
+        ),
+        Alert(
+            name="EventKedaInactive",
+            exporter="keda",
+            expression=f"""
+                max by ($keep, namespace, scaledObject) (keda_scaler_active{{$keda, scaler="cronScaler"}}) == 0
+                {_NEAR_OR_ON}""",
+            thresholds={
+                "before": Threshold(1800, "seconds", "how long before a live event the schedule must have begun")
+            },
+            pending=120,
+            keep_firing_for=300,
+            severity="warning",
+            summary="KEDA's schedule for {{ $labels.namespace }}/{{ $labels.scaledObject }} is not active at the event",
+            description="A live event goes on or begins in less than [[before]], and no cron trigger of "
+            "{{ $labels.namespace }}/{{ $labels.scaledObject }} is active (active is {{ $value }}).",
+            promises=("availability", "response-time"),
+            cases=(
+                Breach(
+                    series={
+                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
+                        _CRON % "cronScaler": gauge(0, 0, near=1),
+                    },
+                    labels={"namespace": "shop", "scaledObject": "web"},
+                    value=0,
+                    says="A live event goes on or begins in less than 30m, and no cron trigger of shop/web is active "
+                    "(active is 0).",
+                ),
+                Breach(
+                    name="while the event goes on",
+                    series={_ACTIVE: gauge(None, 1), _CRON % "cronScaler": gauge(1, 0)},
+                    labels={"namespace": "shop", "scaledObject": "web"},
+                    value=0,
+                    says="A live event goes on or begins in less than 30m, and no cron trigger of shop/web is active "
+                    "(active is 0).",
+                ),
+                Quiet(name="no event", series={_CRON % "cronScaler": steady(0)}),
+                Quiet(
+                    name="a queue that is empty, which no schedule scales",
+                    series={_ACTIVE: steady(1), _CRON % "prometheusScaler": steady(0)},
+                ),
+            ),
+        ),
+        Alert(
+            name="EventKedaPaused",
+            exporter="keda",
+            expression=f"""
+                max by ($keep, namespace, scaledObject) (keda_scaled_object_paused{{$keda}}) == 1
+                {_NEAR_OR_ON}""",
+            thresholds={
+                "before": Threshold(2 * _HOUR, "seconds", "how long before a live event nothing may be paused")
+            },
+            pending=120,
+            keep_firing_for=300,
+            severity="warning",
+            summary="KEDA is paused for {{ $labels.namespace }}/{{ $labels.scaledObject }} at the event",
+            description="A live event goes on or begins in less than [[before]], and the scaling of "
+            "{{ $labels.namespace }}/{{ $labels.scaledObject }} is paused (paused is {{ $value }}): it will not grow.",
+            promises=("availability", "response-time"),
+            cases=(
+                Breach(
+                    series={_ACTIVE: steady(1), _PAUSED: gauge(0, 1, near=0)},
+                    labels={"namespace": "shop", "scaledObject": "web"},
+                    value=1,
+                    says="A live event goes on or begins in less than 2h, and the scaling of shop/web is paused "
+                    "(paused is 1): it will not grow.",
+                ),
+                Quiet(name="paused, and no event", series={_PAUSED: steady(1)}),
+            ),
+        ),
+        Alert(
+            name="EventPodsNearMaximum",
+            exporter="kube_state_metrics",
+            expression="""
+                max by ($keep, namespace, horizontalpodautoscaler) (
+                  kube_horizontalpodautoscaler_status_current_replicas{$kube_state_metrics}
+                )
+                / on ($keep, namespace, horizontalpodautoscaler) (
+                  max by ($keep, namespace, horizontalpodautoscaler) (
+                    kube_horizontalpodautoscaler_spec_max_replicas{$kube_state_metrics}
+                  ) >= $large
+                ) > $ratio
+                and on () sla_event_active""",
+            thresholds={
+                "ratio": Threshold(0.85, "ratio", "how much of its maximum a workload may have reached"),
+                "large": Threshold(10, "count", "how small a maximum is not looked at"),
+            },
+            pending=120,
+            keep_firing_for=300,
+            severity="warning",
+            summary="{{ $labels.namespace }}/{{ $labels.horizontalpodautoscaler }} nears its maximum during the event",
+            description="{{ $labels.namespace }}/{{ $labels.horizontalpodautoscaler }} has reached "
+            "{{ $value | humanizePercentage }} of its maximum while a live event goes on, over [[ratio]].",
+            promises=("availability", "response-time"),
+            inhibited_by=("HpaAtMaximum",),
+            inhibition_labels=("cluster", "namespace", "horizontalpodautoscaler"),
+            cases=(
+                Breach(
+                    series={
+                        _ACTIVE: gauge(None, 1),
+                        _CURRENT: gauge(20, lambda t: 100 * t.ratio + 1, near=lambda t: 99 * t.ratio),
+                        _MAX: steady(100),
+                    },
+                    labels=_SCALED,
+                    value=lambda t: t.ratio + 0.01,
+                    says="shop/web has reached 86% of its maximum while a live event goes on, over 85 %.",
+                ),
+                Quiet(name="as high, and no event", series={_CURRENT: steady(99), _MAX: steady(100)}),
+            ),
+        ),
+        Alert(
+            name="EventCdnCold",
+            exporter="cloudwatch",
+            expression=f"""
+                max by ($keep, dimension_DistributionId) (aws_cloudfront_cache_hit_rate_average{{$cloudwatch}}) / 100
+                < $ratio
+                and on ($keep, dimension_DistributionId) (
+                  max by ($keep, dimension_DistributionId) (aws_cloudfront_requests_sum{{$cloudwatch}}) > $requests
+                )
+                {_NEAR_OR_ON}""",
+            thresholds={
+                "ratio": Threshold(0.85, "ratio", "how much the CDN must have at hand"),
+                "requests": Threshold(500, "count", "how few requests in a period prove nothing"),
+                "before": Threshold(1800, "seconds", "how long before a live event it must be warm"),
+            },
+            pending=300,
+            keep_firing_for=600,
+            severity="warning",
+            summary="CDN {{ $labels.dimension_DistributionId }} is cold at the event",
+            description="A live event goes on or begins in less than [[before]], and distribution "
+            "{{ $labels.dimension_DistributionId }} answers {{ $value | humanizePercentage }} of its requests itself, "
+            "under [[ratio]].",
+            promises=("response-time", "availability"),
+            cases=(
+                Breach(
+                    series={
+                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
+                        _HITS: gauge(60, lambda t: 50 * t.ratio, near=lambda t: 101 * t.ratio),
+                        _REQUESTS: steady(lambda t: 10 * t.requests),
+                    },
+                    labels={"dimension_DistributionId": "E1"},
+                    value=lambda t: t.ratio / 2,
+                    says="A live event goes on or begins in less than 30m, and distribution E1 answers 42.5% of its "
+                    "requests itself, under 85 %.",
+                ),
+                Quiet(name="cold, and no event", series={_HITS: steady(20), _REQUESTS: steady(50000)}),
+                Quiet(
+                    name="hardly a visitor yet",
+                    series={_STARTS: steady(600), _HITS: steady(20), _REQUESTS: steady(30)},
+                ),
+            ),
+        ),
+        Alert(
+            name="EventConnectionsHigh",
+            exporter="postgres",
+            expression=f"""
+                sum by ($keep, instance) (pg_stat_activity_count{{$postgres}})
+                / on ($keep, instance) max by ($keep, instance) (pg_settings_max_connections{{$postgres}} > 0)
+                > $ratio
+                {_NEAR_OR_ON}""",
+            thresholds={
+                "ratio": Threshold(0.6, "ratio", "how many connections may be taken"),
+                "before": Threshold(_HOUR, "seconds", "how long before a live event they must be free"),
+            },
+            pending=300,
+            keep_firing_for=300,
+            severity="warning",
+            summary="{{ $labels.instance }} has too few connections left for the live event",
+            description="A live event goes on or begins in less than [[before]], and {{ $value | humanizePercentage }} "
+            "of the connections of {{ $labels.instance }} are taken, over [[ratio]].",
+            promises=("availability", "error-rate"),
+            inhibited_by=("PostgresConnectionsExhausted", "PostgresConnectionsHigh"),
+            inhibition_labels=("cluster", "instance"),
+            cases=(
+                Breach(
+                    series={
+                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
+                        _CONNECTIONS % "active": gauge(8, lambda t: 110 * t.ratio, near=lambda t: 89 * t.ratio),
+                        _CONNECTIONS % "idle": gauge(8, lambda t: 10 * t.ratio),
+                        _MOST: steady(100),
+                    },
+                    labels={"instance": "pg-1:9187"},
+                    value=lambda t: 1.2 * t.ratio,
+                    says="A live event goes on or begins in less than 1h, and 72% of the connections of pg-1:9187 are "
+                    "taken, over 60 %.",
+                ),
+                Quiet(name="as many, and no event", series={_CONNECTIONS % "idle": steady(70), _MOST: steady(100)}),
+            ),
+        ),
+        Alert(
+            name="EventRedisMemoryHigh",
+            exporter="redis",
+            expression=f"""
+                redis_memory_used_bytes{{$redis}} / (redis_memory_max_bytes{{$redis}} > 0) > $ratio
+                {_NEAR_OR_ON}""",
+            thresholds={
+                "ratio": Threshold(0.7, "ratio", "how much of its memory may be used"),
+                "before": Threshold(2 * _HOUR, "seconds", "how long before a live event it must be free"),
+            },
+            pending=300,
+            keep_firing_for=300,
+            severity="warning",
+            summary="Redis at {{ $labels.instance }} has too little memory left for the live event",
+            description="A live event goes on or begins in less than [[before]], and Redis at {{ $labels.instance }} "
+            "uses {{ $value | humanizePercentage }} of its memory, over [[ratio]].",
+            promises=("response-time", "availability"),
+            inhibited_by=("RedisMemoryHigh",),
+            inhibition_labels=("cluster", "instance"),
+            cases=(
+                Breach(
+                    series={
+                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
+                        _MEMORY % "used": gauge(
+                            lambda t: 1100 * t.ratio, lambda t: 1100 * t.ratio, near=lambda t: 990 * t.ratio
+                        ),
+                        _MEMORY % "max": steady(1000),
+                    },
+                    labels={"job": "$redis", "instance": "redis-1:9121"},
+                    value=lambda t: 1.1 * t.ratio,
+                    says="A live event goes on or begins in less than 2h, and Redis at redis-1:9121 uses 77% of its "
+                    "memory, over 70 %.",
+                ),
+                Quiet(
+                    name="no limit set",
+                    series={_ACTIVE: steady(1), _MEMORY % "used": steady(900), _MEMORY % "max": steady(0)},
+                ),
+            ),
+        ),
+        Alert(
+            name="EventDeployment",
+            exporter="argocd",
+            expression="""
+                sum by ($keep, name) (increase(argocd_app_sync_total{$argocd}[$window])) > $syncs
+                and on () sla_event_active""",
+            thresholds={
+                "syncs": Threshold(0, "count", "how many deployments are borne in the window"),
+                "window": Threshold(600, "window", "in which deployments are counted"),
+            },
+            severity="info",
+            summary="{{ $labels.name }} is deployed during the live event",
+            description="{{ $labels.name }} was deployed {{ $value | humanize }} times in [[window]] while a live "
+            "event goes on.",
+            promises=("availability",),
+            cases=(
+                Breach(
+                    series={_ACTIVE: gauge(1, 1), _SYNCS: counter(0, lambda t: t.syncs + 1, near=0)},
+                    labels={"name": "web"},
+                    value=lambda t: (t.syncs + 1) * t.window / 60,
+                    settles=600,
+                    says="web was deployed 10 times in 10m while a live event goes on.",
+                ),
+                Quiet(name="deployed, and no event", series={_SYNCS: counting(1)}),
+            ),
+        ),
+    ),
+)
