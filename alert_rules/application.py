@@ -60,7 +60,7 @@ AREA = Area(
             name="AppMissing",
             exporter="application",
             # The sum drops the job, which absent tells only where there is a single one.
-            expression="sum(absent_over_time(up{$application}[$window]))",
+            expression="sum(absent_over_time(up{$application}[$window])) > 0",
             thresholds={"window": Threshold(600, "window", "how long no instance may be known")},
             severity="warning",
             summary="Nothing is known of the application",

@@ -78,7 +78,7 @@ AREA = Area(
             name="ProbesMissing",
             exporter="blackbox",
             # The sum drops the job, which absent tells only where there is a single one.
-            expression="sum(absent_over_time(probe_success{$blackbox}[$window]))",
+            expression="sum(absent_over_time(probe_success{$blackbox}[$window])) > 0",
             thresholds={"window": Threshold(600, "window", "how long no probe may be made")},
             severity="warning",
             summary="Nobody looks from outside",

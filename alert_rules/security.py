@@ -169,7 +169,7 @@ AREA = Area(
                     },
                     labels={"namespace": "shop", "secret": "database"},
                     value=lambda t: t.age / _DAY + 1.1,
-                    says="Secret shop/database is 366 days old, over 365d: it was never made anew.",
+                    says="Secret shop/database is 366 days old, over 1y: it was never made anew.",
                 ),
                 Quiet(
                     name="a certificate, which has an alert of its own",
