@@ -45,7 +45,6 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.forecast
-	.ci/tools sloth
 	$(BIN)/python -m bench.rules
 
 picture: demo servers  ## the README's picture, from the demo's report

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 _ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _LABEL = re.compile(r"\$labels\.([A-Za-z_]\w*)")
@@ -87,8 +88,9 @@ def general(value: float, digits: int | None = None) -> str:
     power = int(f"{value:e}".partition("e")[2])
     if -4 <= power < 6:
         return text.removesuffix(".0") if "e" not in text else f"{value:f}".rstrip("0")
-    places = next(places for places in range(18) if float(f"{value:.{places}e}") == value)
-    return f"{value:.{places}e}"
+    # The shortest digits that read back as the value, which rounding to fewer and fewer places would miss on a tie.
+    places = len(Decimal(text).normalize().as_tuple().digits) - 1
+    return re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", f"{Decimal(text):.{places}e}")
 
 
 def humanize(value: float) -> str:
