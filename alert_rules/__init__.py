@@ -39,10 +39,6 @@ AREAS = (
 )
 
 
-#: Areas whose modules are not proved yet, or cost promtool too long: not written.
-UNPROVED = frozenset({"business", "live_events", "delivery", "security"})
-
-
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """One alert as a catalogue has it: its settings and its rules (two where live events change it)."""
@@ -59,7 +55,7 @@ class Resolved:
 @cache
 def areas() -> tuple[Area, ...]:
     """Every area, in order."""
-    return tuple(import_module(f"{__name__}.{name}").AREA for name in AREAS if name not in UNPROVED)
+    return tuple(import_module(f"{__name__}.{name}").AREA for name in AREAS)
 
 
 def resolved(catalogue: Catalogue) -> tuple[Resolved, ...]:
