@@ -138,7 +138,8 @@ class Alert:
 
     ``exporter`` is the one whose jobs say to which service the alert belongs. ``pending`` (``for``) and
     ``keep_firing_for`` are seconds. ``inhibited_by`` are alerts that make this one superfluous where the labels in
-    ``inhibition_labels`` are equal. ``profile`` is the kind of ingress it is for. ``promises`` are those that suffer.
+    ``inhibition_labels`` are equal, ``cluster_inhibited_by`` are those that do so in the whole of a cluster.
+    ``profile`` is the kind of ingress it is for. ``promises`` are those that suffer.
     ``missing_fires``: with no series at all it fires, as one with ``absent`` does. ``always`` fires always (a
     watchdog). Its runbook is ``runbooks/<area>/<name>.md`` beside this module.
     """
@@ -156,6 +157,7 @@ class Alert:
     promises: tuple[Promise, ...] = ()
     inhibited_by: tuple[str, ...] = ()
     inhibition_labels: tuple[str, ...] = ("cluster",)
+    cluster_inhibited_by: tuple[str, ...] = ()
     dashboard: str = ""
     profile: str = ""
     missing_fires: bool = False

@@ -38,6 +38,9 @@ def _healthy() -> dict[str, Shape]:
     return found | {_JOB_FAILED % "false": steady(1), _JOB_FAILED % "true": steady(0)}
 
 
+#: A cluster that has lost many of its nodes says all that there is to say of its pods.
+_LOST = ("KubeNodesLost",)
+
 AREA = Area(
     name="kubernetes",
     title="Kubernetes (kube-state-metrics, kubelet, KEDA, cluster autoscaler, cert-manager)",
@@ -66,8 +69,7 @@ AREA = Area(
             description="Container {{ $labels.container }} of pod {{ $labels.namespace }}/{{ $labels.pod }} has been "
             "waiting to be started once more (CrashLoopBackOff is {{ $value }}).",
             promises=("availability", "error-rate"),
-            inhibited_by=("KubeDeploymentDown",),
-            inhibition_labels=("cluster", "namespace"),
+            cluster_inhibited_by=_LOST,
             cases=(
                 Breach(
                     series={_WAITING % "CrashLoopBackOff": gauge(None, 1)},
@@ -128,6 +130,7 @@ AREA = Area(
             promises=("availability",),
             inhibited_by=("KubeImagePullFailing",),
             inhibition_labels=("cluster", "namespace", "pod"),
+            cluster_inhibited_by=_LOST,
             cases=(
                 Breach(
                     series={_PHASE % "Pending": gauge(0, 1), _PHASE % "Running": gauge(1, 0)},
@@ -160,6 +163,7 @@ AREA = Area(
             promises=("availability",),
             inhibited_by=("KubePodCrashLooping",),
             inhibition_labels=("cluster", "namespace", "pod"),
+            cluster_inhibited_by=_LOST,
             cases=(
                 Breach(
                     series={
@@ -265,6 +269,7 @@ AREA = Area(
             promises=("availability", "response-time"),
             inhibited_by=("KubeDeploymentDown",),
             inhibition_labels=("cluster", "namespace", "deployment"),
+            cluster_inhibited_by=_LOST,
             cases=(
                 Breach(
                     series={_WANTED: steady(3), _AVAILABLE: gauge(3, 1, near=3)},
@@ -339,7 +344,7 @@ AREA = Area(
             description="DaemonSet {{ $labels.namespace }}/{{ $labels.daemonset }} has been missing on {{ $value }} "
             "nodes for at least 30 minutes.",
             promises=("availability",),
-            inhibited_by=("KubeNodeNotReady",),
+            cluster_inhibited_by=_LOST,
             cases=(
                 Breach(
                     series={_DAEMON_WANTED: steady(5), _DAEMON_READY: gauge(5, 3)},

@@ -69,7 +69,7 @@ def _declared(each: Resolved, known: Set[str]) -> Iterator[str]:
         )
         if not nearly:
             yield "no case in which it nearly fires (near, or a Quiet)"
-    for name in alert.inhibited_by:
+    for name in (*alert.inhibited_by, *alert.cluster_inhibited_by):
         if name not in known:
             yield f"inhibited by {name}, which is no alert"
     used = " ".join((alert.expression, alert.summary, alert.description))

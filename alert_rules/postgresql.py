@@ -185,7 +185,6 @@ AREA = Area(
             description="The first in the queue of {{ $labels.user }}@{{ $labels.database }} at "
             "{{ $labels.instance }} has waited {{ $value | humanizeDuration }} for a connection, over [[seconds]].",
             promises=("response-time",),
-            inhibited_by=("PostgresDown",),
             cases=(
                 Breach(
                     series={_WAITING: gauge(0, lambda t: t.seconds * 3, near=lambda t: t.seconds)},

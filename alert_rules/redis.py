@@ -92,6 +92,7 @@ AREA = Area(
             "take over.",
             promises=("availability", "recovery-time"),
             inhibited_by=("RedisDown",),
+            inhibition_labels=("cluster", "job"),
             cases=(
                 Breach(
                     series={_LINK: gauge(1, 0)},
@@ -125,6 +126,7 @@ AREA = Area(
             "than within the last [[window]]: the next failure may find nobody to take over.",
             promises=("availability", "recovery-time"),
             inhibited_by=("RedisDown",),
+            inhibition_labels=("cluster", "job"),
             cases=(
                 Breach(
                     series={_REPLICAS: gauge(2, 1), _IS_PRIMARY: steady(1)},

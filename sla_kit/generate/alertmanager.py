@@ -12,7 +12,13 @@ from typing import Any
 from sla_kit import alert_rules
 from sla_kit.catalogue.model import Catalogue, Contact, Route
 from sla_kit.catalogue.monitoring_rules import SLO_ALERTS
-from sla_kit.generate.time_intervals import maintained_services, time_intervals
+from sla_kit.generate.time_intervals import (
+    EVERYTHING,
+    everything_is_maintained,
+    interval_name,
+    maintained_services,
+    time_intervals,
+)
 
 Config = dict[str, Any]
 WATCHDOG = "Watchdog"
@@ -30,11 +36,7 @@ _TIMES = {
 #: The same alert, milder, of the same thing.
 _SAME = ["alertname", "cluster", "environment", "namespace", "service", "slo", "sli", "instance", "pod"]
 _TITLE = "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }}{{ with .CommonLabels.service }} {{ . }}{{ end }}"
-_TEXT = (
-    "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n"
-    "<{{ .Annotations.runbook_url }}|runbook>"
-    "{{ with .Annotations.dashboard_url }} · <{{ . }}|dashboard>{{ end }}\n{{ end }}"
-)
+_SEVERITY = "{{ with .CommonLabels.severity }}{{ . }}{{ else }}error{{ end }}"
 
 
 def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
@@ -50,11 +52,12 @@ def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
     delivery = catalogue.monitoring.delivery
     beats = watched and bool(delivery.heartbeat or delivery.through == "router")
     intervals = time_intervals(catalogue, at)
-    muted = maintained_services(catalogue)
     routes = [_watchdog()] if beats else []
-    routes += [each for route in routed for each in _routes(catalogue, route, muted)]
-    if all(_conditions(route) for route in routed):
-        routes += [_route([f'service="{_quoted(name)}"'], _DEFAULT, name) for name in muted]
+    routes += [
+        each for route in routed for each in _routes(catalogue, route.service, _conditions(route), _name(route.to))
+    ]
+    if intervals and all(_conditions(route) for route in routed):
+        routes += _routes(catalogue, (), [], _DEFAULT)
     wait, interval, repeat = _TIMES[""]
     return {
         **_global(catalogue),
@@ -86,19 +89,20 @@ def inhibitions(catalogue: Catalogue) -> list[Config]:
             "equal": ["environment", "service", "slo"],
         },
     ]
-    present = {each.alert.name for each in alert_rules.resolved(catalogue)}
+    present = {each.alert.name: each.alert for each in alert_rules.resolved(catalogue)}
+    renamed = catalogue.monitoring.labels
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
-    for each in alert_rules.resolved(catalogue):
-        sources = tuple(name for name in each.alert.inhibited_by if name in present)
-        if sources:
-            renamed = catalogue.monitoring.labels
-            labels = ("environment", *(renamed.get(label, label) for label in each.alert.inhibition_labels))
-            groups.setdefault((sources, labels), []).append(each.alert.name)
+    for alert in present.values():
+        kinds = ((alert.inhibited_by, alert.inhibition_labels), (alert.cluster_inhibited_by, ("cluster",)))
+        for named, by in kinds:
+            if sources := tuple(name for name in named if name in present):
+                labels = ("environment", *(renamed.get(label, label) for label in by))
+                groups.setdefault((sources, labels), []).append(alert.name)
     for (sources, labels), targets in groups.items():
         found.append(
             {
                 "source_matchers": [f'alertname=~"{"|".join(sources)}"'],
-                "target_matchers": [f'alertname=~"{"|".join(dict.fromkeys(targets))}"'],
+                "target_matchers": [f'alertname=~"{"|".join(targets)}"'],
                 "equal": list(labels),
             }
         )
@@ -133,17 +137,19 @@ def _addressed(contacts: Sequence[Contact]) -> list[Contact]:
     return [contact for contact in contacts if contact.email or contact.slack or contact.pagerduty]
 
 
-def _routes(catalogue: Catalogue, route: Route, muted: Sequence[str]) -> list[Config]:
-    """The route, and before it one for each service it may be about whose maintenance mutes it."""
-    receiver, conditions = _name(route.to), _conditions(route)
-    mine = [name for name in muted if not route.service or name in route.service]
-    before = [_route([*conditions, f'service="{_quoted(name)}"'], receiver, name) for name in mine]
-    return [*before, _route(conditions, receiver, "")]
+def _routes(catalogue: Catalogue, services: Sequence[str], conditions: Sequence[str], receiver: str) -> list[Config]:
+    """A route, and before it one for each service it may be about whose maintenance mutes it."""
+    always = [EVERYTHING] if everything_is_maintained(catalogue) else []
+    mine = [name for name in maintained_services(catalogue) if not services or name in services]
+    before = [
+        _route([*conditions, f'service="{_quoted(name)}"'], receiver, [*always, interval_name(name)]) for name in mine
+    ]
+    return [*before, _route(conditions, receiver, always)]
 
 
-def _route(conditions: Sequence[str], receiver: str, muted: str) -> Config:
+def _route(conditions: Sequence[str], receiver: str, muted: Sequence[str]) -> Config:
     """A route whose groups are told as their severity asks for. Muting is no child's inheritance: each says it."""
-    quiet = {"mute_time_intervals": [f"maintenance-{muted}"]} if muted else {}
+    quiet = {"mute_time_intervals": list(muted)} if muted else {}
     children = []
     for severity in ("critical", "info"):
         wait, interval, repeat = _TIMES[severity]
@@ -185,13 +191,36 @@ def _receiver(catalogue: Catalogue, name: str, contacts: Sequence[Contact]) -> C
     secrets = delivery.secrets.rstrip("/")
     for contact in contacts:
         if contact.slack:
-            slack.append({"channel": contact.slack, "send_resolved": True, "title": _TITLE, "text": _TEXT})
+            slack.append(
+                {"channel": contact.slack, "send_resolved": True, "title": _TITLE, "text": _slack_text(catalogue)}
+            )
         if contact.pagerduty:
-            pager.append({"routing_key_file": f"{secrets}/pagerduty-{contact.pagerduty}", "send_resolved": True})
+            key = f"{secrets}/pagerduty-{contact.pagerduty}"
+            pager.append({"routing_key_file": key, "send_resolved": True, **_page(catalogue)})
         if contact.email:
             mail.append({"to": contact.email, "send_resolved": True, "headers": {"Subject": _TITLE}})
     kinds = {"slack_configs": slack, "pagerduty_configs": pager, "email_configs": mail}
     return {"name": name, **{kind: configs for kind, configs in kinds.items() if configs}}
+
+
+def _slack_text(catalogue: Catalogue) -> str:
+    """Every alert of a group; a runbook is a link where the catalogue says where they are to be read."""
+    runbook = "<{{ .Annotations.runbook_url }}|runbook>" if catalogue.runbooks else "{{ .Annotations.runbook_url }}"
+    return (
+        "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n"
+        f"{runbook}{{{{ with .Annotations.dashboard_url }}}} · <{{{{ . }}}}|dashboard>{{{{ end }}}}\n{{{{ end }}}}"
+    )
+
+
+def _page(catalogue: Catalogue) -> Config:
+    """What PagerDuty shows: our severities are three of its own four."""
+    found: Config = {"description": _TITLE, "severity": _SEVERITY}
+    links = []
+    if catalogue.runbooks:
+        links.append({"href": "{{ (index .Alerts 0).Annotations.runbook_url }}", "text": "runbook"})
+    if catalogue.monitoring.grafana:
+        links.append({"href": "{{ (index .Alerts 0).Annotations.dashboard_url }}", "text": "dashboard"})
+    return {**found, **({"links": links} if links else {})}
 
 
 def _webhook(catalogue: Catalogue) -> Config:

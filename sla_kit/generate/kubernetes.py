@@ -6,7 +6,8 @@ The kinds are those of monitoring.coreos.com (prometheus-operator.dev/docs/api-r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sla_kit.alert_rules.inventory import exporters
@@ -17,11 +18,12 @@ from sla_kit.generate.prometheus_config import blackbox_config, module_for, prob
 from sla_kit.generate.rules_yaml import duration, rules_text
 from sla_kit.generate.runbooks import runbooks
 from sla_kit.rules import backfill
+from sla_kit.rules.model import RuleFile, RuleGroup
 
 Manifest = dict[str, Any]
 _HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
-#: What etcd keeps of one object, and a little less.
-_LARGEST = 900_000
+#: What `kubectl apply` can keep of one object in its annotation (262,144 bytes), and a little less.
+_LARGEST = 200_000
 #: What the operator writes of its own accord, or finds by role.
 _NO_MONITORS = ("calendar", "prometheus", "alertmanager", "blackbox", "kubelet", "cadvisor", "apiserver")
 
@@ -33,7 +35,7 @@ def manifests(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Iterat
     files = rule_files(catalogue, at)
     namespace = catalogue.monitoring.namespace
     if "rules" in parts:
-        for file in files:
+        for file in (part for whole in files for part in _parts(whole)):
             head = yaml_text(_object("monitoring.coreos.com/v1", "PrometheusRule", f"sla-kit-{file.name}", namespace))
             yield Output(f"rules/{_name(file.name)}.yml", f"{_HEAD}{head}spec:\n{rules_text(file, '  ')}")
     if "config" in parts:
@@ -186,7 +188,13 @@ def _receiver(receiver: Mapping[str, Any], settings: Mapping[str, Any]) -> Manif
         ]
     if "pagerduty_configs" in receiver:
         found["pagerdutyConfigs"] = [
-            {"routingKey": _secret(each["routing_key_file"].rpartition("/")[2]), "sendResolved": True}
+            {
+                "routingKey": _secret(each["routing_key_file"].rpartition("/")[2]),
+                "sendResolved": True,
+                "description": each["description"],
+                "severity": each["severity"],
+                **({"pagerDutyLinkConfigs": _links(each["links"])} if "links" in each else {}),
+            }
             for each in receiver["pagerduty_configs"]
         ]
     if "email_configs" in receiver:
@@ -207,6 +215,10 @@ def _receiver(receiver: Mapping[str, Any], settings: Mapping[str, Any]) -> Manif
             for each in receiver["email_configs"]
         ]
     return found
+
+
+def _links(links: Sequence[Mapping[str, str]]) -> list[Manifest]:
+    return [{"href": each["href"], "alt": each["text"]} for each in links]
 
 
 def _webhook(webhook: Mapping[str, Any]) -> Manifest:
@@ -230,6 +242,21 @@ def _object(version: str, kind: str, name: str, namespace: str) -> Manifest:
 def _name(text: str) -> str:
     """A name that Kubernetes takes: lower case, digits, "-" and ".", at most 253."""
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip("-.")[:253]
+
+
+def _parts(file: RuleFile) -> Iterator[RuleFile]:
+    """A file of rules in as few parts as a manifest can hold; the first one keeps the name."""
+    parts: list[list[RuleGroup]] = [[]]
+    size = 0
+    for group in file.groups:
+        length = len(rules_text(replace(file, groups=(group,)), "  ").encode())
+        if parts[-1] and size + length > _LARGEST:
+            parts.append([])
+            size = 0
+        parts[-1].append(group)
+        size += length
+    for number, groups in enumerate(parts, 1):
+        yield replace(file, name=file.name if number == 1 else f"{file.name}-{number}", groups=tuple(groups))
 
 
 def _split(pages: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -13,25 +13,38 @@ from typing import Any
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.rules.calendar import occurrences
 
+#: The time interval of maintenance that concerns everything.
+EVERYTHING = "maintenance"
+
+
+def interval_name(service: str) -> str:
+    """The time interval of what is announced for one service."""
+    return f"{EVERYTHING}-{service}"
+
 
 def maintained_services(catalogue: Catalogue) -> list[str]:
-    """The services that the calendar has maintenance of."""
-    occasions = catalogue.calendar.maintenance
-    return [
-        service.name
-        for service in catalogue.services
-        if any(not each.services or service.name in each.services for each in occasions)
-    ]
+    """The services that the calendar names maintenance of."""
+    named = {name for each in catalogue.calendar.maintenance for name in each.services}
+    return [service.name for service in catalogue.services if service.name in named]
+
+
+def everything_is_maintained(catalogue: Catalogue) -> bool:
+    """Whether the calendar has maintenance that names no service, and so concerns all."""
+    return any(not each.services for each in catalogue.calendar.maintenance)
 
 
 def time_intervals(catalogue: Catalogue, at: float) -> list[dict[str, Any]]:
-    """A time interval for each service that is maintained, named ``maintenance-<service>``."""
+    """A time interval for each service whose maintenance is named, and one for that of everything."""
+    planned = catalogue.calendar.maintenance
+    named = {
+        interval_name(name): [one for one in planned if name in one.services] for name in maintained_services(catalogue)
+    }
+    everything = [one for one in planned if not one.services]
     found: list[dict[str, Any]] = []
-    for name in maintained_services(catalogue):
-        mine = [each for each in catalogue.calendar.maintenance if not each.services or name in each.services]
+    for name, mine in (({EVERYTHING: everything} if everything else {}) | named).items():
         spans = [span for each in occurrences(catalogue, mine, at) for span in _dated(each.start, each.end)]
         # One that is over matches nothing any more, and Alertmanager wants at least one.
-        found.append({"name": f"maintenance-{name}", "time_intervals": spans or [{"years": ["1970"]}]})
+        found.append({"name": name, "time_intervals": spans or [{"years": ["2000"]}]})
     return found
 
 

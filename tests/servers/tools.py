@@ -28,6 +28,14 @@ def built(name: str) -> Path:
     return program
 
 
+def manifest_schema(kind: str) -> Path:
+    """The definition of one of prometheus-operator's kinds, such as ``prometheusrules``."""
+    path = _folder() / "crds" / f"{kind}.yaml"
+    if not path.is_file():
+        pytest.fail("the schemas of manifests are not there; try: .ci/tools crds (it needs Go)", pytrace=False)
+    return path
+
+
 def built_version(name: str) -> str:
     """The version that ``.ci/tools`` built a program from."""
     version = (_folder() / f".{name}").read_text().strip().removeprefix("v")
