@@ -1,0 +1,251 @@
+"""The whole chain, with what is generated and nothing else: an outage pages, recovery resolves.
+
+A scripted endpoint, a real Prometheus of each major version with the generated configuration and rules, a real
+Alertmanager with the generated routes, and a catcher in the place of the router."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+
+from sla_kit.catalogue import load
+from sla_kit.generate.files import write
+from sla_kit.generate.plan import outputs
+from tests.servers import Alertmanager, Prometheus, alertmanager, prometheus, prometheus_versions
+
+CATALOGUE = """\
+name: chain
+environment: test
+contacts: [{{name: on-call, pagerduty: primary}}, {{name: web, slack: "#web"}}]
+routes: [{{severity: [critical], to: [on-call]}}]
+services:
+  - name: api
+    owner: web
+    monitoring: {{jobs: {{application: api}}}}
+    slis:
+      requests:
+        kind: requests
+        metric: http_request_duration_seconds_count
+        matchers: {{job: api}}
+        bad: {{status_code: "=~5.."}}
+    slos: [{{name: answers, sli: requests, objective: 99%, window: 1d}}]
+  - name: batch
+    owner: web
+    monitoring: {{jobs: {{application: batch}}}}
+    slos: [{{name: up, sli: {{kind: probe, metric: up, matchers: {{job: batch}}}}, objective: 90%}}]
+calendar:
+  maintenance:
+    - {{name: move, start: {begin}, duration: 4h, services: [batch], reason: moves, approved_by: web}}
+monitoring:
+  scrape_interval: 1s
+  evaluation_interval: 1s
+  areas: {{{off}}}
+  targets: {{api: ["{endpoint}"], batch: ["{endpoint}"], alertmanager: ["{manager}"]}}
+  delivery: {{router: "http://{endpoint}/{version}"}}
+  slo: {{min_bad_events: 1, cold_start: direct}}
+  rules:
+    AppDown: {{for: 2s, keep_firing_for: 4s}}
+    AppInstancesDown: {{for: 1s, keep_firing_for: 4s}}
+"""
+#: All areas but those that this is about: nothing of theirs runs here.
+OFF = (
+    *("business", "live_events", "kubernetes", "postgresql", "redis", "ingress", "probes", "hosts"),
+    *("logging", "backups", "delivery", "security", "cloud"),
+)
+PER_SECOND = 40.0
+
+
+@dataclass
+class Endpoint:
+    """What is scraped, and the router's place: every message that was handed over, by the version that led to it."""
+
+    address: str = ""
+    down: bool = False
+    failing: float = 0.0
+    served: float = 0.0
+    failed: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+    caught: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    def set(self, *, down: bool = False, failing: float = 0.0) -> None:
+        """From now on the endpoint is down, or that share of its requests fails."""
+        with self.lock:
+            self._count()
+            self.down, self.failing = down, failing
+
+    def metrics(self) -> str | None:
+        """The counters as they are now; None while it is down."""
+        with self.lock:
+            self._count()
+            counts = {"200": self.served, "500": self.failed}
+            if self.down:
+                return None
+        name = "http_request_duration_seconds_count"
+        lines = [f'{name}{{status_code="{code}"}} {int(count)}' for code, count in counts.items()]
+        return "\n".join([f"# TYPE {name} counter", *lines, ""])
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        requests = PER_SECOND * (now - self.since)
+        self.since = now
+        self.served += requests * (1 - self.failing)
+        self.failed += requests * self.failing
+
+    def told(self, version: str, status: str, name: str, receiver: str, **labels: str) -> list[dict[str, Any]]:
+        """The alerts of a name that reached a receiver."""
+        return [
+            alert
+            for path, message in list(self.caught)
+            if path == version and message["receiver"] == receiver
+            for alert in message["alerts"]
+            if alert["status"] == status and alert["labels"].items() >= ({"alertname": name} | labels).items()
+        ]
+
+
+@contextmanager
+def endpoint() -> Iterator[Endpoint]:
+    state = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = state.metrics()
+            self._answer(503 if text is None else 200, text or "")
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.caught.append((self.path.strip("/"), json.loads(body)))
+            self._answer(200, "")
+
+        def _answer(self, status: int, text: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.address = f"127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def generated(folder: Path, version: str, address: str, manager: str) -> Path:
+    """What the catalogue makes, with the addresses of those who take part."""
+    folder.mkdir(exist_ok=True)
+    begin = f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%dT%H:%M}"
+    off = ", ".join(f"{area}: off" for area in OFF)
+    text = CATALOGUE.format(begin=begin, off=off, endpoint=address, manager=manager, version=version)
+    (folder / "sla.yml").write_text(text)
+    write(outputs(load(folder / "sla.yml"), time.time()), folder / "build")
+    return folder / "build"
+
+
+def until(what: str, holds: Callable[[], bool], seconds: float = 150) -> None:
+    """Waits for something to happen."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} has not happened within {seconds} s"
+        time.sleep(0.2)
+
+
+def asked(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def states(server: Alertmanager, name: str, **labels: str) -> set[str]:
+    """What Alertmanager says of the alerts of a name: active, suppressed."""
+    alerts = asked(f"{server.url}/api/v2/alerts")
+    wanted = ({"alertname": name} | labels).items()
+    return {each["status"]["state"] for each in alerts if each["labels"].items() >= wanted}
+
+
+def firing(server: Prometheus, name: str, **labels: str) -> bool:
+    alerts = asked(f"{server.url}/api/v1/alerts")["data"]["alerts"]
+    wanted = ({"alertname": name} | labels).items()
+    return any(each["state"] == "firing" and each["labels"].items() >= wanted for each in alerts)
+
+
+@pytest.mark.timeout(400)
+def test_an_outage_pages_and_recovery_resolves(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        here = stack.enter_context(endpoint())
+        chains: dict[str, tuple[Prometheus, Alertmanager]] = {}
+        for version in prometheus_versions():
+            folder = tmp_path / version
+            build = generated(folder, version, here.address, "127.0.0.1:1")
+            manager = stack.enter_context(
+                alertmanager(config=(build / "alertmanager.yml").read_text(), data=folder / "manager")
+            )
+            build = generated(folder, version, here.address, manager.url.removeprefix("http://"))
+            config = (build / "prometheus.yml").read_text()
+            chains[version] = (stack.enter_context(prometheus(version, config=config, data=build)), manager)
+
+        def everywhere(what: str, holds: Callable[[str, Prometheus, Alertmanager], bool]) -> None:
+            until(what, lambda: all(holds(version, *chains[version]) for version in chains))
+
+        # Healthy: only the dead man's switch is heard.
+        everywhere("the heartbeat", lambda version, *_: bool(here.told(version, "firing", "Watchdog", "_heartbeat")))
+        assert {alert["labels"]["alertname"] for _, message in here.caught for alert in message["alerts"]} == {
+            "Watchdog"
+        }
+
+        def told_everywhere(status: str, name: str, receiver: str) -> None:
+            everywhere(f"{name} {status}", lambda version, *_: bool(here.told(version, status, name, receiver)))
+
+        here.set(failing=0.6)
+        told_everywhere("firing", "SloErrorBudgetBurn", "on-call")
+        here.set(down=True)
+        told_everywhere("firing", "AppDown", "on-call")
+        # That instances are down is said by the page; that batch is down is what its maintenance is for.
+        milder = "AppInstancesDown"
+        everywhere("its milder alert", lambda _, server, __: firing(server, milder, job="api"))
+        everywhere("inhibition", lambda _, __, manager: states(manager, milder, job="api") == {"suppressed"})
+        everywhere("what is muted", lambda _, __, manager: bool(states(manager, "AppDown", job="batch")))
+
+        here.set()
+        told_everywhere("resolved", "SloErrorBudgetBurn", "on-call")
+        told_everywhere("resolved", "AppDown", "on-call")
+        for version, (server, _) in chains.items():
+            assert not firing(server, "AppDown")
+            [page, *_] = here.told(version, "firing", "SloErrorBudgetBurn", "on-call")
+            assert (
+                page["labels"].items()
+                >= {
+                    "severity": "critical",
+                    "team": "web",
+                    "service": "api",
+                    "slo": "answers",
+                    "environment": "test",
+                }.items()
+            )
+            assert page["annotations"]["runbook_url"] == "runbooks/SloErrorBudgetBurn.md"
+            assert "{{" not in page["annotations"]["description"]
+            [page, *_] = here.told(version, "firing", "AppDown", "on-call")
+            assert page["annotations"]["summary"] == "api is down"
+        told = {
+            (alert["labels"]["alertname"], alert["labels"].get("job", ""))
+            for _, message in here.caught
+            for alert in message["alerts"]
+        }
+        assert told == {("Watchdog", ""), ("SloErrorBudgetBurn", ""), ("AppDown", "api")}
