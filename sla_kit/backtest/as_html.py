@@ -17,9 +17,10 @@ from sla_kit.backtest.tables import (
     headline,
     incidents_table,
     length,
-    ordered,
+    titled,
     when,
 )
+from sla_kit.backtest.titles import titles
 from sla_kit.engine.results import Period
 
 #: Firings of one alert that are listed, and alerts that are drawn.
@@ -49,7 +50,7 @@ def html(found: Backtest) -> str:
     )
     window = found.window
     first = found.variants[0]
-    fired = [one for one in ordered(first.alerts) if one.firings]
+    fired = [(one, title) for one, title in titled(found) if one.firings]
     return environment.get_template("backtest.html.j2").render(
         title=f"Alerts on history: {first.name}",
         headline=headline(found),
@@ -59,14 +60,15 @@ def html(found: Backtest) -> str:
         incidents=incidents_table(found) if found.incidents else None,
         comparison=comparison_table(found) if len(found.variants) > 1 else None,
         strips=[
-            (variant.name, strip(found, [one for one in variant.alerts if one.firings])) for variant in found.variants
+            (variant.name, strip(found, [each for each in zip(variant.alerts, names, strict=True) if each[0].firings]))
+            for variant, names in zip(found.variants, titles(found.variants), strict=True)
         ],
-        firings=[_detail(one, found) for one in fired],
+        firings=[_detail(one, title, found) for one, title in fired],
         tolerance=length(found.tolerance_seconds),
     )
 
 
-def strip(found: Backtest, alerts: list[AlertResult]) -> Markup:
+def strip(found: Backtest, alerts: list[tuple[AlertResult, str]]) -> Markup:
     """When each alert fired, a lane each, under a lane with the incidents, whose shadows fall through all lanes."""
     window = found.window
     shown = alerts[:_MOST_LANES]
@@ -84,11 +86,11 @@ def strip(found: Backtest, alerts: list[AlertResult]) -> Markup:
             f"<title>{escape(told)}</title></rect>"
         )
     parts.append(f'<text x="4" y="{_LANE - 5}">incidents</text>')
-    for lane, alert in enumerate(shown, 1):
+    for lane, (alert, title) in enumerate(shown, 1):
         top = lane * _LANE
         parts.append(f'<line class="lane" x1="0" x2="{_WIDTH}" y1="{top}" y2="{top}"/>')
         parts += _firings(alert.firings, window, top, found.timezone)
-        parts.append(f'<text x="4" y="{top + _LANE - 5}">{escape(alert.alert)}</text>')
+        parts.append(f'<text x="4" y="{top + _LANE - 5}">{escape(title)}</text>')
     parts += _dates(window, found.timezone, height)
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704
 
@@ -134,9 +136,9 @@ def _dates(window: Period, timezone: str, height: int) -> list[str]:
     return texts
 
 
-def _detail(one: AlertResult, found: Backtest) -> Detail:
+def _detail(one: AlertResult, title: str, found: Backtest) -> Detail:
     return Detail(
-        name=one.alert,
+        name=title,
         expression=one.expression,
         place=f"{one.file}:{one.line}" if one.line else one.file,
         firings=tuple(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from sla_kit.backtest.results import AlertResult, Backtest, Detection, KnownIncident, Score, Variant
+from sla_kit.backtest.titles import titles
 
 
 def json(found: Backtest) -> str:
@@ -17,33 +18,35 @@ def json(found: Backtest) -> str:
 
 def document(found: Backtest) -> dict[str, Any]:
     """The same as plain values."""
-    first = found.variants[0]
+    first, *others = zip(found.variants, titles(found.variants), strict=True)
     return {
         "source": found.source,
         "engine": found.engine,
         "window": {"name": found.window.name, "start": _time(found.window.start), "end": _time(found.window.end)},
         "tolerance_seconds": found.tolerance_seconds,
         "incidents": [_incident(one) for one in found.incidents],
-        **_variant(first, found),
-        "compared": [_variant(one, found) for one in found.variants[1:]],
+        **_variant(*first),
+        "compared": [_variant(*one) for one in others],
         "notes": [*found.notes],
     }
 
 
-def _variant(variant: Variant, found: Backtest) -> dict[str, Any]:
+def _variant(variant: Variant, titles: tuple[str, ...]) -> dict[str, Any]:
     return {
         "rules": variant.name,
         "pages": variant.pages,
         "pages_per_week": variant.pages_per_week,
         "overall": _score(variant.overall),
-        "alerts": [_alert(one) for one in variant.alerts],
+        "alerts": [_alert(one, title) for one, title in zip(variant.alerts, titles, strict=True)],
         "rules_notes": [*variant.notes],
     }
 
 
-def _alert(one: AlertResult) -> dict[str, Any]:
+def _alert(one: AlertResult, title: str) -> dict[str, Any]:
     return {
         "alert": one.alert,
+        "title": title,
+        "labels": dict(one.labels),
         "file": one.file,
         "line": one.line or None,
         "severity": one.severity,

@@ -8,17 +8,28 @@ from rich.table import Table
 from rich.text import Text
 
 from sla_kit.backtest.results import Backtest
-from sla_kit.backtest.tables import Sheet, alerts_table, comparison_table, headline, incidents_table, when
+from sla_kit.backtest.tables import (
+    Sheet,
+    alerts_table,
+    comparison_table,
+    headline,
+    incidents_table,
+    nothing_read,
+    when,
+)
 
 #: A narrow terminal does without these.
 _SPARED = frozenset(("Severity", "Again soon", "Short", "at worst", "Budget before", "Service", "Budget before / all"))
 _WIDE = 130
+_FEW = 8
 _LEFT = frozenset(("Alert", "Severity", "Incident", "Service", "Start", "First alert", "Rules", "Budget before / all"))
 
 
 def print_backtest(found: Backtest, console: Console) -> None:
-    """Prints the tables, and the answer in a sentence last."""
-    sheets = [alerts_table(found)]
+    """Prints the tables, and the answer in a sentence last. Where few alerts had nothing to read each says why; of many
+    it is said in one line."""
+    brief = sum(1 for one in found.variants[0].alerts if one.absent) > _FEW
+    sheets = [alerts_table(found, brief)]
     if found.incidents:
         sheets.append(incidents_table(found))
     if len(found.variants) > 1:
@@ -26,6 +37,8 @@ def print_backtest(found: Backtest, console: Console) -> None:
     for sheet in sheets:
         console.print(_table(sheet, console))
     console.print(Text(_printable(headline(found)), style="bold"))
+    if brief:
+        console.print(Text(_printable(nothing_read(found)), style="dim"))
     window = found.window
     span = f"{when(window.start, found.timezone)} to {when(window.end, found.timezone)} {found.timezone}"
     console.print(Text(_printable(f"{span}, {found.source}, evaluated by: {found.engine}"), style="dim"))

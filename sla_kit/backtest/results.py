@@ -88,9 +88,10 @@ class Score:
 class AlertResult:
     """One alerting rule on history.
 
-    ``pages`` counts how often somebody would have been called, after grouping, for alerts whose severity pages.
-    ``refires`` are firings that began again soon after the same alert was resolved, ``short`` those that were soon
-    over. ``never`` says why there is nothing to tell, "" where there is; ``failed`` is how many evaluations failed,
+    ``labels`` are those that the rule sets itself, as they are written. ``pages`` counts how often somebody would have
+    been called, after grouping, for alerts whose severity pages. ``refires`` are firings that began again soon after
+    the same alert was resolved, ``short`` those that were soon over. ``never`` says why there is nothing to tell, ""
+    where there is, and ``absent`` whether that is for want of metrics; ``failed`` is how many evaluations failed,
     ``notes`` what to know.
     """
 
@@ -109,8 +110,10 @@ class AlertResult:
     refires: int
     short: int
     score: Score | None
+    labels: tuple[tuple[str, str], ...] = ()
     failed: int = 0
     never: str = ""
+    absent: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -353,8 +353,10 @@ class _Judging:
             refires=refires(firings, manner.flap_within),
             short=short_ones(firings, manner.short),
             score=score(named, self.incidents, numbers, self.spending, manner.tolerance) if self.incidents else None,
+            labels=tuple(rule.labels.items()),
             failed=sum(seen.reasons.values()),
             never=one.never or ("" if firings else absent),
+            absent=bool(absent) and not one.never and not firings,
             notes=tuple(_notes(one, seen)),
         )
 

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from sla_kit.backtest.results import AlertResult, Backtest, Score, Spent
+from sla_kit.backtest.titles import titles
 from sla_kit.report import formats
 
 NONE = "–"
+#: How many alerts a sentence names.
+_NAMED = 5
 #: In a comparison: what is told of each alert, and its title.
 _COMPARED: tuple[tuple[str, Callable[[AlertResult | None], str]], ...] = (
     ("Firings", lambda one: NONE if one is None else str(len(one.firings))),
@@ -31,17 +34,20 @@ class Sheet:
     notes: tuple[str, ...]
 
 
-def alerts_table(found: Backtest) -> Sheet:
-    """Every alert of the rules as given, those that fired most first."""
+def alerts_table(found: Backtest, brief: bool = False) -> Sheet:
+    """Every alert of the rules as given, those that fired most first; in a ``brief`` one without those that had nothing
+    to read."""
     columns = ["Alert", "Severity", "Firings", "Firing for", "Pages a week", "Again soon", "Short"]
     if found.incidents:
         columns += ["Precision", "Recall", "Detected after", "at worst"]
         if _with_budgets(found):
             columns.append("Budget before")
     rows, notes = [], []
-    for one in ordered(found.variants[0].alerts):
+    for one, title in titled(found):
+        if brief and one.absent:
+            continue
         row = [
-            one.alert,
+            title,
             one.severity or NONE,
             str(len(one.firings)),
             length(one.firing_seconds) if one.firings else NONE,
@@ -91,10 +97,14 @@ def incidents_table(found: Backtest) -> Sheet:
 def comparison_table(found: Backtest) -> Sheet:
     """The alerts that differ between the variants, a line each variant."""
     columns = ("Alert", "Rules", *(title for title, _ in _COMPARED))
-    names = list(dict.fromkeys(one.alert for variant in found.variants for one in variant.alerts))
+    named = [
+        dict(zip(several, variant.alerts, strict=True))
+        for several, variant in zip(titles(found.variants), found.variants, strict=True)
+    ]
+    names = list(dict.fromkeys(title for several in named for title in several))
     rows: list[tuple[str, ...]] = []
     for name in names:
-        each = [next((one for one in variant.alerts if one.alert == name), None) for variant in found.variants]
+        each = [several.get(name) for several in named]
         cells = [tuple(tell(one) for _, tell in _COMPARED) for one in each]
         if len({(one.expression, one.pending_seconds) if one else None for one in each}) == 1 and len(set(cells)) == 1:
             continue
@@ -116,9 +126,22 @@ def comparison_table(found: Backtest) -> Sheet:
     return Sheet("Compared", columns, tuple(rows), tuple("" for _ in rows))
 
 
-def ordered(alerts: tuple[AlertResult, ...]) -> list[AlertResult]:
-    """Those first that call people, then those that fire, as they come in their files."""
-    return sorted(alerts, key=lambda one: (-one.pages, not one.firings))
+def titled(found: Backtest) -> list[tuple[AlertResult, str]]:
+    """The alerts of the rules as given with their titles: those first that call people, then those that fire, as they
+    come in their files."""
+    first = zip(found.variants[0].alerts, titles(found.variants)[0], strict=True)
+    return sorted(first, key=lambda each: (-each[0].pages, not each[0].firings))
+
+
+def nothing_read(found: Backtest) -> str:
+    """Which alerts of the rules as given had nothing to read, in a sentence; "" where all had."""
+    absent = [one.alert for one in found.variants[0].alerts if one.absent]
+    names = list(dict.fromkeys(absent))
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    several = f"{_several(len(absent), 'alert')} had nothing to read: the history has none of their metrics"
+    return f"{several} ({', '.join(names[:_NAMED])}{more})."
 
 
 def headline(found: Backtest) -> str:
