@@ -56,10 +56,13 @@ def _table(sheet: Sheet, console: Console) -> Table:
     for place in shown:
         column = sheet.columns[place]
         table.add_column(
-            column, justify="left" if column in _LEFT else "right", overflow="fold", min_width=None if place else 14
+            column, justify="left" if column in _LEFT else "right", overflow="fold", min_width=None if place else 24
         )
     for row, note in zip(sheet.rows, sheet.notes, strict=True):
-        cells = [Text(_printable(row[place])) for place in shown]
+        name, brace, labels = row[0].partition("{")
+        cells = [Text(_printable(name)), *(Text(_printable(row[place])) for place in shown[1:])]
+        if brace:
+            cells[0].append(f"\n{_printable(labels.removesuffix('}'))}", style="dim")
         if note:
             cells[0].append(f"\n{_printable(note[:200])}", style="dim")
         table.add_row(*cells)

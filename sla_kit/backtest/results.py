@@ -11,12 +11,14 @@ from sla_kit.engine.results import Period
 @dataclass(frozen=True, slots=True)
 class Firing:
     """One time that an alert fired: from ``start`` to ``end``, which is the window's where it began before it or went
-    on after it (``open``). ``incidents`` are the numbers of those that it agrees with."""
+    on after it (``open``). ``incidents`` are the numbers of those that it agrees with. One that goes on
+    ``throughout`` the window says nothing of when something went wrong."""
 
     labels: tuple[tuple[str, str], ...]
     start: int
     end: int
     open: bool = False
+    throughout: bool = False
     value: float = 0.0
     incidents: tuple[int, ...] = ()
 

@@ -67,6 +67,15 @@ class Group:
         return tuple(placed.rule for placed in self.rules if isinstance(placed.rule, AlertingRule))
 
 
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Some groups of rules under a name: the rules as given, or others to compare them with."""
+
+    name: str
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+
+
 def groups_of(files: Iterable[RuleFile]) -> tuple[Group, ...]:
     """The groups of rules that were made here."""
     return tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,24 +10,13 @@ from pathlib import Path
 from sla_kit.backtest.evaluators import Engine, EngineName, Evaluator, Wanted, open_engine
 from sla_kit.backtest.expressions import readings
 from sla_kit.backtest.gathering import Job, Seen, gather
+from sla_kit.backtest.judging import Asked, Judging
 from sla_kit.backtest.kept import Begun, State, digest, opened_state
 from sla_kit.backtest.promises import Promises, declared, merged, promises
-from sla_kit.backtest.replay import Fired, Timing, replay
 from sla_kit.backtest.resolving import CycleError, Recordings, recordings_of, seconds_between
-from sla_kit.backtest.results import AlertResult, Backtest, Firing, KnownIncident, Variant
-from sla_kit.backtest.rule_files import Group, PlacedRule, RuleFileError
-from sla_kit.backtest.scoring import (
-    Manner,
-    Spending,
-    concerned,
-    matched,
-    pages,
-    per_week,
-    refires,
-    score,
-    short_ones,
-)
-from sla_kit.backtest.templates import Template
+from sla_kit.backtest.results import Backtest, KnownIncident
+from sla_kit.backtest.rule_files import PlacedRule, RuleFileError, RuleSet
+from sla_kit.backtest.scoring import Manner
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.engine.results import Period
 from sla_kit.engine.windows import parse_period
@@ -40,17 +29,7 @@ from sla_kit.timeline import Grid
 
 #: Prometheus's own evaluation_interval where nobody says otherwise.
 INTERVAL = 60
-_PROMETHEUS_ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 _DAY = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """Some groups of rules under a name: the rules as given, or others to compare them with."""
-
-    name: str
-    groups: tuple[Group, ...]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +43,6 @@ class Settings:
     timezone: str = "UTC"
     outages: bool | None = None
     manner: Manner = field(default_factory=Manner)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """An alerting rule of a rule set on its way: where it comes from and how it is asked."""
-
-    group: Group
-    placed: PlacedRule
-    rule: AlertingRule
-    job: Job | None
-    never: str = ""
 
 
 def backtest(
@@ -117,7 +85,7 @@ def backtest(
             with engine.prepared(wanted, everything, progress) as evaluator:
                 seen = _gathered(engine, evaluator, wanted, alerts, kept, progress)
                 absent = _absent(engine, evaluator, wanted, alerts, seen, period)
-            judging = _Judging(period, known, settings.manner, found.spending if found else None)
+            judging = Judging(period, known, settings.manner, found.spending if found else None)
             results = tuple(
                 judging.alert(one, seen.get(number), absent.get(number, "")) for number, one in enumerate(alerts)
             )
@@ -175,7 +143,7 @@ def _told(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _check(engine: Engine, rules: Sequence[RuleSet], asked: Sequence[tuple[Wanted, list[_Asked]]]) -> None:
+def _check(engine: Engine, rules: Sequence[RuleSet], asked: Sequence[tuple[Wanted, list[Asked]]]) -> None:
     """Raises `RuleFileError` with every expression that is no PromQL, and for sla-kit's own PromQL, which is small,
     what it can't evaluate of what is needed."""
     mistakes: dict[Mistake, None] = {}
@@ -216,7 +184,7 @@ def _promises(source: str, catalogue: Catalogue, period: Period, progress: Progr
         opened.close()
 
 
-def _asked(engine: Engine, each: RuleSet, period: Period, settings: Settings) -> tuple[Wanted, list[_Asked]]:
+def _asked(engine: Engine, each: RuleSet, period: Period, settings: Settings) -> tuple[Wanted, list[Asked]]:
     """What a rule set needs, and how each of its alerts is asked."""
     by_name = recordings_of(each.groups, settings.interval)
     plain = Recordings(by_name)
@@ -249,12 +217,12 @@ def _asked(engine: Engine, each: RuleSet, period: Period, settings: Settings) ->
         if not usable[number]:
             job = Job(rule, recordings.resolved(rule.expression, every), grid)
             expressions.append((rule.expression, float(start)))
-        alerts.append(_Asked(group, placed, rule, job, usable[number]))
+        alerts.append(Asked(group, placed, rule, job, usable[number]))
     return Wanted(recordings, tuple(expressions), period.end), alerts
 
 
 def _gathered(
-    engine: Engine, evaluator: Evaluator, wanted: Wanted, alerts: Sequence[_Asked], kept: State, progress: Progress
+    engine: Engine, evaluator: Evaluator, wanted: Wanted, alerts: Sequence[Asked], kept: State, progress: Progress
 ) -> dict[int, Seen]:
     """When each alert's expression had values, by the alert's number."""
     numbers = [number for number, one in enumerate(alerts) if one.job is not None]
@@ -282,21 +250,18 @@ def _absent(
     engine: Engine,
     evaluator: Evaluator,
     wanted: Wanted,
-    alerts: Sequence[_Asked],
+    alerts: Sequence[Asked],
     seen: dict[int, Seen],
     period: Period,
 ) -> dict[int, str]:
-    """For alerts that never had a value: the metrics that are not in the history."""
-    reads: dict[int, list[str]] = {}
-    for number, found in seen.items():
-        if not found.runs:
-            reads[number] = sorted(_raw_names(alerts[number].rule.expression, wanted.recordings))
+    """For alerts that never had a value, and those that read nothing else: the metrics that are not in the history."""
+    reads = {number: sorted(_raw_names(alerts[number].rule.expression, wanted.recordings)) for number in seen}
     names = sorted({name for several in reads.values() for name in several})
     gone = engine.missing(names, period.start, period.end, evaluator) if names else set()
     return {
         number: f"not in the history: {', '.join(name for name in several if name in gone)}"
         for number, several in reads.items()
-        if gone.intersection(several)
+        if (gone.issuperset(several) if seen[number].runs else gone.intersection(several)) and several
     }
 
 
@@ -311,103 +276,6 @@ def _raw_names(expression: str, recordings: Recordings) -> set[str]:
         for reading in readings(text)
         if reading.metric and reading.metric not in recordings.by_name
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Judging:
-    """What is made of the evaluations of one rule set."""
-
-    period: Period
-    incidents: tuple[KnownIncident, ...]
-    manner: Manner
-    spending: Spending | None
-
-    def alert(self, one: _Asked, seen: Seen | None, absent: str) -> AlertResult:
-        rule, manner = one.rule, self.manner
-        seen = seen or Seen()
-        fired: list[Fired] = []
-        if one.job is not None and one.job.grid.count:
-            grid = one.job.grid
-            timing = Timing(grid.step, rule.pending_seconds, rule.keep_firing_seconds, one.group.limit)
-            first = grid.start // grid.step + 1
-            fired = replay(seen.runs, timing, first, first + grid.count - 1, seen.failed)
-        step = one.job.grid.step if one.job is not None else INTERVAL
-        within = [firing for each in fired if (firing := _clipped(each, step, self.period)) is not None]
-        firings = matched(rule.alert, within, self.incidents, manner.tolerance)
-        numbers = concerned(rule.alert, _always(rule), firings, self.incidents)
-        named = [(rule.alert, firing) for firing in firings]
-        count = pages(named, manner)
-        return AlertResult(
-            alert=rule.alert,
-            file=one.placed.place.file,
-            line=one.placed.place.line,
-            severity=rule.labels.get("severity", ""),
-            expression=rule.expression,
-            pending_seconds=rule.pending_seconds,
-            firings=firings,
-            series=len({firing.labels for firing in firings}),
-            firing_seconds=sum(firing.seconds for firing in firings),
-            longest_seconds=max((firing.seconds for firing in firings), default=0),
-            pages=count,
-            pages_per_week=per_week(count, self.period.end - self.period.start),
-            refires=refires(firings, manner.flap_within),
-            short=short_ones(firings, manner.short),
-            score=score(named, self.incidents, numbers, self.spending, manner.tolerance) if self.incidents else None,
-            labels=tuple(rule.labels.items()),
-            failed=sum(seen.reasons.values()),
-            never=one.never or ("" if firings else absent),
-            absent=bool(absent) and not one.never and not firings,
-            notes=tuple(_notes(one, seen)),
-        )
-
-    def variant(self, rules: RuleSet, alerts: tuple[AlertResult, ...]) -> Variant:
-        named = [(alert.alert, firing) for alert in alerts for firing in alert.firings]
-        count = pages(named, self.manner)
-        everyone = range(len(self.incidents))
-        return Variant(
-            name=rules.name,
-            alerts=alerts,
-            pages=count,
-            pages_per_week=per_week(count, self.period.end - self.period.start),
-            overall=score(named, self.incidents, everyone, self.spending, self.manner.tolerance)
-            if self.incidents
-            else None,
-            notes=rules.notes,
-        )
-
-
-def _always(rule: AlertingRule) -> dict[str, str]:
-    """The labels that a rule's alerts are known to carry, or to be about: those it sets itself, and what each of its
-    selectors asks for."""
-    each = [
-        {matcher.label: matcher.value for matcher in reading.matchers if matcher.operator == "="}
-        for reading in readings(rule.expression)
-    ]
-    first = each[0] if each else {}
-    common = {label: value for label, value in first.items() if all(one.get(label) == value for one in each)}
-    return {**common, **{name: text for name, text in rule.labels.items() if Template(text).fixed}}
-
-
-def _clipped(fired: Fired, step: int, period: Period) -> Firing | None:
-    """What of a firing lies in the window."""
-    start, end = fired.since * step, period.end if fired.until is None else fired.until * step
-    if end <= period.start or start > period.end:
-        return None
-    begun = max(start, period.start)
-    return Firing(fired.labels, begun, max(begun, min(end, period.end)), fired.until is None, fired.value)
-
-
-def _notes(one: _Asked, seen: Seen) -> Iterable[str]:
-    for reason, count in sorted(seen.reasons.items(), key=lambda item: -item[1])[:3]:
-        yield f"{count} evaluations failed: {reason}"
-    unknown = [name for name, text in one.rule.labels.items() if not Template(text).understood]
-    if unknown:
-        yield f"the template of the label {', '.join(unknown)} is not filled in"
-    if one.group.query_offset_seconds:
-        yield "its group's query_offset is not replayed"
-    if any(reading.reads(name) for reading in readings(one.rule.expression) if reading.metric
-           for name in _PROMETHEUS_ALERTS):  # fmt: skip
-        yield "it reads ALERTS, of which the history holds only what was recorded then"
 
 
 def as_one(*several: RuleSet) -> RuleSet:

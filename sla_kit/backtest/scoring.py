@@ -50,14 +50,17 @@ def overlaps(firing: Firing, incident: KnownIncident, tolerance: float) -> bool:
 def matched(
     alert: str, firings: Sequence[Firing], incidents: Sequence[KnownIncident], tolerance: float
 ) -> tuple[Firing, ...]:
-    """The firings with the numbers of the incidents that each agrees with."""
+    """The firings with the numbers of the incidents that each agrees with. One that goes on throughout the window
+    agrees only with what was there from its beginning."""
     return tuple(
         replace(
             firing,
             incidents=tuple(
                 number
                 for number, incident in enumerate(incidents)
-                if overlaps(firing, incident, tolerance) and about(alert, dict(firing.labels), incident)
+                if overlaps(firing, incident, tolerance)
+                and about(alert, dict(firing.labels), incident)
+                and (not firing.throughout or incident.start <= firing.start + tolerance)
             ),
         )
         for firing in firings
@@ -83,7 +86,9 @@ def score(
     spending: Spending | None = None,
     tolerance: float = 300.0,
 ) -> Score:
-    """Firings, each with its alert's name and already `matched`, against the incidents with these ``numbers``."""
+    """Firings, each with its alert's name and already `matched`, against the incidents with these ``numbers``. Those
+    that go on throughout and agree with none are no statement."""
+    named = [(alert, firing) for alert, firing in named if firing.incidents or not firing.throughout]
     right = [firing for _, firing in named if firing.incidents]
     detections = [_detection(number, incidents[number], named, spending) for number in numbers]
     found = [one for one in detections if one.at is not None]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sla_kit.backtest.rule_files import Group, groups_of, read_rule_files
-from sla_kit.backtest.running import RuleSet
+from sla_kit.backtest.rule_files import Group, RuleSet, groups_of, read_rule_files
 from sla_kit.backtest.variants import Setting, changed
 from sla_kit.catalogue import load
 from sla_kit.catalogue.monitoring import RuleSettings

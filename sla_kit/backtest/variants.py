@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sla_kit.backtest.rule_files import Group, PlacedRule
-from sla_kit.backtest.running import RuleSet
+from sla_kit.backtest.rule_files import Group, PlacedRule, RuleSet
 from sla_kit.catalogue.places import nearest
 from sla_kit.catalogue.quantities import parse_duration
 from sla_kit.errors import SlaKitError

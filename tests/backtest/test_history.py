@@ -69,6 +69,11 @@ groups:
       - alert: Absent
         expr: absent(gone{job="x"})
         for: 1h
+      - alert: Always
+        expr: vector(1)
+        for: 5m
+      - alert: Missing
+        expr: absent(nothing_of_the_kind)
       - alert: Nothing
         expr: nothing_of_the_kind > 0
 """
@@ -192,6 +197,24 @@ def test_a_metric_that_is_missing_is_told(found: Backtest) -> None:
     assert not alert(found, "Nothing").firings
     assert alert(found, "Nothing").never == "not in the history: nothing_of_the_kind"
     assert not alert(found, "Plain").never
+
+
+def test_what_fires_throughout_tells_of_no_incident(found: Backtest) -> None:
+    always = alert(found, "Always")
+    [firing] = always.firings
+    assert firing.throughout
+    assert not firing.incidents
+    assert always.score is not None
+    assert (always.score.recall, always.score.precision, always.score.firings) == (0, None, 0)
+    assert any("throughout" in note for note in always.notes)
+    overall = found.variants[0].overall
+    assert overall is not None
+    assert (overall.recall, overall.firings) == (0.5, sum(len(one.firings) for one in found.variants[0].alerts) - 1)
+    # A metric that the history never had is not known to be missed.
+    missing = alert(found, "Missing")
+    assert missing.absent
+    assert not missing.firings
+    assert not any(note for one in found.variants[0].alerts if one.alert != "Always" for note in one.notes)
 
 
 def test_the_score_against_known_incidents(found: Backtest) -> None:
