@@ -8,7 +8,8 @@ Texts hold placeholders. In expressions and series:
 - ``$postgres`` inside braces: the matcher of that exporter's jobs (``job="postgres"``); the exporter's key is that of
   its inventory file,
 - ``$keep`` in ``by``/``on``: the labels that every aggregation keeps (``cluster``),
-- ``$ratio``: a threshold of that name, as a number, or as a duration where its unit is ``window``.
+- ``$ratio``: a threshold of that name, as a number, or as a duration where its unit is ``window``,
+- ``$scrape_interval``, ``$scrape_seconds``: how often is scraped, as Prometheus labels it and as a number.
 
 In annotations ``[[ratio]]`` is a threshold as people read it; ``{{ $labels.x }}`` and ``{{ $value }}`` are
 Prometheus's.
@@ -26,7 +27,7 @@ Promise = Literal["availability", "response-time", "error-rate", "recovery-time"
 
 
 class Values:
-    """The thresholds of an alert as they are in force, by attribute: ``t.ratio``."""
+    """The thresholds of an alert as they are in force, by attribute: ``t.ratio``; and ``t.scrape_seconds``."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self._values = dict(values)

@@ -9,6 +9,7 @@ from sla_kit.alert_rules.backups_age import age, finished
 
 _KIND = '$backup, kind="database", target="shop"'
 _LABELS = {"job": "$backup", "kind": "database", "target": "shop"}
+_TARGET = {"kind": "database", "target": "shop"}
 _DAILY = 26 * 3600.0
 _GIB = 2.0**30
 _LAST = f"backup_last_success_timestamp_seconds{{{_KIND}}}"
@@ -68,7 +69,9 @@ AREA = Area(
         Alert(
             name="BackupMetricsMissing",
             exporter="backup",
-            expression='absent_over_time(backup_last_success_timestamp_seconds{$backup, kind="database"}[$window])',
+            # The sum drops the labels, which absent tells only where there is a single job.
+            expression='sum(absent_over_time(backup_last_success_timestamp_seconds{$backup, kind="database"}[$window]))'
+            " > 0",
             thresholds={"window": Threshold(3600, "window", "how long nothing may be known of backups")},
             severity="warning",
             summary="Nothing is known of the database's backups",
@@ -79,7 +82,7 @@ AREA = Area(
             cases=(
                 Breach(
                     series={_LAST: gauge(0, None)},
-                    labels={"job": "$backup", "kind": "database"},
+                    labels={},
                     value=1,
                     healthy=3600,
                     lag=3600,  # the last sample, a minute before, has left the window
@@ -94,8 +97,13 @@ AREA = Area(
         Alert(
             name="BackupShrank",
             exporter="backup",
-            expression="backup_last_size_bytes{$backup} "
-            "< $ratio * avg_over_time(backup_last_size_bytes{$backup}[$window])",
+            # Not by instance: a new one of the exporter knows no other size than the last.
+            expression="""
+                max by ($keep, kind, target) (backup_last_size_bytes{$backup})
+                  < on ($keep, kind, target) $ratio * max by ($keep, kind, target) (
+                  avg_over_time(backup_last_size_bytes{$backup}[$window])
+                )
+            """,
             thresholds={
                 "ratio": Threshold(0.7, "ratio", "how much of the usual size a backup must have"),
                 "window": Threshold(7 * 86400, "window", "over which the usual size is taken"),
@@ -112,8 +120,21 @@ AREA = Area(
                             40 * _GIB, lambda t: t.ratio * 20 * _GIB, near=lambda t: min(1, t.ratio * 1.02) * 40 * _GIB
                         )
                     },
-                    labels=_LABELS,
+                    labels=_TARGET,
                     value=lambda t: t.ratio * 20 * _GIB,
+                    says="The newest backup of the database shop has 14GiB, less than 70 % of the usual size: "
+                    "something may be missing in it.",
+                ),
+                Breach(
+                    name="as the exporter is replaced",
+                    series={
+                        f'{_SIZE[:-1]}, instance="old"}}': gauge(40 * _GIB, None),
+                        f'{_SIZE[:-1]}, instance="new"}}': gauge(None, lambda t: t.ratio * 20 * _GIB),
+                    },
+                    labels=_TARGET,
+                    value=lambda t: t.ratio * 20 * _GIB,
+                    lag=300,  # a series that is gone is seen for five minutes more
+                    clears=0,
                     says="The newest backup of the database shop has 14GiB, less than 70 % of the usual size: "
                     "something may be missing in it.",
                 ),
@@ -141,8 +162,17 @@ AREA = Area(
         Alert(
             name="BackupsKeptFew",
             exporter="backup",
-            expression="backup_retained{$backup} < $copies",
-            thresholds={"copies": Threshold(7, "count", "how many usable backups there should be")},
+            # Whoever has begun to make backups has few of them, but more each time.
+            expression="""
+                max by ($keep, kind, target) (backup_retained{$backup}) < $copies
+                  and on ($keep, kind, target)
+                max by ($keep, kind, target) (backup_retained{$backup})
+                  <= on ($keep, kind, target) max by ($keep, kind, target) (backup_retained{$backup} offset $grow)
+            """,
+            thresholds={
+                "copies": Threshold(7, "count", "how many usable backups there should be"),
+                "grow": Threshold(8 * 86400, "window", "within which there must be more of them, while there are few"),
+            },
             pending=1800,
             severity="warning",
             summary="Too few backups of {{ $labels.target }} are kept",
@@ -152,10 +182,18 @@ AREA = Area(
             cases=(
                 Breach(
                     series={_KEPT: gauge(30, lambda t: t.copies - 2, near=lambda t: t.copies)},
-                    labels=_LABELS,
+                    labels=_TARGET,
                     value=lambda t: t.copies - 2,
+                    healthy=9 * 86400,
+                    step=900,
                     says="5 usable backups of the database shop are kept, fewer than 7: a mistake found late can't be "
                     "undone.",
+                ),
+                Quiet(
+                    name="the first days, one more each day",
+                    series={_KEPT: counting(1 / 1440)},
+                    lasts=6 * 86400,
+                    step=900,
                 ),
             ),
         ),

@@ -10,6 +10,8 @@ _WEEK = 7 * _DAY
 _USERS = 'sla_business_active_users{$business, window="%s"}'
 _CALLS = 'sla_business_api_requests_total{$business, client="mobile", plan="%s", route="/scores"}'
 _FEATURE = 'sla_business_feature_users{$business, cohort="%s", feature="draft"}'
+_USERS_AT = 'sla_business_active_users{$business, instance="%s", window="1h"}'
+_FEATURE_AT = 'sla_business_feature_users{$business, instance="%s", cohort="old", feature="draft"}'
 _SIGNUPS = "sla_business_signups_total{$business}"
 _PAID = 'sla_business_payments_total{$business, outcome="%s"}'
 _NO_EVENT_THEN = """unless on () (
@@ -32,7 +34,8 @@ AREA = Area(
         Alert(
             name="BusinessMetricsMissing",
             exporter="business",
-            expression="absent_over_time(sla_business_active_users{$business}[$window])",
+            # The sum drops the job, which absent tells only where there is a single one.
+            expression="sum(absent_over_time(sla_business_active_users{$business}[$window])) > 0",
             thresholds={"window": Threshold(900, "window", "how long nothing may be told")},
             severity="warning",
             summary="Nothing is known of the business figures",
@@ -42,7 +45,7 @@ AREA = Area(
             cases=(
                 Breach(
                     series={_USERS % "1h": gauge(2000, None)},
-                    labels={"job": "$business"},
+                    labels={},
                     value=1,
                     lag=900,  # the last sample, a minute before, has left the window
                     clears=0,
@@ -56,10 +59,13 @@ AREA = Area(
         Alert(
             name="ActiveUsersDropped",
             exporter="business",
+            # Not by instance: an exporter that was replaced within the week has another.
             expression=f"""
-            avg_over_time(sla_business_active_users{{$business, window="1h"}}[$window])
-            / (avg_over_time(sla_business_active_users{{$business, window="1h"}}[$window] offset 1w) > $users)
-            < $ratio
+            max by ($keep) (avg_over_time(sla_business_active_users{{$business, window="1h"}}[$window]))
+            / (
+              max by ($keep) (avg_over_time(sla_business_active_users{{$business, window="1h"}}[$window] offset 1w))
+              > $users
+            ) < $ratio
             {_NO_EVENT_THEN}""",
             thresholds={
                 "ratio": Threshold(0.5, "ratio", "how much of last week's users must be there"),
@@ -82,12 +88,26 @@ AREA = Area(
                             near=lambda t: 20.2 * t.users * t.ratio,
                         )
                     },
-                    labels={"job": "$business", "window": "1h"},
+                    labels={},
                     value=lambda t: 0.2 * t.ratio,
                     healthy=8 * _DAY,
                     step=900,
                     lag=1800,  # three of five quarters of an hour
                     settles=_HOUR,
+                    says="10% of the users of the same hour last week are active, under 50 %.",
+                ),
+                Breach(
+                    name="the exporter was replaced within the week",
+                    series={
+                        _USERS_AT % "old": gauge(lambda t: 20 * t.users, None),
+                        _USERS_AT % "new": gauge(None, lambda t: 4 * t.users * t.ratio),
+                    },
+                    labels={},
+                    value=lambda t: 0.2 * t.ratio,
+                    healthy=8 * _DAY,
+                    step=2700,  # no divisor of the window: whether its edge belongs to it differs between versions
+                    lag=2700,
+                    clears=0,
                     says="10% of the users of the same hour last week are active, under 50 %.",
                 ),
                 Quiet(
@@ -140,10 +160,11 @@ AREA = Area(
         Alert(
             name="SignupsDropped",
             exporter="business",
-            expression="""
-                sum by ($keep) (increase(sla_business_signups_total{$business}[$window]))
-                / (sum by ($keep) (increase(sla_business_signups_total{$business}[$window] offset 1w)) > $signups)
-                < $ratio""",
+            expression=f"""
+            sum by ($keep) (increase(sla_business_signups_total{{$business}}[$window]))
+            / (sum by ($keep) (increase(sla_business_signups_total{{$business}}[$window] offset 1w)) > $signups)
+            < $ratio
+            {_NO_EVENT_THEN}""",
             thresholds={
                 "ratio": Threshold(0.3, "ratio", "how much of last week's sign-ups must come"),
                 "signups": Threshold(20, "count", "how few sign-ups last week prove nothing"),
@@ -165,16 +186,32 @@ AREA = Area(
                     lag=12600,  # all of its three stretches stand still
                     says="0% of the sign-ups of the same hours last week came within 6h, under 30 %.",
                 ),
+                Quiet(
+                    name="a live event went on a week ago",
+                    series={
+                        _SIGNUPS: counter(lambda t: t.signups, 0),
+                        'sla_event_active{service="web"}': gauge(1, None),
+                    },
+                    healthy=8 * _DAY,
+                    lasts=_DAY,
+                    step=6300,
+                ),
             ),
         ),
         Alert(
             name="FeatureAbandoned",
             exporter="business",
+            # An exporter that was replaced within the day told the same users twice.
             expression="""
-                sum by ($keep, feature) (avg_over_time(sla_business_feature_users{$business}[$window]))
+                sum by ($keep, feature) (
+                  max by ($keep, feature, cohort) (avg_over_time(sla_business_feature_users{$business}[$window]))
+                )
                 / (
-                  sum by ($keep, feature) (avg_over_time(sla_business_feature_users{$business}[$window] offset 1w))
-                  > $users
+                  sum by ($keep, feature) (
+                    max by ($keep, feature, cohort) (
+                      avg_over_time(sla_business_feature_users{$business}[$window] offset 1w)
+                    )
+                  ) > $users
                 ) < $ratio""",
             thresholds={
                 "ratio": Threshold(0.5, "ratio", "how much of last week's users a feature must keep"),
@@ -203,6 +240,16 @@ AREA = Area(
                     lag=44100,  # eight of 14 samples
                     settles=_DAY,
                     says="draft has 2% of the users that it had last week, under 50 %.",
+                ),
+                Quiet(
+                    name="the exporter was replaced a week ago",
+                    series={
+                        _FEATURE_AT % "old": gauge(lambda t: 20 * t.users, None),
+                        _FEATURE_AT % "new": gauge(None, lambda t: 20 * t.users * min(1, t.ratio * 1.9)),
+                    },
+                    healthy=2 * _DAY,
+                    lasts=7.5 * _DAY,  # a week earlier it was told by both
+                    step=6300,
                 ),
             ),
         ),

@@ -38,7 +38,7 @@ class Wording:
     def expression(self, thresholds: Mapping[str, float] | None = None) -> str:
         """The alert's expression, with its own thresholds or others."""
         alert = self.settings.alert
-        values = {key: _matcher(jobs) for key, jobs in self.settings.scope.jobs.items()}
+        values = {key: _matcher(jobs) for key, jobs in self.settings.scope.jobs.items()} | self._scrapes()
         for name, value in (self.settings.thresholds if thresholds is None else thresholds).items():
             values[name] = number_text(value, alert.thresholds[name].unit)
         text = self._rename(Template(dedent(alert.expression).strip()).substitute(values, keep="$keep"))
@@ -46,12 +46,12 @@ class Wording:
 
     def series(self, text: str) -> str:
         """A series of a test, in promtool's notation."""
-        values = {key: f"job={quote(jobs[0])}" for key, jobs in self.settings.scope.jobs.items()}
+        values = {key: f"job={quote(jobs[0])}" for key, jobs in self.settings.scope.jobs.items()} | self._scrapes()
         return self._rename(Template(text).substitute(values))
 
     def labels(self, labels: Mapping[str, str]) -> dict[str, str]:
         """The labels of an alert in a test."""
-        jobs = {key: names[0] for key, names in self.settings.scope.jobs.items()}
+        jobs = {key: names[0] for key, names in self.settings.scope.jobs.items()} | self._scrapes()
         return {self.label(name): Template(value).substitute(jobs) for name, value in labels.items()}
 
     def label(self, name: str) -> str:
@@ -67,6 +67,10 @@ class Wording:
 
         text = _THRESHOLD.sub(shown, " ".join(template.split()))
         return re.sub(r"\$labels\.(\w+)", lambda match: f"$labels.{self.label(match[1])}", text)
+
+    def _scrapes(self) -> dict[str, str]:
+        seconds = self.settings.scrape_seconds
+        return {"scrape_interval": go_duration(seconds), "scrape_seconds": number_text(seconds, "seconds")}
 
     def _rename(self, promql: str) -> str:
         if not self.renamed:
@@ -85,7 +89,7 @@ class Wording:
         def listed(match: re.Match[str]) -> str:
             names: list[str] = []
             for name in (part.strip() for part in match[3].split(",")):
-                names += self.keep if name == "$keep" else [name] if name else []
+                names += map(self.label, self.keep) if name == "$keep" else [name] if name else []
             return f"{match[1]}{match[2]}({', '.join(dict.fromkeys(names))})"
 
         return _LISTED.sub(listed, promql)
@@ -152,6 +156,16 @@ def number_text(value: float, unit: Unit) -> str:
         written = format_duration(value)
         return written if isinstance(written, str) else f"{value * 1000:.0f}ms"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def go_duration(seconds: float) -> str:
+    """A duration as Go prints it, and Prometheus thus labels intervals: 15s, 1m30s, 1h0m0s, 500ms."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
+    parts = f"{hours}h" if hours else ""
+    parts += f"{minutes}m" if hours or minutes else ""
+    return f"{parts}{seconds % 60:g}s"
 
 
 def people_text(value: float, unit: Unit) -> str:

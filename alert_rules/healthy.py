@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sla_kit.alert_rules.alert import Values
 from sla_kit.alert_rules.expanding import Wording
 from sla_kit.alert_rules.notation import Phase, written
 from sla_kit.alert_rules.proving import kept_value, with_labels
@@ -41,5 +40,5 @@ def world(catalogue: Catalogue, settings: Sequence[Settings], step: float, lasts
         for name, shape in each.area.healthy.items():
             series = with_labels(wording.series(name), kept)
             if series not in found:
-                found[series] = written(shape, phases, step, Values({}))
+                found[series] = written(shape, phases, step, each.values({}))
     return found

@@ -3,7 +3,7 @@ and AWS's application load balancer. The catalogue says which one there is."""
 
 from __future__ import annotations
 
-from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Shape, Threshold, counter, counting, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Breach, Number, Quiet, Shape, Threshold, counter, counting, gauge, steady
 
 _NGINX = '$ingress_nginx, namespace="shop", ingress="web", host="www.example.com"'
 _NGINX_REQUESTS = f'nginx_ingress_controller_requests{{{_NGINX}, status="%s"}}'
@@ -26,11 +26,16 @@ _WINDOW = Threshold(300, "window", "over which requests are counted")
 _SECONDS = Threshold(1, "seconds", "how long the slowest twentieth may take")
 
 
-def _buckets(series: str, unit: float, good: float, bad: float) -> dict[str, Shape]:
-    """A hundred requests a second of which a share takes longer than a second, under a minute."""
+def _buckets(series: str, unit: float, good: float, bad: float, per_minute: float = 6000.0) -> dict[str, Shape]:
+    """Requests, as many a minute for each that the floor of traffic asks for a second, of which a share takes longer
+    than a second, under a minute."""
     bounds = {f"{0.1 * unit:g}": True, f"{1 * unit:g}": True, f"{60 * unit:g}": False, "+Inf": False}
+
+    def counted(share: float) -> Number:
+        return lambda t: per_minute * share * getattr(t, "traffic", 1.0)
+
     return {
-        series % le: counter(6000 * (1 - good), 6000 * (1 - bad)) if fast else counting(6000)
+        series % le: counter(counted(1 - good), counted(1 - bad)) if fast else counting(counted(1))
         for le, fast in bounds.items()
     }
 
@@ -43,15 +48,23 @@ def _failing(requests: str, good: str, bad: str) -> dict[str, Shape]:
     }
 
 
-def _slow(name: str, exporter: str, profile: str, expression: str, where: str, labels: dict[str, str],
+def _slow(name: str, profile: str, bucket: str, selected: str, where: str, labels: dict[str, str],
           buckets: str, unit: float, said: str, down: str) -> Alert:  # fmt: skip
     """The slowest twentieth of requests, by a histogram whose bounds are in units of so many a second."""
+    names = ", ".join(labels)
     return Alert(
         name=name,
-        exporter=exporter,
+        exporter="ingress_nginx" if profile == "nginx" else profile,
         profile=profile,
-        expression=expression,
-        thresholds={"seconds": _SECONDS, "window": _WINDOW},
+        expression=f"""
+            histogram_quantile(
+              0.95,
+              sum by ($keep, {names}, le) (rate({bucket}{{{selected}}}[$window]))
+            ){f" / {unit:g}" if unit != 1 else ""} > $seconds
+            and on ($keep, {names}) (
+              sum by ($keep, {names}) (rate({bucket}{{{selected}, le="+Inf"}}[$window])) > $traffic
+            )""",
+        thresholds={"seconds": _SECONDS, "traffic": _TRAFFIC, "window": _WINDOW},
         pending=600,
         keep_firing_for=300,
         severity="warning",
@@ -70,6 +83,7 @@ def _slow(name: str, exporter: str, profile: str, expression: str, where: str, l
                 says=f"The slowest twentieth of requests at {said} takes 57.05s and more, over 1s.",
             ),
             Quiet(name="a few slow requests", series=_buckets(buckets, unit, 0.03, 0.03)),
+            Quiet(name="one slow request now and then", series=_buckets(buckets, unit, 1, 1, per_minute=6)),
         ),
     )
 
@@ -126,15 +140,9 @@ ALERTS = (
     ),
     _slow(
         "NginxSlow",
-        "ingress_nginx",
         "nginx",
-        """
-        histogram_quantile(
-          0.95,
-          sum by ($keep, namespace, ingress, le) (
-            rate(nginx_ingress_controller_request_duration_seconds_bucket{$ingress_nginx}[$window])
-          )
-        ) > $seconds""",
+        "nginx_ingress_controller_request_duration_seconds_bucket",
+        "$ingress_nginx",
         "ingress {{ $labels.namespace }}/{{ $labels.ingress }}",
         {"namespace": "shop", "ingress": "web"},
         _NGINX_SECONDS,
@@ -204,14 +212,8 @@ ALERTS = (
     _slow(
         "EnvoySlow",
         "envoy",
-        "envoy",
-        """
-        histogram_quantile(
-          0.95,
-          sum by ($keep, envoy_http_conn_manager_prefix, le) (
-            rate(envoy_http_downstream_rq_time_bucket{$envoy, envoy_http_conn_manager_prefix!="admin"}[$window])
-          )
-        ) / 1000 > $seconds""",
+        "envoy_http_downstream_rq_time_bucket",
+        '$envoy, envoy_http_conn_manager_prefix!="admin"',
         "Envoy's listener {{ $labels.envoy_http_conn_manager_prefix }}",
         {"envoy_http_conn_manager_prefix": "http-10080"},
         _ENVOY_TIMES,
@@ -246,12 +248,19 @@ ALERTS = (
         name="AlbErrorsHigh",
         exporter="cloudwatch",
         profile="alb",
+        # CloudWatch keeps no zeros: where one of the two kinds of errors never happened there is no series of it.
         expression="""
             (
               max by ($keep, region, dimension_LoadBalancer) (
                 aws_applicationelb_httpcode_elb_5_xx_count_sum{$cloudwatch}
               )
               + max by ($keep, region, dimension_LoadBalancer) (
+                aws_applicationelb_httpcode_target_5_xx_count_sum{$cloudwatch}
+              )
+              or max by ($keep, region, dimension_LoadBalancer) (
+                aws_applicationelb_httpcode_elb_5_xx_count_sum{$cloudwatch}
+              )
+              or max by ($keep, region, dimension_LoadBalancer) (
                 aws_applicationelb_httpcode_target_5_xx_count_sum{$cloudwatch}
               )
             )
@@ -281,6 +290,17 @@ ALERTS = (
                 value=lambda t: t.ratio * 2,
                 says="10% of the requests at app/web/1 in eu-central-1 end with a 5xx, over 5 %.",
             ),
+            Breach(
+                name="no target answers, so none has errors",
+                series={
+                    _ALB_ELB_ERRORS: gauge(None, lambda t: 60000 * t.ratio, near=lambda t: 30000 * t.ratio * 0.99),
+                    _ALB_REQUESTS: steady(30000),
+                },
+                labels={"region": "eu-central-1", "dimension_LoadBalancer": "app/web/1"},
+                value=lambda t: t.ratio * 2,
+                clears=300,  # a series that is gone is seen for five minutes more
+                says="10% of the requests at app/web/1 in eu-central-1 end with a 5xx, over 5 %.",
+            ),
             Quiet(
                 name="hardly any traffic",
                 series={_ALB_ELB_ERRORS: steady(1), _ALB_TARGET_ERRORS: steady(5), _ALB_REQUESTS: steady(12)},
@@ -291,9 +311,17 @@ ALERTS = (
         name="AlbSlow",
         exporter="cloudwatch",
         profile="alb",
-        expression="max by ($keep, region, dimension_LoadBalancer) "
-        "(aws_applicationelb_target_response_time_p95{$cloudwatch}) > $seconds",
-        thresholds={"seconds": _SECONDS},
+        expression="""
+            max by ($keep, region, dimension_LoadBalancer) (aws_applicationelb_target_response_time_p95{$cloudwatch})
+            > $seconds
+            and on ($keep, region, dimension_LoadBalancer) (
+              max by ($keep, region, dimension_LoadBalancer) (aws_applicationelb_request_count_sum{$cloudwatch})
+              > $requests
+            )""",
+        thresholds={
+            "seconds": _SECONDS,
+            "requests": Threshold(100, "count", "how few requests in a period prove nothing"),
+        },
         pending=600,
         keep_firing_for=600,
         severity="warning",
@@ -305,10 +333,17 @@ ALERTS = (
         inhibition_labels=("cluster", "region", "dimension_LoadBalancer"),
         cases=(
             Breach(
-                series={_ALB_SECONDS: gauge(0.2, lambda t: t.seconds * 2, near=lambda t: t.seconds * 0.99)},
+                series={
+                    _ALB_SECONDS: gauge(0.2, lambda t: t.seconds * 2, near=lambda t: t.seconds * 0.99),
+                    _ALB_REQUESTS: steady(lambda t: 10 * t.requests),
+                },
                 labels={"region": "eu-central-1", "dimension_LoadBalancer": "app/web/1"},
                 value=lambda t: t.seconds * 2,
                 says="The slowest twentieth of answers behind app/web/1 in eu-central-1 takes 2s and more, over 1s.",
+            ),
+            Quiet(
+                name="one slow request at night",
+                series={_ALB_SECONDS: steady(lambda t: t.seconds * 9), _ALB_REQUESTS: steady(3)},
             ),
         ),
     ),

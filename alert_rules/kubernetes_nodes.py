@@ -30,7 +30,7 @@ ALERTS = (
     Alert(
         name="KubeMetricsMissing",
         exporter="kube_state_metrics",
-        expression="absent_over_time(kube_node_info{$kube_state_metrics}[$window])",
+        expression="sum(absent_over_time(kube_node_info{$kube_state_metrics}[$window])) > 0",
         thresholds={"window": Threshold(600, "window", "how long nothing may be known of the cluster")},
         severity="warning",
         summary="Nothing is known of the cluster",
@@ -41,7 +41,7 @@ ALERTS = (
         cases=(
             Breach(
                 series={_INFO: gauge(1, None)},
-                labels={"job": "$kube_state_metrics"},
+                labels={},
                 value=1,
                 lag=600,
                 clears=0,

@@ -6,6 +6,7 @@ from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, 
 
 _HPA = '$kube_state_metrics, namespace="shop", horizontalpodautoscaler="api"'
 _MAX = f"kube_horizontalpodautoscaler_spec_max_replicas{{{_HPA}}}"
+_MIN = f"kube_horizontalpodautoscaler_spec_min_replicas{{{_HPA}}}"
 _DESIRED = f"kube_horizontalpodautoscaler_status_desired_replicas{{{_HPA}}}"
 _CURRENT = f"kube_horizontalpodautoscaler_status_current_replicas{{{_HPA}}}"
 _STATE = f'kube_horizontalpodautoscaler_status_condition{{{_HPA}, condition="%s", status="%s"}}'
@@ -29,6 +30,7 @@ _MIB = 1024.0**2
 _HPA_LABELS = {"namespace": "shop", "horizontalpodautoscaler": "api"}
 
 HEALTHY = {
+    _MIN: steady(2),
     _MAX: steady(10),
     _DESIRED: steady(3),
     _CURRENT: steady(3),
@@ -61,6 +63,14 @@ ALERTS = (
               kube_horizontalpodautoscaler_status_condition{
                 $kube_state_metrics, condition="ScalingLimited", status="true"
               } == 1
+            )
+            unless on ($keep, namespace, horizontalpodautoscaler) (
+              max by ($keep, namespace, horizontalpodautoscaler) (
+                kube_horizontalpodautoscaler_spec_min_replicas{$kube_state_metrics}
+              )
+              == on ($keep, namespace, horizontalpodautoscaler) max by ($keep, namespace, horizontalpodautoscaler) (
+                kube_horizontalpodautoscaler_spec_max_replicas{$kube_state_metrics}
+              )
             )""",
         pending=900,
         keep_firing_for=600,
@@ -72,6 +82,7 @@ ALERTS = (
         cases=(
             Breach(
                 series={
+                    _MIN: steady(2),
                     _MAX: steady(10),
                     _DESIRED: gauge(3, 10, near=9),
                     _STATE % ("ScalingLimited", "true"): gauge(0, 1),
@@ -84,6 +95,15 @@ ALERTS = (
             Quiet(
                 name="at its maximum and content",
                 series={_MAX: steady(10), _DESIRED: steady(10), _STATE % ("ScalingLimited", "true"): steady(0)},
+            ),
+            Quiet(
+                name="held at one size on purpose",
+                series={
+                    _MIN: steady(10),
+                    _MAX: steady(10),
+                    _DESIRED: steady(10),
+                    _STATE % ("ScalingLimited", "true"): steady(1),
+                },
             ),
             Quiet(
                 name="held at its minimum",
@@ -136,7 +156,7 @@ ALERTS = (
                 $kube_state_metrics, resource="memory"
               }
             )
-            / on ($keep, namespace, container) min by ($keep, namespace, container) (
+            / on ($keep, namespace, container) max by ($keep, namespace, container) (
               kube_pod_container_resource_requests{$kube_state_metrics, resource="memory"} > 0
             ) > $factor""",
         thresholds={"factor": Threshold(1.5, "count", "how many times what is requested may be recommended")},
@@ -159,6 +179,15 @@ ALERTS = (
                 step=300,
                 says="The vertical autoscaler has recommended 3 times the memory that container api in shop requests, "
                 "over 1.5, for at least 6 hours.",
+            ),
+            Quiet(
+                name="a smaller workload's container of the same name",
+                series={
+                    _TARGET: steady(256 * _MIB),
+                    _REQUEST: steady(256 * _MIB),
+                    _REQUEST.replace("api-1", "cron-1"): steady(32 * _MIB),
+                },
+                lasts=36000,
             ),
             Quiet(name="nothing requested", series={_TARGET: steady(256 * _MIB), _REQUEST: steady(0)}, lasts=36000),
         ),

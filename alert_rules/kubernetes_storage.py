@@ -22,6 +22,7 @@ _CERTIFICATE = (
     'issuer_group="cert-manager.io"'
 )
 _EXPIRES = f"certmanager_certificate_expiration_timestamp_seconds{{{_CERTIFICATE}}}"
+_RENEWED = f"certmanager_certificate_renewal_timestamp_seconds{{{_CERTIFICATE}}}"
 _CERT_READY = f'certmanager_certificate_ready_status{{{_CERTIFICATE}, condition="%s"}}'
 _CLAIM_LABELS = {"namespace": "shop", "persistentvolumeclaim": "data-0"}
 _CERT_LABELS = {"namespace": "shop", "name": "shop-tls"}
@@ -37,6 +38,7 @@ HEALTHY = {
     _QUOTA % "hard": steady(20),
     _QUOTA % "used": steady(8),
     _EXPIRES: steady(60 * _DAY),
+    _RENEWED: steady(30 * _DAY),
     **{_CERT_READY % condition: steady(float(condition == "True")) for condition in ("True", "False", "Unknown")},
 }
 
@@ -197,12 +199,18 @@ ALERTS = (
     Alert(
         name="CertificateExpiring",
         exporter="cert_manager",
+        # One for days or hours is always near its end; it is late once its renewal is.
         expression="""
             (
               min by ($keep, namespace, name) (
                 certmanager_certificate_expiration_timestamp_seconds{$cert_manager} > 0
               ) - time()
-            ) / 86400 < $left / 86400""",
+            ) / 86400 < $left / 86400
+            unless on ($keep, namespace, name) (
+              min by ($keep, namespace, name) (
+                certmanager_certificate_renewal_timestamp_seconds{$cert_manager}
+              ) > time()
+            )""",
         thresholds={"left": Threshold(14 * _DAY, "seconds", "how long a certificate must still be good")},
         pending=3600,
         severity="warning",
@@ -218,6 +226,10 @@ ALERTS = (
                 value=lambda t: t.left / _DAY - 0.06,
                 says="Certificate shop/shop-tls is good for only 14 days more, and should be renewed 2w before its "
                 "end.",
+            ),
+            Quiet(
+                name="one for a few days, whose renewal is not due yet",
+                series={_EXPIRES: steady(3 * _DAY), _RENEWED: steady(2 * _DAY)},
             ),
             Quiet(name="not issued yet", series={_EXPIRES: steady(0)}),
         ),

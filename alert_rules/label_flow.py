@@ -6,7 +6,7 @@ Trees are those of promql-parser. What the functions and operators do to labels 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,20 +15,27 @@ from sla_kit.alert_rules.inventory import TARGET_LABELS, find
 #: Functions of a counter's rise, and those that make sense for gauges only.
 RISES = frozenset({"rate", "irate", "increase", "resets"})
 MOVES = frozenset({"delta", "idelta", "deriv", "predict_linear", "double_exponential_smoothing", "holt_winters"})
+#: Functions that leave a counter's level what it is.
+_LEVELS = frozenset(
+    f"{name}_over_time" for name in ("avg", "last", "max", "min", "quantile", "stddev", "stdvar", "sum")
+) | {"abs", "ceil", "clamp", "clamp_max", "clamp_min", "floor", "label_join", "label_replace", "round", "sort"}
 _COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 _SETS = frozenset({"and", "or", "unless"})
 _RANKING = frozenset({"topk", "bottomk", "limitk"})
 _COUNTING = frozenset({"count", "group", "count_values"})
+_SUBQUERY = "SubqueryExpr"
 
 
 @dataclass(slots=True)
 class Flow:
     """Follows labels through an expression and notes what can't be right on the way.
 
-    ``kept`` are labels that everything scraped has. ``problems`` are in the order of the expression.
+    ``kept`` are labels that everything scraped has, ``renamed`` says what labels of the inventory are called here.
+    ``problems`` are in the order of the expression.
     """
 
     kept: frozenset[str]
+    renamed: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def labels(self, node: Any) -> frozenset[str] | None:
@@ -53,9 +60,11 @@ class Flow:
         found = find(node.name)
         if found is None:
             self.problems.append(f"{node.name} is not in the inventory")
-            return frozenset(matcher.name for matcher in node.matchers.matchers) | self.kept | TARGET_LABELS
+            return (
+                frozenset(matcher.name for matcher in node.matchers.matchers) | self.kept | self._called(TARGET_LABELS)
+            )
         exporter, metric = found
-        labels = frozenset(metric.labels) | frozenset(exporter.labels) | TARGET_LABELS | self.kept
+        labels = self._called({*metric.labels, *exporter.labels, *TARGET_LABELS}) | self.kept
         if metric.type == "histogram" and node.name.endswith("_bucket"):
             labels |= {"le"}
         if metric.type == "summary" and node.name in exporter.metrics:
@@ -64,6 +73,9 @@ class Flow:
             if matcher.name not in labels and matcher.name != "__name__":
                 self.problems.append(f"{node.name} has no label {matcher.name} ({exporter.title})")
         return labels
+
+    def _called(self, labels: Iterable[str]) -> frozenset[str]:
+        return frozenset(self.renamed.get(name, name) for name in labels)
 
     def _of_call(self, node: Any) -> frozenset[str] | None:
         name, arguments = node.func.name, list(node.args)
@@ -77,6 +89,8 @@ class Flow:
         if name in ("label_replace", "label_join"):
             return vectors[0] | {arguments[1].val}
         if name == "histogram_quantile":
+            if "le" not in vectors[-1]:
+                self.problems.append("histogram_quantile() needs the label le, which is dropped before")
             return vectors[-1] - {"le"}
         return vectors[0]
 
@@ -114,7 +128,7 @@ class Flow:
         on, names = matching
         if on:
             for side, labels in (("left", left), ("right", right)):
-                more = labels - names - self.kept - TARGET_LABELS
+                more = labels - names - self.kept - self._called(TARGET_LABELS)
                 if more:
                     self.problems.append(
                         f"{operator} on ({', '.join(sorted(names))}): the {side} side has {', '.join(sorted(more))} "
@@ -165,30 +179,12 @@ def _selectors(node: Any, function: str) -> Iterator[tuple[Any, str, float]]:
 
 def comparisons(node: Any) -> Iterator[Any]:
     """Every comparison of an expression."""
-    if type(node).__name__ == "BinaryExpr":
-        if str(node.op) in _COMPARISONS:
-            yield node
-        yield from comparisons(node.lhs)
-        yield from comparisons(node.rhs)
-    elif type(node).__name__ == "Call":
-        for argument in node.args:
-            yield from comparisons(argument)
-    elif hasattr(node, "expr"):
-        yield from comparisons(node.expr)
+    return (each for each in walk(node) if type(each).__name__ == "BinaryExpr" and str(each.op) in _COMPARISONS)
 
 
 def joins(node: Any) -> Iterator[Any]:
     """Every operation with group_left or group_right."""
-    if type(node).__name__ == "BinaryExpr":
-        if "group_" in str(node.modifier or ""):
-            yield node
-        yield from joins(node.lhs)
-        yield from joins(node.rhs)
-    elif type(node).__name__ == "Call":
-        for argument in node.args:
-            yield from joins(argument)
-    elif hasattr(node, "expr"):
-        yield from joins(node.expr)
+    return (each for each in walk(node) if type(each).__name__ == "BinaryExpr" and "group_" in str(each.modifier or ""))
 
 
 def bare_counter(node: Any) -> str:
@@ -199,14 +195,58 @@ def bare_counter(node: Any) -> str:
             rises = found is not None and found[1].type in ("counter", "histogram")
             rises = rises or (found is not None and found[1].type == "summary" and node.name not in found[0].metrics)
             return str(node.name) if rises else ""
-        case "ParenExpr" | "UnaryExpr":
+        case "MatrixSelector":
+            return bare_counter(node.vector_selector)
+        case "ParenExpr" | "UnaryExpr" | "SubqueryExpr":
             return bare_counter(node.expr)
+        case "Call":
+            levels = map(bare_counter, node.args) if node.func.name in _LEVELS else ()
+            return next((found for found in levels if found), "")
         case "AggregateExpr":
             return "" if str(node.op) in _COUNTING else bare_counter(node.expr)
         case "BinaryExpr" if str(node.op) not in _SETS | _COMPARISONS:
             return bare_counter(node.lhs) or bare_counter(node.rhs)
         case _:
             return ""
+
+
+def subqueries(node: Any) -> Iterator[tuple[Any, str]]:
+    """Every subquery of an expression, with the function around it."""
+    for each in walk(node):
+        if type(each).__name__ == "Call":
+            yield from ((argument, each.func.name) for argument in each.args if type(argument).__name__ == _SUBQUERY)
+
+
+def filters(node: Any) -> bool:
+    """Whether an expression can be empty while its series are there: it compares, or asks whether others are there."""
+    return any(map(_filters, walk(node)))
+
+
+def _filters(node: Any) -> bool:
+    match type(node).__name__:
+        case "BinaryExpr":
+            filtering = str(node.op) in _COMPARISONS | _SETS - {"or"}
+            return filtering and not (node.modifier and node.modifier.return_bool)
+        case "Call":
+            return node.func.name in ("absent", "absent_over_time")
+        case _:
+            return False
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """A node and all that it is made of, from the outside in."""
+    yield node
+    match type(node).__name__:
+        case "Call":
+            inside = list(node.args)
+        case "BinaryExpr":
+            inside = [node.lhs, node.rhs]
+        case "AggregateExpr" | "ParenExpr" | "UnaryExpr" | "SubqueryExpr":
+            inside = [node.expr]
+        case _:
+            inside = []
+    for each in inside:
+        yield from walk(each)
 
 
 def bare(node: Any) -> Any:

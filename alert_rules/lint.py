@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -18,8 +18,11 @@ from sla_kit.alert_rules.label_flow import (
     bare,
     bare_counter,
     comparisons,
+    filters,
     joins,
     selectors,
+    subqueries,
+    walk,
 )
 from sla_kit.alert_rules.rendering import labels_used, uses_value
 from sla_kit.catalogue.model import Catalogue
@@ -28,6 +31,8 @@ from sla_kit.rules.model import AlertingRule
 #: A runbook that says less helps nobody at night.
 RUNBOOK_WORDS = 120
 RUNBOOK_SECTIONS = ("Meaning", "Impact", "First checks", "Mitigation", "Escalation")
+_QUANTILE = "histogram_quantile"
+_DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,13 +49,14 @@ class Problem:
 def lint(catalogue: Catalogue, alerts: Iterable[Resolved]) -> list[Problem]:
     """Everything that is wrong with the alerts as the catalogue has them, sorted, each once."""
     every, scrape = list(alerts), catalogue.monitoring.scrape_interval
-    kept = frozenset(catalogue.monitoring.labels.get(label, label) for label in catalogue.monitoring.keep_labels)
+    renamed = catalogue.monitoring.labels
+    kept = frozenset(renamed.get(label, label) for label in catalogue.monitoring.keep_labels)
     found: set[Problem] = set()
     known = {each.alert.name for each in every}
     for each in every:
         messages = [*_declared(each, known)]
         for rule in each.rules:
-            messages += _written(rule, scrape, kept, each)
+            messages += _written(rule, scrape, kept, renamed, each)
         found.update(Problem(each.alert.name, message) for message in messages)
     return sorted(found)
 
@@ -93,7 +99,9 @@ def _runbook(area: str, name: str) -> Iterator[str]:
             yield f"its runbook has no section {section}"
 
 
-def _written(rule: AlertingRule, scrape: float, kept: frozenset[str], each: Resolved) -> Iterator[str]:
+def _written(
+    rule: AlertingRule, scrape: float, kept: frozenset[str], renamed: Mapping[str, str], each: Resolved
+) -> Iterator[str]:
     """What is wrong with the rule as Prometheus will read it."""
     import promql_parser
 
@@ -102,7 +110,7 @@ def _written(rule: AlertingRule, scrape: float, kept: frozenset[str], each: Reso
     except ValueError as error:
         yield f"promql-parser can't read it: {' '.join(str(error).split())}"
         return
-    flow = Flow(kept)
+    flow = Flow(kept, renamed)
     labels = flow.labels(tree) or frozenset()
     yield from flow.problems
     yield from _functions(tree, scrape)
@@ -110,9 +118,12 @@ def _written(rule: AlertingRule, scrape: float, kept: frozenset[str], each: Reso
         counter = bare_counter(comparison.lhs) or bare_counter(comparison.rhs)
         if counter:
             yield f"compares the counter {counter} itself, not its rate"
+    if not filters(tree) and not each.alert.always:
+        yield "compares nothing: it fires wherever its series are"
     for join in joins(tree):
         if not join.modifier.group_labels and _is_info(join.rhs if "group_left" in str(join.modifier) else join.lhs):
             yield "joins an info metric but takes no label from it: name some in group_left"
+    yield from _past(tree, kept, renamed)
     longest = max((seconds for _, _, seconds in selectors(tree)), default=0.0)
     if rule.pending_seconds < 2 * scrape and (rule.pending_seconds or longest < 4 * scrape) and not each.alert.always:
         yield "its for is shorter than two scrapes"
@@ -122,15 +133,46 @@ def _written(rule: AlertingRule, scrape: float, kept: frozenset[str], each: Reso
 
 
 def _functions(tree: Any, scrape: float) -> Iterator[str]:
+    quantiles = [each for each in walk(tree) if type(each).__name__ == "Call" and each.func.name == _QUANTILE]
     for selector, function, seconds in selectors(tree):
         found = find(selector.name)
         kind = found[1].type if found else ""
         if function in RISES and kind in ("gauge", "info"):
             yield f"{function}() of {selector.name}, which is a gauge"
-        if function in MOVES and kind == "counter":
+        if function in MOVES and bare_counter(selector):
             yield f"{function}() of {selector.name}, which is a counter"
+        if function == _QUANTILE:
+            yield f"{function}() of {selector.name} since the start, not of its rate"
         if 0 < seconds < 4 * scrape:
             yield f"the window of {selector.name} is shorter than four scrapes"
+    for subquery, function in subqueries(tree):
+        if subquery.range.total_seconds() < 4 * scrape:
+            yield "the window of a subquery is shorter than four scrapes"
+        if function in RISES:
+            yield f"{function}() of a subquery: what starts anew among its counters is not seen, rate them first"
+    if quantiles and not any(type(each).__name__ == "BinaryExpr" and str(each.op) == "and" for each in walk(tree)):
+        yield f"{_QUANTILE}() with no floor of traffic beside it: a single slow request fires it"
+
+
+def _past(tree: Any, kept: frozenset[str], renamed: Mapping[str, str]) -> Iterator[str]:
+    """What is compared with days ago by instance: whatever was replaced meanwhile has another, and never matches."""
+    for each in walk(tree):
+        if type(each).__name__ != "BinaryExpr":
+            continue
+        both = (each.lhs, each.rhs)
+        ages = [max((_ago(selector) for selector, _, _ in selectors(side)), default=0.0) for side in both]
+        sides = [Flow(kept, renamed).labels(side) or frozenset() for side in both]
+        matching = each.modifier.matching if each.modifier else None
+        if (
+            abs(ages[0] - ages[1]) >= _DAY
+            and matching is None
+            and all(renamed.get("instance", "instance") in side for side in sides)
+        ):
+            yield f"the sides of {each.op} are days apart but match by instance, which is another after a replacement"
+
+
+def _ago(selector: Any) -> float:
+    return float(selector.offset.total_seconds()) if selector.offset else 0.0
 
 
 def _is_info(node: Any) -> bool:

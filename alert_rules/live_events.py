@@ -4,6 +4,7 @@ when that is; without a calendar all of these are silent."""
 from __future__ import annotations
 
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
+from sla_kit.alert_rules.first_counts import rise
 
 _HOUR = 3600.0
 _MIB = 1024.0**2
@@ -24,9 +25,10 @@ _CONNECTIONS = 'pg_stat_activity_count{$postgres, instance="pg-1:9187", datname=
 _MOST = 'pg_settings_max_connections{$postgres, instance="pg-1:9187"}'
 _MEMORY = 'redis_memory_%s_bytes{$redis, instance="redis-1:9121"}'
 _SYNCS = (
-    'argocd_app_sync_total{$argocd, namespace="argocd", name="web", project="default", '
+    'argocd_app_sync_total{$argocd, instance="argocd-0:8082", namespace="argocd", name="web", project="default", '
     'dest_server="https://kubernetes.default.svc", phase="Succeeded"}'
 )
+_ARGOCD_UP = 'up{$argocd, instance="argocd-0:8082"}'
 _SCALED = {"namespace": "shop", "horizontalpodautoscaler": "web"}
 _NEAR_OR_ON = "and on () (sla_event_starts_in_seconds < $before or on () sla_event_active)"
 
@@ -48,6 +50,7 @@ AREA = Area(
         _MEMORY % "used": steady(300 * _MIB),
         _MEMORY % "max": steady(1024 * _MIB),
         _SYNCS: counting(0),
+        _ARGOCD_UP: steady(1),
     },
     alerts=(
         Alert(
@@ -292,6 +295,7 @@ AREA = Area(
             exporter="redis",
             expression=f"""
                 redis_memory_used_bytes{{$redis}} / (redis_memory_max_bytes{{$redis}} > 0) > $ratio
+                unless on ($keep, job, instance) redis_instance_info{{$redis, maxmemory_policy=~"allkeys-.+"}}
                 {_NEAR_OR_ON}""",
             thresholds={
                 "ratio": Threshold(0.7, "ratio", "how much of its memory may be used"),
@@ -329,8 +333,10 @@ AREA = Area(
         Alert(
             name="EventDeployment",
             exporter="argocd",
-            expression="""
-                sum by ($keep, name) (increase(argocd_app_sync_total{$argocd}[$window])) > $syncs
+            expression=f"""
+                sum by ($keep, name) (
+                {rise("argocd_app_sync_total", "argocd")}
+                ) > $syncs
                 and on () sla_event_active""",
             thresholds={
                 "syncs": Threshold(0, "count", "how many deployments are borne in the window"),
@@ -348,6 +354,14 @@ AREA = Area(
                     value=lambda t: (t.syncs + 1) * t.window / 60,
                     settles=600,
                     says="web was deployed 10 times in 10m while a live event goes on.",
+                ),
+                Breach(
+                    name="the first deployment ever",
+                    series={_ACTIVE: steady(1), _SYNCS: gauge(None, lambda t: t.syncs + 1), _ARGOCD_UP: steady(1)},
+                    labels={"name": "web"},
+                    value=lambda t: t.syncs + 1,
+                    clears=300,
+                    says="web was deployed 1 times in 10m while a live event goes on.",
                 ),
                 Quiet(name="deployed, and no event", series={_SYNCS: counting(1)}),
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sla_kit.alert_rules import monitoring_delivery
-from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, Values, counter, counting, gauge, steady
 
 _AT = '$prometheus, instance="prometheus-0:9090"'
 _LABELS = {"job": "$prometheus", "instance": "prometheus-0:9090"}
@@ -11,7 +11,7 @@ _ONE = 'up{job="shop", instance="shop-0:3000"}'
 _OTHER = 'up{job="shop", instance="shop-1:3000"}'
 _TARGET = {"job": "shop", "instance": "shop-0:3000"}
 _TOOK = 'scrape_duration_seconds{job="shop", instance="shop-0:3000"}'
-_INTERVAL = f'prometheus_target_interval_length_seconds{{{_AT}, interval="15s", quantile="0.99"}}'
+_INTERVAL = f'prometheus_target_interval_length_seconds{{{_AT}, interval="$scrape_interval", quantile="0.99"}}'
 _GROUP = f'{_AT}, rule_group="/etc/rules/slo.yml;api"'
 _RULES_FAILED = f"prometheus_rule_evaluation_failures_total{{{_GROUP}}}"
 _RULES_MISSED = f"prometheus_rule_group_iterations_missed_total{{{_GROUP}}}"
@@ -26,6 +26,12 @@ _COLLECTOR = f"sla_exporter_collector_up{{{_OURS}}}"
 _SNAPSHOT = f"sla_exporter_snapshot_age_seconds{{{_OURS}}}"
 _OUR_LABELS = {"job": "$backup", "instance": "backup-exporter:9118", "collector": "storage"}
 
+
+def _scraped(t: Values) -> float:
+    """How far apart scrapes are that come in time."""
+    return t.scrape_seconds
+
+
 AREA = Area(
     name="monitoring",
     title="Monitoring itself (Prometheus, Alertmanager, exporters, sla-kit's router)",
@@ -35,12 +41,11 @@ AREA = Area(
         _OTHER: steady(1),
         _TOOK: steady(0.05),
         **{
-            f'prometheus_target_interval_length_seconds{{{_AT}, interval="15s", quantile="{quantile}"}}': steady(15.0)
-            for quantile in ("0.01", "0.05", "0.5", "0.9", "0.99")
+            _INTERVAL.replace("0.99", quantile): steady(_scraped) for quantile in ("0.01", "0.05", "0.5", "0.9", "0.99")
         },
         # A job that is scraped more seldom, and a quantile of what was not observed lately.
-        f'prometheus_target_interval_length_seconds{{{_AT}, interval="1m0s", quantile="0.99"}}': steady(60.0),
-        f'prometheus_target_interval_length_seconds{{{_AT}, interval="30s", quantile="0.99"}}': steady(float("nan")),
+        f'prometheus_target_interval_length_seconds{{{_AT}, interval="2m0s", quantile="0.99"}}': steady(120.0),
+        f'prometheus_target_interval_length_seconds{{{_AT}, interval="45s", quantile="0.99"}}': steady(float("nan")),
         _RULES_FAILED: counting(0),
         _RULES_MISSED: counting(0),
         _RELOADED: steady(1),
@@ -146,8 +151,8 @@ AREA = Area(
             name="ScrapeIntervalMissed",
             exporter="prometheus",
             expression="prometheus_target_interval_length_seconds"
-            '{$prometheus, interval="15s", quantile="0.99"} > $seconds',
-            thresholds={"seconds": Threshold(18, "seconds", "how far apart scrapes every 15 seconds may lie")},
+            '{$prometheus, interval="$scrape_interval", quantile="0.99"} > $scrape_seconds + $seconds',
+            thresholds={"seconds": Threshold(3, "seconds", "how much later than its interval a scrape may come")},
             pending=900,
             severity="warning",
             summary="Prometheus can't keep its scrape interval",
@@ -155,9 +160,15 @@ AREA = Area(
             "more after the one before, not {{ $labels.interval }}: Prometheus is overloaded, and rates get inexact.",
             cases=(
                 Breach(
-                    series={_INTERVAL: gauge(15, lambda t: t.seconds * 1.5, near=lambda t: t.seconds)},
-                    labels={**_LABELS, "interval": "15s", "quantile": "0.99"},
-                    value=lambda t: t.seconds * 1.5,
+                    series={
+                        _INTERVAL: gauge(
+                            _scraped,
+                            lambda t: t.scrape_seconds + t.seconds * 4,
+                            near=lambda t: t.scrape_seconds + t.seconds,
+                        )
+                    },
+                    labels={**_LABELS, "interval": "$scrape_interval", "quantile": "0.99"},
+                    value=lambda t: t.scrape_seconds + t.seconds * 4,
                     says="One scrape of a hundred by prometheus-0:9090 comes 27s or more after the one before, not "
                     "15s: Prometheus is overloaded, and rates get inexact.",
                 ),

@@ -96,7 +96,8 @@ AREA = Area(
         Alert(
             name="PostgresMissing",
             exporter="postgres",
-            expression="absent_over_time(pg_up{$postgres}[$window])",
+            # The sum drops the job, which absent tells only where there is a single one.
+            expression="sum(absent_over_time(pg_up{$postgres}[$window])) > 0",
             thresholds={"window": Threshold(600, "window", "how long nothing may be known of PostgreSQL")},
             severity="warning",
             summary="Nothing is known of PostgreSQL",
@@ -107,7 +108,7 @@ AREA = Area(
             cases=(
                 Breach(
                     series={_UP: gauge(1, None)},
-                    labels={"job": "$postgres"},
+                    labels={},
                     value=1,
                     lag=600,  # the last sample, a minute before, has left the window
                     clears=0,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, counting, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, Values, counter, counting, gauge, steady
 
 _PRIMARY = '$postgres, instance="db-0:9187"'
 _REPLICA = '$postgres, instance="db-1:9187"'
 _LAG = f"pg_replication_lag_seconds{{{_REPLICA}}}"
 _REPLAY = f"pg_replication_last_replay_seconds{{{_REPLICA}}}"
 _IS_REPLICA = f"pg_replication_is_replica{{{_REPLICA}}}"
+_IS_PRIMARY = f"pg_replication_is_replica{{{_PRIMARY}}}"
 _WRITTEN = f'pg_stat_database_tup_inserted{{{_PRIMARY}, datname="shop"}}'
 _UPDATED = f'pg_stat_database_tup_updated{{{_PRIMARY}, datname="shop"}}'
 _DELETED = f'pg_stat_database_tup_deleted{{{_PRIMARY}, datname="shop"}}'
@@ -25,9 +26,15 @@ _WRITES = """
       + rate(pg_stat_database_tup_deleted{$postgres}[15m])
 """
 
+
+def _busy(t: Values) -> float:
+    """Rows a minute of a primary that has much to do."""
+    return t.rows * 3000
+
+
 HEALTHY = {
     f"pg_replication_lag_seconds{{{_PRIMARY}}}": steady(0),
-    f"pg_replication_is_replica{{{_PRIMARY}}}": steady(0),
+    _IS_PRIMARY: steady(0),
     f"pg_replication_last_replay_seconds{{{_PRIMARY}}}": steady(0),
     _LAG: steady(0.3),
     _IS_REPLICA: steady(1),
@@ -83,10 +90,14 @@ ALERTS = (
         exporter="postgres",
         # The lag itself reads 0 on a replica that receives nothing; what it replayed last then grows old, as it does
         # where nobody writes.
+        # Nothing tells whose replica it is: where a job has several primaries the quietest of them has to write.
         expression=f"""
             pg_replication_last_replay_seconds{{$postgres}} > $seconds
               and on ($keep, job, instance) pg_replication_is_replica{{$postgres}} == 1
-              and on ($keep, job) sum by ($keep, job) ({_WRITES}) > $rows
+              and on ($keep, job) min by ($keep, job) (
+                sum by ($keep, job, instance) ({_WRITES})
+                  and on ($keep, job, instance) pg_replication_is_replica{{$postgres}} == 0
+              ) > $rows
         """,
         thresholds={
             "seconds": Threshold(900, "seconds", "how old the last replayed transaction may be while others write"),
@@ -104,6 +115,7 @@ ALERTS = (
                 series={
                     _REPLAY: gauge(1.2, lambda t: t.seconds * 2, near=lambda t: t.seconds),
                     _IS_REPLICA: steady(1),
+                    _IS_PRIMARY: steady(0),
                     _WRITTEN: counting(lambda t: t.rows * 3000),
                     _UPDATED: counting(lambda t: t.rows * 1200),
                     _DELETED: counting(lambda t: t.rows * 30),
@@ -114,10 +126,25 @@ ALERTS = (
                 "its primary writes: there is nothing to fail over to.",
             ),
             Quiet(
+                name="another primary of the job writes, its own does not",
+                series={
+                    _REPLAY: steady(90000),
+                    _IS_REPLICA: steady(1),
+                    _IS_PRIMARY: steady(0),
+                    **{
+                        series.replace("db-0", instance): counting(_busy if busy else 0)
+                        for series in (_WRITTEN, _UPDATED, _DELETED)
+                        for instance, busy in (("db-0", 0), ("db-7", 1))
+                    },
+                    _IS_PRIMARY.replace("db-0", "db-7"): steady(0),
+                },
+            ),
+            Quiet(
                 name="next to nobody writes",
                 series={
                     _REPLAY: steady(90000),
                     _IS_REPLICA: steady(1),
+                    _IS_PRIMARY: steady(0),
                     _WRITTEN: counting(lambda t: t.rows * 54),
                     _UPDATED: counting(0),
                     _DELETED: counting(0),

@@ -87,7 +87,7 @@ def tests_of(catalogue: Catalogue, settings: Settings) -> Iterator[RuleTest]:
 
 
 def _breach(prefix: str, catalogue: Catalogue, settings: Settings, case: Breach) -> Iterator[RuleTest]:
-    alert, course, values = settings.alert, Course.of(case, settings), Values(settings.thresholds)
+    alert, course, values = settings.alert, Course.of(case, settings), settings.values()
     checks = [
         AlertCheck(alert.name, course.begins - course.step),
         AlertCheck(alert.name, course.settled, (_firing(catalogue, settings, case, values),)),
@@ -115,7 +115,7 @@ def _breach(prefix: str, catalogue: Catalogue, settings: Settings, case: Breach)
         checks = [AlertCheck(alert.name, course.settled), AlertCheck(alert.name, course.recovers - course.step)]
         yield RuleTest(f"{prefix}: {case.name}, muted while a live event goes on", case.step, series, tuple(checks))
     elif settings.event_thresholds is not None:
-        during = Values(settings.event_thresholds)
+        during = settings.values(settings.event_thresholds)
         series = _series(catalogue, settings, case.series, course.phases("bad"), case.step, during)
         series |= _event_series(settings, course)
         check = AlertCheck(alert.name, course.settled, (_firing(catalogue, settings, case, during),))
@@ -125,7 +125,7 @@ def _breach(prefix: str, catalogue: Catalogue, settings: Settings, case: Breach)
 def _quiet(prefix: str, catalogue: Catalogue, settings: Settings, case: Quiet) -> RuleTest:
     before, samples = int(case.healthy // case.step), int(case.lasts // case.step)
     phases = [Phase("good", before), Phase("bad", samples + 1)]
-    series = _series(catalogue, settings, case.series, phases, case.step, Values(settings.thresholds))
+    series = _series(catalogue, settings, case.series, phases, case.step, settings.values())
     times = dict.fromkeys(((before + samples // 2) * case.step, (before + samples) * case.step))
     return RuleTest(
         f"{prefix}: {case.name}", case.step, series, tuple(AlertCheck(settings.alert.name, at) for at in times)

@@ -57,7 +57,8 @@ AREA = Area(
         Alert(
             name="RedisMissing",
             exporter="redis",
-            expression="absent_over_time(redis_up{$redis}[$window])",
+            # The sum drops the job, which absent tells only where there is a single one.
+            expression="sum(absent_over_time(redis_up{$redis}[$window])) > 0",
             thresholds={"window": Threshold(600, "window", "how long nothing may be known of Redis")},
             severity="warning",
             summary="Nothing is known of Redis",
@@ -68,7 +69,7 @@ AREA = Area(
             cases=(
                 Breach(
                     series={_UP: gauge(1, None)},
-                    labels={"job": "$redis"},
+                    labels={},
                     value=1,
                     lag=600,  # the last sample, a minute before, has left the window
                     clears=0,

@@ -39,7 +39,11 @@ ALERTS = (
     Alert(
         name="RedisMemoryHigh",
         exporter="redis",
-        expression="redis_memory_used_bytes{$redis} / (redis_memory_max_bytes{$redis} > 0) > $ratio",
+        # A cache that may throw out any key is full all the time, and well.
+        expression="""
+            redis_memory_used_bytes{$redis} / (redis_memory_max_bytes{$redis} > 0) > $ratio
+              unless on ($keep, job, instance) redis_instance_info{$redis, maxmemory_policy=~"allkeys-.+"}
+        """,
         thresholds={"ratio": Threshold(0.85, "ratio", "how much of its memory limit Redis may use")},
         pending=300,
         keep_firing_for=300,
@@ -63,6 +67,14 @@ ALERTS = (
                 says="Redis at redis-0:9121 uses 88.4% of its memory limit, over 85 %.",
             ),
             Quiet(name="no limit", series={_USED: steady(60 * _GIB), _MOST: steady(0)}),
+            Quiet(
+                name="a cache that throws out what is used least",
+                series={
+                    _USED: steady(2 * _GIB),
+                    _MOST: steady(2 * _GIB),
+                    f'redis_instance_info{{{_AT}, role="master", maxmemory_policy="allkeys-lru"}}': steady(1),
+                },
+            ),
         ),
     ),
     Alert(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sla_kit.alert_rules.alert import Alert, Area, Threshold
+from sla_kit.alert_rules.alert import Alert, Area, Threshold, Values
 from sla_kit.alert_rules.inventory import exporters
 from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.catalogue.monitoring import Jobs, RuleSettings
@@ -38,6 +38,13 @@ class Settings:
     labels: Mapping[str, str]
     event_thresholds: Mapping[str, float] | None
     event_mute: bool
+    scrape_seconds: float
+
+    def values(self, thresholds: Mapping[str, float] | None = None) -> Values:
+        """What the numbers of its tests follow from: its thresholds, or others."""
+        return Values(
+            {**(self.thresholds if thresholds is None else thresholds), "scrape_seconds": self.scrape_seconds}
+        )
 
     @property
     def defaults(self) -> bool:
@@ -125,6 +132,7 @@ def _laid_over(
         labels={**general.labels, **own.labels},
         event_thresholds={**thresholds, **event} if event else None,
         event_mute=during.mute if during else False,
+        scrape_seconds=catalogue.monitoring.scrape_interval,
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import promql_parser
 import pytest
 
@@ -112,7 +113,8 @@ def _tests(each: alert_rules.Resolved) -> list[RuleTest]:
 
 def overridden(factor: float) -> Catalogue:
     """A catalogue in which every threshold of every alert is another, as is every ``for``; in which labels and jobs
-    are called otherwise, nothing but a region is kept, and several services own exporters."""
+    are called otherwise, some exporters have several jobs, a region is kept too, scrapes are further apart, and several
+    services own exporters."""
     rules: dict[str, bool | RuleSettings] = {}
     for area in alert_rules.areas():
         for alert in area.alerts:
@@ -130,15 +132,24 @@ def overridden(factor: float) -> Catalogue:
         runbooks="https://runbooks.example.com/",
         contacts=[Contact(name="database", email="db@example.com")],
         services=[
-            Service(name="pg", owner="database", monitoring=ServiceMonitoring(jobs={"postgres": "pg-main"})),
+            Service(name="pg", owner="database", monitoring=ServiceMonitoring(jobs={"postgres": ["pg-a", "pg-b"]})),
             Service(name="api", monitoring=ServiceMonitoring(jobs={"application": ["api-blue", "api-green"]})),
             Service(name="web", monitoring=ServiceMonitoring(jobs={"application": "web"})),
         ],
         monitoring=Monitoring(
             rules=rules,
             keep_labels=["cluster", "region"],
-            labels={"namespace": "exported_namespace", "pod": "exported_pod"},
-            jobs={"redis": "cache", "kube_state_metrics": "ksm"},
+            labels={"namespace": "exported_namespace", "pod": "exported_pod", "cluster": "k8s_cluster"},
+            jobs={
+                "redis": ["cache-a", "cache-b"],
+                "kube_state_metrics": ["ksm-a", "ksm-b"],
+                "backup": ["backup-a", "backup-b"],
+                "business": ["figures-a", "figures-b"],
+                "blackbox": ["inside", "outside"],
+                "alertmanager": ["alertmanager-a", "alertmanager-b"],
+                "prometheus": "prom",
+            },
+            scrape_interval=60.0,
             grafana="https://grafana.example.com",
         ),
     )
@@ -147,6 +158,13 @@ def overridden(factor: float) -> Catalogue:
 @pytest.mark.parametrize("area", [area.name for area in alert_rules.areas()])
 def test_promtool_passes_when_everything_is_called_and_set_otherwise(area: str, tmp_path: Path) -> None:
     assert run(str(promtool("2")), tmp_path, overridden(0.97), area) == ""
+
+
+def test_the_lint_knows_what_labels_are_called_otherwise() -> None:
+    catalogue = msgspec.structs.replace(
+        overridden(0.97), monitoring=msgspec.structs.replace(overridden(0.97).monitoring, scrape_interval=30.0)
+    )
+    assert [str(problem) for problem in lint(catalogue, alert_rules.resolved(catalogue))] == []
 
 
 @pytest.mark.parametrize("during", [DuringEvents(mute=True), DuringEvents(thresholds={"seconds": "2s"})])
