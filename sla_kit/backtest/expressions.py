@@ -7,11 +7,11 @@ PromQL than any parser here knows can be replayed too. Whether it is PromQL at a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from sla_kit.catalogue.quantities import UNITS
-from sla_kit.selectors import Matcher
+from sla_kit.selectors import Matcher, quote
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)
@@ -40,7 +40,7 @@ class Reading:
 
     ``metric`` is its name ("" where only matchers say it) and ``matchers`` the others. ``range`` is what its brackets
     hold, "" for an instant selector; ``modifiers`` are its offset and @ as written. ``plain`` is false where braces
-    hold what is not understood.
+    hold what is not understood. ``absent`` is where the absent() or absent_over_time() around it begins and ends.
     """
 
     start: int
@@ -50,6 +50,7 @@ class Reading:
     range: str = ""
     modifiers: str = ""
     plain: bool = True
+    absent: tuple[int, int] | None = None
 
     def reads(self, name: str) -> bool:
         """Whether series of that name may be selected."""
@@ -65,14 +66,37 @@ def readings(expression: str) -> tuple[Reading, ...]:
 
 
 def rewritten(expression: str, change: Callable[[Reading], str | None]) -> str:
-    """An expression in which some selectors stand otherwise: ``change`` gives the text for one, None to keep it."""
+    """An expression in which some selectors stand otherwise: ``change`` gives the text for one, None to keep it. What
+    absent() takes from a selector, the labels that it asks for, stays as it was."""
     parts, at = [], 0
     for reading in readings(expression):
         text = change(reading)
         if text is not None:
-            parts += [expression[at : reading.start], text]
-            at = reading.end
+            start, end = reading.absent or (reading.start, reading.end)
+            text = expression[start : reading.start] + text + expression[reading.end : end]
+            parts += [expression[at:start], _with_labels(text, reading.matchers) if reading.absent else text]
+            at = end
     return "".join([*parts, expression[at:]])
+
+
+def replacement(value: str) -> str:
+    """A value as the replacement of label_replace, in which $ begins a group."""
+    return quote(value.replace("$", "$$"))
+
+
+def _with_labels(text: str, matchers: Iterable[Matcher]) -> str:
+    """An absent() with the labels that its selector gave it: those asked for by = and by no second matcher."""
+    labels: dict[str, str] = {}
+    seen: set[str] = set()
+    for matcher in matchers:  # promql/functions.go, createLabelsForAbsentFunction
+        if matcher.operator == "=" and matcher.label not in seen:
+            seen.add(matcher.label)
+            labels[matcher.label] = matcher.value
+        else:
+            labels.pop(matcher.label, None)
+    for label, value in labels.items():
+        text = f'label_replace({text}, "{label}", {replacement(value)}, "", "")'
+    return text
 
 
 def lookback_seconds(expression: str) -> float:
@@ -163,8 +187,9 @@ class _Scan:
             elif text == "@":
                 at = self._past_at(at)
             elif text == "{":
+                begun = at
                 reading, at = self._selector(at)
-                yield reading
+                yield self._within_absent(reading, begun, at)
             elif kind == "name":
                 word, following = text.lower(), self.text(at + 1)
                 if word in _LABEL_LISTS and following == "(":
@@ -172,10 +197,18 @@ class _Scan:
                 elif _operates(word, following):
                     at += 1
                 else:
+                    begun = at
                     reading, at = self._selector(at)
-                    yield reading
+                    yield self._within_absent(reading, begun, at)
             else:
                 at += 1
+
+    def _within_absent(self, reading: Reading, begun: int, at: int) -> Reading:
+        """The selector in the tokens from ``begun`` to ``at``, as the argument of absent() where it is all of it."""
+        called = begun >= 2 and self.text(begun - 1) == "(" and self.text(at) == ")"
+        if not called or self.text(begun - 2).lower() not in ("absent", "absent_over_time"):
+            return reading
+        return replace(reading, absent=(self.tokens[begun - 2][2], self.end(at + 1)))
 
     def _selector(self, at: int) -> tuple[Reading, int]:
         start, metric, plain = self.tokens[at][2], "", True

@@ -43,12 +43,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """What is made of the evaluations of one rule set."""
+    """What is made of the evaluations of one rule set. What is over by the time ``settled`` does not count: so soon
+    after a recording begins, alerts miss what merely is yet to be scraped."""
 
     period: Period
     incidents: tuple[KnownIncident, ...]
     manner: Manner
     spending: Spending | None
+    settled: int = 0
 
     def alert(self, one: Asked, seen: Seen | None, absent: str) -> AlertResult:
         rule, manner = one.rule, self.manner
@@ -62,6 +64,7 @@ class Judging:
         # A firing that goes on throughout may have begun only when its pending time was over.
         since = self.period.start + int(rule.pending_seconds) + 2 * grid.step
         within = [firing for each in fired if (firing := _clipped(each, grid.step, self.period, since)) is not None]
+        within = [firing for firing in within if firing.open or firing.end > self.settled]
         if absent and all(firing.throughout for firing in within):
             within = []  # Where a metric never was, it is not known to be missed.
         firings = matched(rule.alert, within, self.incidents, manner.tolerance)

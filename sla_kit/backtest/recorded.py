@@ -6,18 +6,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from sla_kit.backtest.asking import Asker, Failed
+from sla_kit.backtest.asking import Asker
 from sla_kit.backtest.builtin import BuiltIn
 from sla_kit.backtest.evaluators import Evaluator, Wanted
 from sla_kit.backtest.expressions import Reading, lookback_seconds, readings
 from sla_kit.backtest.kept import State, digest
 from sla_kit.backtest.local import Programs, serving, write_blocks
+from sla_kit.backtest.recording import recorded_series
 from sla_kit.backtest.resolving import Recording, Recordings
 from sla_kit.history import read
 from sla_kit.history.store import Series
@@ -99,12 +99,10 @@ class RecordedHistory:
                 continue
             _linked(below, store)
             with self._serving(below) as asker:
-                results = _evaluated(asker, jobs, texts, self.connections)
-                counted = _counting(
-                    results, progress, f"recording rules, level {number + 1} of {len(levels)}", len(jobs)
-                )
+                what = f"recording rules, level {number + 1} of {len(levels)}"
+                series = recorded_series(asker, jobs, texts, self.connections, progress, what)
                 assert self._programs is not None
-                write_blocks(self._programs, counted, store)
+                write_blocks(self._programs, series, store)
             _mark(store)
         with self._serving(store) as asker:
             yield asker
@@ -183,48 +181,6 @@ class RecordedHistory:
                 yield asker
             finally:
                 asker.close()
-
-
-def _evaluated(
-    asker: Asker, jobs: Sequence[tuple[Recording, Grid]], texts: Sequence[str], threads: int
-) -> Iterator[list[Series]]:
-    """What each recording rule records, a few of them ahead of whoever takes it."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="sla-kit-backtest")
-    running: list[Future[list[Series]]] = []
-    try:
-        for (one, grid), text in zip(jobs, texts, strict=True):
-            running.append(pool.submit(_recorded, asker, one, grid, text))
-            if len(running) > threads:
-                yield running.pop(0).result()
-        for future in running:
-            yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _recorded(asker: Asker, one: Recording, grid: Grid, text: str) -> list[Series]:
-    """The samples of one recording rule."""
-    times: dict[tuple[tuple[str, str], ...], list[np.typing.NDArray[np.int64]]] = {}
-    values: dict[tuple[tuple[str, str], ...], list[np.typing.NDArray[np.float64]]] = {}
-    for piece in asker.walk(text, grid):
-        if isinstance(piece, Failed):
-            continue
-        ends = piece.grid.ends * 1000
-        for row, labels in enumerate(piece.labels):
-            merged = {**labels, **one.rule.labels}
-            key = tuple(sorted((name, value) for name, value in merged.items() if value and name != "__name__"))
-            present = piece.present[row]
-            times.setdefault(key, []).append(ends[present])
-            values.setdefault(key, []).append(piece.values[row][present])
-    return [
-        Series(one.rule.record, key, np.concatenate(times[key]), np.concatenate(values[key])) for key in sorted(times)
-    ]
-
-
-def _counting(results: Iterable[list[Series]], progress: Progress, what: str, count: int) -> Iterator[Series]:
-    for done, several in enumerate(results, 1):
-        yield from several
-        progress(done, count, what)
 
 
 def _linked(below: Path, store: Path) -> None:

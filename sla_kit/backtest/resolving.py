@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sla_kit.backtest.expressions import Reading, lookback_seconds, readings, rewritten
+from sla_kit.backtest.expressions import Reading, lookback_seconds, readings, replacement, rewritten
 from sla_kit.backtest.rule_files import Group
 from sla_kit.catalogue.places import Place
 from sla_kit.rules.model import RecordingRule
@@ -96,7 +96,7 @@ class Recordings:
     def _reads(self, expression: str) -> Iterator[tuple[str, bool, tuple[int, ...]]]:
         """The recordings that an expression itself reads: the name, whether in a way that can't be put in well (a range
         of them, or by a pattern of names), and which of the rules that record it."""
-        for reading in dict.fromkeys(replace(one, start=0, end=0) for one in readings(expression)):
+        for reading in dict.fromkeys(replace(one, start=0, end=0, absent=None) for one in readings(expression)):
             for name in [reading.metric] if reading.metric else self.by_name:
                 if name in self.by_name and reading.reads(name):
                     rules = self.by_name[name]
@@ -194,7 +194,7 @@ class Recordings:
         """What a rule records, in parentheses, as far as the matchers let it through."""
         text = f"({self.resolved(one.rule.expression.strip(), one.interval, within)}\n)"
         for label, value in one.rule.labels.items():
-            text = f'label_replace({text}, "{label}", {_replacement(value)}, "", "")'
+            text = f'label_replace({text}, "{label}", {replacement(value)}, "", "")'
         for matcher in matchers:
             if matcher.label not in one.rule.labels:
                 text = _filtered(text, matcher)
@@ -227,13 +227,8 @@ def _filtered(text: str, matcher: Matcher) -> str:
     """An expression's series that match: PromQL has matchers for selectors only, so sides are compared instead."""
     keep = "and" if matcher.operator in ("=", "=~") else "unless"
     if matcher.operator in ("=", "!="):
-        side = f'label_replace(vector(1), "{matcher.label}", {_replacement(matcher.value)}, "", "")'
+        side = f'label_replace(vector(1), "{matcher.label}", {replacement(matcher.value)}, "", "")'
         return f"({text} {keep} on ({matcher.label}) {side})"
     marked = f'label_replace({text}, "{_MARK}", "1", "{matcher.label}", {quote(matcher.value)})'
     side = f'label_replace(vector(1), "{_MARK}", "1", "", "")'
     return f'(label_replace({marked} {keep} on ({_MARK}) {side}, "{_MARK}", "", "", ""))'
-
-
-def _replacement(value: str) -> str:
-    """A value as the replacement of label_replace, in which $ begins a group."""
-    return quote(value.replace("$", "$$"))

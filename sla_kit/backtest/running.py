@@ -29,7 +29,11 @@ from sla_kit.timeline import Grid
 
 #: Prometheus's own evaluation_interval where nobody says otherwise.
 INTERVAL = 60
+#: How long after a recording begins everything in it has been scraped once: Prometheus's own lookback, in seconds.
+_SETTLING = 300
 _DAY = 86_400
+#: Over how many gaps in a row an alert may have been kept firing before the window.
+_GAPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,14 @@ def backtest(
         counts = settings.outages if settings.outages is not None else not told
         known = merged([*told, *(found.incidents if found and counts else ())], period)
         everything = [wanted for wanted, _ in asked]
+        span = engine.span()
+        settled = 0 if span is None else span[0] + _SETTLING
         variants = []
         for each, (wanted, alerts) in zip(rules, asked, strict=True):
             with engine.prepared(wanted, everything, progress) as evaluator:
                 seen = _gathered(engine, evaluator, wanted, alerts, kept, progress)
                 absent = _absent(engine, evaluator, wanted, alerts, seen, period)
-            judging = Judging(period, known, settings.manner, found.spending if found else None)
+            judging = Judging(period, known, settings.manner, found.spending if found else None, settled)
             results = tuple(
                 judging.alert(one, seen.get(number), absent.get(number, "")) for number, one in enumerate(alerts)
             )
@@ -207,8 +213,8 @@ def _asked(engine: Engine, each: RuleSet, period: Period, settings: Settings) ->
         rule = placed.rule
         assert isinstance(rule, AlertingRule)
         every = seconds_between(group, settings.interval)
-        # What fires as the window begins may be pending long before it.
-        begin = period.start - min(7 * _DAY, rule.pending_seconds + rule.keep_firing_seconds) - 2 * every
+        # What fires as the window begins may be pending long before it, and be kept firing over many gaps.
+        begin = period.start - min(7 * _DAY, rule.pending_seconds + _GAPS * rule.keep_firing_seconds) - 2 * every
         if span is not None:
             begin = max(begin, span[0])
         start = int(begin // every) * every
