@@ -82,7 +82,7 @@ class Monitoring(Value, frozen=True, kw_only=True):
     prometheus.yml; without any they are ``<job>:<port>``, or Kubernetes is asked, as ``discovery`` says. ``labels``
     says what a label is called here (``namespace: exported_namespace``), ``keep_labels`` which labels every aggregation
     keeps. ``teams`` names the contact that an
-    area's alerts belong to. ``ingress`` is which kind the ingress is. ``grafana`` and ``alertmanager`` are the
+    area's alerts belong to. ``ingress`` is which kind the ingress is. ``grafana``, ``kibana`` and ``alertmanager`` are the
     addresses that people open; ``tenant`` is that of a Mimir, Cortex or Thanos ruler, ``namespace`` where Kubernetes
     keeps the manifests.
     """
@@ -100,6 +100,7 @@ class Monitoring(Value, frozen=True, kw_only=True):
     teams: dict[Name, str] = field(default_factory=dict)
     ingress: Literal["nginx", "envoy", "alb"] = "nginx"
     grafana: str = ""
+    kibana: str = ""
     alertmanager: str = ""
     tenant: str = ""
     namespace: str = "monitoring"

@@ -20,8 +20,8 @@ from sla_kit.errors import ScenarioError
 @click.option("--days", type=float, help="Simulate this many days from the start instead.")
 @click.option("--force", is_flag=True, help="Overwrite a history that is there.")
 def simulate(scenario: str, out: Path, seed: int | None, days: float | None, force: bool) -> None:
-    """Draws a history from SCENARIO, a YAML file (docs/simulate.md) or the name of one that comes with sla-kit:
-    astralfield.
+    """Draws a history from SCENARIO, a YAML file (docs/simulate.md) or the name of one that comes with sla-kit: the
+    month of a sports-league app, astralfield. With all that the exporters of its whole stack publish, stack.
 
     Writes history.om.gz (for promtool and for --source), history.parquet (where pyarrow is installed) and truth.json
     with the counts that were really drawn.

@@ -13,7 +13,7 @@ import numpy as np
 
 from sla_kit.history.store import History, Series
 from sla_kit.simulate.draw import Truth, draw
-from sla_kit.simulate.gauges import JobRun, gauge, job_series, probe, runs_of
+from sla_kit.simulate.gauges import JobRun, counter, gauge, histogram, job_series, probe, runs_of
 from sla_kit.simulate.loading import checked, load_scenario, packaged
 from sla_kit.simulate.scenario import Scenario, Workload
 from sla_kit.sources import Progress, no_progress
@@ -62,6 +62,10 @@ class Simulation:
                 found[service.metric] = "unknown"  # OpenMetrics lets only names in _total be counters
             if service.latency is not None:
                 found[service.latency.metric] = "histogram"
+        for counted in self.scenario.counters:
+            total = counted.metric.endswith("_total")
+            found[counted.metric.removesuffix("_total")] = "counter" if total else "unknown"
+        found.update({one.metric: "histogram" for one in self.scenario.histograms})
         return found
 
 
@@ -92,6 +96,10 @@ def simulate(scenario: Scenario, progress: Progress = no_progress) -> Simulation
         truth["probes"].append(up)
     for number, wanted in enumerate(scenario.gauges):
         series.append(gauge(scenario, wanted, _random(scenario, 2, number)))
+    for number, counted in enumerate(scenario.counters):
+        series.append(counter(scenario, counted, _random(scenario, 4, number)))
+    for number, distribution in enumerate(scenario.histograms):
+        series.extend(histogram(scenario, distribution, _random(scenario, 5, number)))
     for number, job in enumerate(scenario.jobs):
         runs = runs_of(scenario, job, _random(scenario, 3, number))
         series.extend(job_series(scenario, job, runs))

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import TypeVar
 
-from sla_kit.simulate.scenario import Gauge, Job, Latency, Scenario, Span, Workload
+from sla_kit.simulate.scenario import Counter, Distribution, Gauge, Job, Latency, Scenario, Span, Workload
 
 _T = TypeVar("_T")
 
@@ -54,10 +54,15 @@ def faults(scenario: Scenario) -> Iterator[Fault]:
     for place, probe in _each("probes", scenario.probes):
         for at, down in _each(f"{place}.down", probe.down):
             yield from _span(at, down)
-    for place, gauge in _each("gauges", scenario.gauges):
-        yield from _gauge(place, gauge)
-        if gauge.service and gauge.service not in names:
-            yield f"{place}.service", f"the scenario has no service {gauge.service!r}"
+    measured: list[tuple[str, Gauge | Counter | Distribution]] = [
+        *_each("gauges", scenario.gauges),
+        *_each("counters", scenario.counters),
+        *_each("histograms", scenario.histograms),
+    ]
+    for place, one in measured:
+        yield from _measured(place, one)
+        if one.service and one.service not in names:
+            yield f"{place}.service", f"the scenario has no service {one.service!r}"
     for place, job in _each("jobs", scenario.jobs):
         yield from _job(place, job, int(scenario.start // 86400) if isfinite(scenario.start) else 0)
 
@@ -94,7 +99,7 @@ def _workload(place: str, service: Workload) -> Iterator[Fault]:
         yield from _latency(f"{place}.latency", service.latency)
 
 
-def _latency(place: str, latency: Latency) -> Iterator[Fault]:
+def _latency(place: str, latency: Latency | Distribution) -> Iterator[Fault]:
     if not 0 < latency.median < latency.p95 < float("inf"):
         yield place, "the median must be above 0 and below the p95"
     rising = all(low < high for low, high in pairwise([0.0, *latency.bounds, float("inf")]))
@@ -102,13 +107,26 @@ def _latency(place: str, latency: Latency) -> Iterator[Fault]:
         yield f"{place}.bounds", "the bounds must rise, from above 0; +Inf is added to them"
 
 
-def _gauge(place: str, gauge: Gauge) -> Iterator[Fault]:
-    yield from _number(f"{place}.value", gauge.value)
-    yield from _number(f"{place}.noise", gauge.noise, least=0)
-    yield from _number(f"{place}.per_pod", gauge.per_pod)
-    yield from _number(f"{place}.per_rps", gauge.per_rps)
-    for at, excursion in _each(f"{place}.excursions", gauge.excursions):
+def _measured(place: str, one: Gauge | Counter | Distribution) -> Iterator[Fault]:
+    # What is counted can't become less.
+    least = float("-inf") if isinstance(one, Gauge) else 0.0
+    yield from _number(f"{place}.value", one.value, least)
+    yield from _number(f"{place}.noise", one.noise, least=0)
+    yield from _number(f"{place}.daily", one.daily, least=0, most=1)
+    yield from _number(f"{place}.per_pod", one.per_pod, least)
+    yield from _number(f"{place}.per_rps", one.per_rps, least)
+    yield from _number(f"{place}.hours", one.hours, least=0)
+    for at, excursion in _each(f"{place}.excursions", one.excursions):
         yield from _span(at, excursion)
+        yield from _number(f"{at}.value", excursion.value, least)
+    match one:
+        case Gauge():
+            yield from _number(f"{place}.grows", one.grows)
+            yield from _number(f"{place}.age", one.age or 0.0)
+        case Counter():
+            yield from _number(f"{place}.started", one.started, least=0)
+        case Distribution():
+            yield from _latency(place, one)
 
 
 def _job(place: str, job: Job, first_day: int) -> Iterator[Fault]:

@@ -291,8 +291,13 @@ def _series(metric: str, labels: dict[str, str], pieces: _Pieces, values: Ints |
 
 def _share_under(latency: Latency, bound: float, slow: Floats) -> Floats:
     """The share of requests at or under a bound, of a lognormal that is ``slow`` times as long."""
-    width = log(latency.p95 / latency.median) / _Z95
     share = np.empty(slow.size)
     for factor in np.unique(slow):
-        share[slow == factor] = 0.5 * (1 + erf((log(bound / factor) - log(latency.median)) / (width * sqrt(2))))
+        [share[slow == factor]] = under_bounds(latency.median, latency.p95, [bound / factor])
     return share
+
+
+def under_bounds(median: float, p95: float, bounds: Sequence[float]) -> list[float]:
+    """The share of a lognormal with this median and 95th percentile that is at or under each bound."""
+    width = log(p95 / median) / _Z95 * sqrt(2)
+    return [0.5 * (1 + erf(log(bound / median) / width)) for bound in bounds]

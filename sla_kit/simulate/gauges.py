@@ -1,4 +1,5 @@
-"""Gauges of a simulated history: probes, values with excursions, and the marks that jobs leave."""
+"""What a simulated history measures besides requests: probes, values with excursions, counters and histograms of
+them, and the marks that jobs leave."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from sla_kit.history.store import Series
-from sla_kit.simulate.draw import inside, pods_of, rate_of, scrape_ends
-from sla_kit.simulate.scenario import Gauge, Job, ProbeTarget, Scenario
+from sla_kit.simulate.draw import inside, pods_of, rate_of, scrape_ends, under_bounds
+from sla_kit.simulate.scenario import Counter, Distribution, Gauge, Job, ProbeTarget, Scenario
 from sla_kit.sources.series import sorted_labels
 from sla_kit.timeline import Floats, Mask
 
@@ -39,17 +40,60 @@ def probe(scenario: Scenario, target: ProbeTarget) -> tuple[Series, dict[str, ob
 def gauge(scenario: Scenario, wanted: Gauge, random: np.random.Generator) -> Series:
     """A gauge's series."""
     ends, visible = _scrapes(scenario)
+    value = _measured(scenario, wanted, random)
+    if wanted.age is not None:
+        value += scenario.end - wanted.age
+    if wanted.grows:
+        value += wanted.grows * (ends - scenario.start)
+    seen = visible & _recent(scenario, wanted, ends)
+    return _series(wanted.metric, wanted.labels, ends[seen], value[seen])
+
+
+def counter(scenario: Scenario, wanted: Counter, random: np.random.Generator) -> Series:
+    """A counter's series."""
+    ends, visible = _scrapes(scenario)
+    counts = wanted.started + np.cumsum(_measured(scenario, wanted, random)) * scenario.scrape_interval
+    seen = visible & _recent(scenario, wanted, ends)
+    return _series(wanted.metric, wanted.labels, ends[seen], counts[seen])
+
+
+def histogram(scenario: Scenario, wanted: Distribution, random: np.random.Generator) -> list[Series]:
+    """A histogram's series: its buckets, their count, and the sum of what was observed."""
+    ends, visible = _scrapes(scenario)
+    counts = np.cumsum(_measured(scenario, wanted, random)) * scenario.scrape_interval
+    seen = visible & _recent(scenario, wanted, ends)
+    shares = under_bounds(wanted.median, wanted.p95, wanted.bounds)
+    buckets = [*zip([f"{bound:g}" for bound in wanted.bounds], shares, strict=True), ("+Inf", 1.0)]
+    found = [
+        _series(f"{wanted.metric}_bucket", {**wanted.labels, "le": bound}, ends[seen], counts[seen] * share)
+        for bound, share in buckets
+    ]
+    found.append(_series(f"{wanted.metric}_count", wanted.labels, ends[seen], counts[seen]))
+    found.append(_series(f"{wanted.metric}_sum", wanted.labels, ends[seen], counts[seen] * wanted.median))
+    return found
+
+
+def _measured(scenario: Scenario, wanted: Gauge | Counter | Distribution, random: np.random.Generator) -> Floats:
+    """The quantity at each scrape."""
+    ends = scrape_ends(scenario)
     value = np.full(ends.size, float(wanted.value))
     for workload in scenario.services:
         if workload.name == wanted.service:
             rate = rate_of(scenario, workload, ends)
             value += wanted.per_rps * rate
             value += wanted.per_pod * pods_of(workload, rate, float(scenario.scrape_interval))
+    if wanted.daily:
+        value *= 1 + wanted.daily * np.sin((ends / 3600 % 24 - 9) / 24 * 2 * np.pi)
     if wanted.noise:
         value = np.maximum(value + wanted.noise * random.standard_normal(ends.size), 0.0)
     for excursion in wanted.excursions:
         value[inside(ends, [excursion])] = excursion.value
-    return _series(wanted.metric, wanted.labels, ends[visible], value[visible])
+    return value
+
+
+def _recent(scenario: Scenario, wanted: Gauge | Counter | Distribution, ends: Floats) -> Mask:
+    """The scrapes that are recorded of it."""
+    return np.asarray(ends > scenario.end - wanted.hours * 3600 if wanted.hours else ends > 0, dtype=np.bool_)
 
 
 def runs_of(scenario: Scenario, job: Job, random: np.random.Generator) -> list[JobRun]:

@@ -36,7 +36,7 @@ def load_scenario(name: str | Path) -> Scenario:
             remedy = f"give the path of a YAML file, or one of {', '.join(packaged())}"
             raise ScenarioError(f"the scenario can't be read: {error}", place=str(name), remedy=remedy) from error
     try:
-        return checked(_converted(yaml.safe_load(text)), str(name))
+        return checked(_converted(_composed(yaml.safe_load(text), path)), str(name))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else str(name)
@@ -45,13 +45,47 @@ def load_scenario(name: str | Path) -> Scenario:
         raise ScenarioError(str(error), place=str(name), remedy=_REMEDY) from error
 
 
+def _composed(raw: Any, path: Path) -> Any:
+    """The tree with what it is built on: ``base`` names a scenario to which it is added, ``parts`` a folder beside it
+    whose files hold more lists. Each ``hours`` beside such lists is that of all their entries without one."""
+    if not isinstance(raw, dict) or not {"base", "parts"} & set(raw):
+        return raw
+    own = {key: value for key, value in raw.items() if key not in ("base", "parts")}
+    found: dict[str, Any] = {}
+    if "base" in raw:
+        base = str(raw["base"])
+        if base not in packaged():
+            raise msgspec.ValidationError(f"there is no scenario {base!r}; there are {', '.join(packaged())}")
+        found = yaml.safe_load((files("sla_kit.simulate") / "scenarios" / f"{base}.yml").read_text(encoding="utf-8"))
+    more = []
+    if "parts" in raw:
+        name = str(raw["parts"])
+        beside = files("sla_kit.simulate") / "scenarios" if str(path) in packaged() else path.parent
+        folder = beside / name
+        if not folder.is_dir():
+            raise msgspec.ValidationError(f"there is no folder {name!r} beside the scenario")
+        listed = sorted((one for one in folder.iterdir() if one.name.endswith(".yml")), key=lambda one: one.name)
+        more = [yaml.safe_load(one.read_text(encoding="utf-8")) or {} for one in listed]
+    for part in (own, *more):
+        hours = part.pop("hours", None)
+        for key, value in part.items():
+            if isinstance(value, list):
+                entries = [{"hours": hours, **one} if hours is not None and key in _HOURS else one for one in value]
+                found[key] = [*found.get(key, []), *entries]
+            else:
+                found[key] = value
+    return found
+
+
 def _converted(raw: Any) -> Scenario:
     return msgspec.convert(_prepared(raw), Scenario, str_keys=True)
 
 
 #: The keys whose values may be written as text.
 _MOMENTS = ("start", "at")
-_LENGTHS = ("length", "ramp", "scrape_interval", "seconds")
+_LENGTHS = ("length", "ramp", "scrape_interval", "seconds", "age")
+#: The lists whose entries may be recorded for the last hours only.
+_HOURS = ("gauges", "counters", "histograms")
 
 
 def _prepared(raw: Any, place: str = "$") -> Any:

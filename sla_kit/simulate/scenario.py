@@ -108,21 +108,46 @@ class Excursion(Span, frozen=True, kw_only=True):
     value: float
 
 
-class Gauge(_Value, frozen=True, kw_only=True):
-    """A gauge with a value, some noise (the standard deviation of a normal; never below zero), and excursions.
+class _Measured(_Value, frozen=True, kw_only=True):
+    """A quantity with a value, some noise (the standard deviation of a normal; never below zero), and excursions.
 
     Where it names a ``service``, each of that one's pods adds ``per_pod`` to the value, and each request per second
-    ``per_rps``.
+    ``per_rps``. Over the day it swings by ``daily`` (0 to 1). Only the last ``hours`` of the history are recorded, all
+    of it where that is 0.
     """
 
     metric: str
     labels: dict[str, str] = field(default_factory=dict)
     value: float = 0.0
     noise: float = 0.0
+    daily: float = 0.0
     service: str = ""
     per_pod: float = 0.0
     per_rps: float = 0.0
     excursions: list[Excursion] = field(default_factory=list)
+    hours: float = 0.0
+
+
+class Gauge(_Measured, frozen=True, kw_only=True):
+    """A gauge that has this value. With ``grows`` it is a time or a total that goes on by so much a second from its
+    value; with ``age`` it is the moment that lies so many seconds back when the history ends."""
+
+    grows: float = 0.0
+    age: float | None = None
+
+
+class Counter(_Measured, frozen=True, kw_only=True):
+    """A counter that grows by this value each second; it was ``started`` at this count."""
+
+    started: float = 0.0
+
+
+class Distribution(_Measured, frozen=True, kw_only=True):
+    """A histogram of this many observations a second, lognormal with a median and a 95th percentile."""
+
+    median: float
+    p95: float
+    bounds: list[float] = field(default_factory=lambda: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 
 
 class Run(_Value, frozen=True, kw_only=True):
@@ -162,6 +187,8 @@ class Scenario(_Value, frozen=True, kw_only=True):
     gaps: list[Gap] = field(default_factory=list)
     probes: list[ProbeTarget] = field(default_factory=list)
     gauges: list[Gauge] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)
+    histograms: list[Distribution] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
 
     @property

@@ -1,0 +1,98 @@
+"""What dashboards ask of SLOs, as expressions over what the rules record: error ratios, budgets, burn rates.
+
+Every expression has a value for each SLO that is chosen, with the labels of its objective (``service``, ``slo``,
+``promise``, ``sli``, ``window``): an SLO finds its recorded error ratio by the label ``sli``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.rules.facts import BURN_LIMIT, IN_SERVICE, OBJECTIVE
+from sla_kit.rules.recordings import ratio_name
+from sla_kit.rules.sides import promql_duration
+from sla_kit.rules.slo import watched_slos
+
+_PER_SLO = "service, slo, $keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """The windows that a catalogue's SLOs are judged over, and those that their alerts read, in seconds: the page's
+    long and short ones first. ``excluded`` tells that maintenance may be left out."""
+
+    own: tuple[int, ...]
+    pages: tuple[int, ...]
+    read: tuple[int, ...]
+    excluded: bool
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Promises:
+        """What can be asked of a catalogue."""
+        watched = [each for each in watched_slos(catalogue) if each.slo.objective < 1]
+        own = sorted({each.window for each in watched})
+        pages = sorted({each.conditions[0].long for each in watched})
+        read = sorted({seconds for each in watched for condition in each.conditions for seconds in condition.windows})
+        return cls(tuple(own), tuple(pages), tuple(read), bool(catalogue.calendar.maintenance))
+
+    def objective(self, chosen: str) -> str:
+        """The objective of the SLOs that the matchers ``chosen`` choose."""
+        return f"{OBJECTIVE}{{$scope, {chosen}}}"
+
+    def error_ratio(self, chosen: str) -> str:
+        """The error ratio of each SLO over its own window."""
+        return _either(self._recorded(seconds, chosen, _window(seconds)) for seconds in self.own)
+
+    def indicator(self, chosen: str) -> str:
+        """The share of good events of each SLO over its own window."""
+        return f"1 - ({self.error_ratio(chosen)})"
+
+    def in_service(self, chosen: str) -> str:
+        """The share of good events of each SLO over its own window, maintenance left out where there was any."""
+        if not self.excluded:
+            return self.indicator(chosen)
+        kept = [
+            f"{self.objective(f'{chosen}, {_window(seconds)}')} * 0 + on (sli, service, $keep) group_left () "
+            f"{IN_SERVICE}:{promql_duration(seconds)}{{$scope}}"
+            for seconds in self.own
+        ]
+        return f"1 - ({_either([*kept, self.error_ratio(chosen)])})"
+
+    def budget_left(self, chosen: str) -> str:
+        """The share of its error budget that each SLO has left; below zero where more is spent than there was."""
+        return f"1 - ({self.error_ratio(chosen)})\n/\n(1 - {self.objective(chosen)} > 0)"
+
+    def burn(self, seconds: int, chosen: str) -> str:
+        """The burn rate of each SLO over a window."""
+        return f"({self._recorded(seconds, chosen)})\n/\n(1 - {self.objective(chosen)} > 0)"
+
+    def burn_now(self, chosen: str) -> str:
+        """The burn rate of each SLO over the long window of its most urgent alert."""
+        return _either(self.burn(seconds, chosen) for seconds in self.pages)
+
+    def burn_limits(self, chosen: str) -> str:
+        """The burn rates at which each SLO's alerts fire, by their windows."""
+        return f"{BURN_LIMIT}{{$scope, {chosen}}}"
+
+    def burn_at_limits(self, chosen: str, label: str) -> str:
+        """The burn rate over the ``long_window`` or ``short_window`` (``label``) of each alert, with its labels."""
+        return _either(
+            f'{BURN_LIMIT}{{$scope, {chosen}, {label}="{promql_duration(seconds)}"}} * 0 '
+            f"+ on ({_PER_SLO}) group_left ()\n({self.burn(seconds, chosen)})"
+            for seconds in self.read
+        )
+
+    def _recorded(self, seconds: int, *chosen: str) -> str:
+        """The recorded error ratio over a window with the labels of each SLO that it is of."""
+        return (
+            f"{self.objective(', '.join(chosen))} * 0 + on (sli, $keep) group_left () {ratio_name(seconds)}{{$scope}}"
+        )
+
+
+def _window(seconds: int) -> str:
+    return f'window="{promql_duration(seconds)}"'
+
+
+def _either(expressions: object) -> str:
+    return "\nor\n".join(f"({each})" for each in expressions)  # type: ignore[attr-defined]
