@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sla_kit.alert_rules import ingress_kinds
-from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Severity, Threshold, gauge, steady
 
 _DAY = 86400.0
 _EXPIRY = 'probe_ssl_earliest_cert_expiry{$blackbox, instance="https://www.example.com/"}'
@@ -12,6 +12,37 @@ _CDN_ERRORS = f"aws_cloudfront_5xx_error_rate_average{_CDN}"
 _CDN_HITS = f"aws_cloudfront_cache_hit_rate_average{_CDN}"
 _CDN_REQUESTS = f"aws_cloudfront_requests_sum{_CDN}"
 _REQUESTS = Threshold(1000, "count", "how few requests in a period prove nothing")
+
+
+def _certificate(
+    name: str, days: int, severity: Severity, pending: float, what: str, said: str, graver: str = ""
+) -> Alert:
+    """A certificate that is good for so many days only, which wakes nobody before its last ones."""
+    return Alert(
+        name=name,
+        exporter="blackbox",
+        expression="(probe_ssl_earliest_cert_expiry{$blackbox} - time()) / 86400 < $left / 86400",
+        thresholds={"left": Threshold(days * _DAY, "seconds", "how long a certificate must still be good")},
+        pending=pending,
+        severity=severity,
+        summary=f"The certificate of {{{{ $labels.instance }}}} {what}",
+        description="A certificate that {{ $labels.instance }} shows to customers is good for only "
+        '{{ $value | printf "%.1f" }} days more, and should be renewed [[left]] before its end.',
+        promises=("availability",),
+        inhibited_by=(graver,) if graver else (),
+        inhibition_labels=("cluster", "instance"),
+        cases=(
+            Breach(
+                # The test's clock starts at 0, and a certificate's end is a time.
+                series={_EXPIRY: gauge(90 * _DAY, lambda t: t.left, near=lambda t: t.left + _DAY)},
+                labels={"job": "$blackbox", "instance": "https://www.example.com/"},
+                value=lambda t: t.left / _DAY - 0.04,
+                says="A certificate that https://www.example.com/ shows to customers is good for only "
+                f"{days}.0 days more, and should be renewed {said} before its end.",
+            ),
+        ),
+    )
+
 
 AREA = Area(
     name="ingress",
@@ -26,28 +57,8 @@ AREA = Area(
     },
     alerts=(
         *ingress_kinds.ALERTS,
-        Alert(
-            name="TlsCertificateExpiring",
-            exporter="blackbox",
-            expression="(probe_ssl_earliest_cert_expiry{$blackbox} - time()) / 86400 < $left / 86400",
-            thresholds={"left": Threshold(7 * _DAY, "seconds", "how long a certificate must still be good")},
-            pending=1800,
-            severity="critical",
-            summary="The certificate of {{ $labels.instance }} runs out",
-            description="A certificate that {{ $labels.instance }} shows to customers is good for only "
-            '{{ $value | printf "%.0f" }} days more, and should be renewed [[left]] before its end.',
-            promises=("availability",),
-            cases=(
-                Breach(
-                    # The test's clock starts at 0, and a certificate's end is a time.
-                    series={_EXPIRY: gauge(90 * _DAY, lambda t: t.left, near=lambda t: t.left + _DAY)},
-                    labels={"job": "$blackbox", "instance": "https://www.example.com/"},
-                    value=lambda t: t.left / _DAY - 0.04,
-                    says="A certificate that https://www.example.com/ shows to customers is good for only 7 days more, "
-                    "and should be renewed 1w before its end.",
-                ),
-            ),
-        ),
+        _certificate("TlsCertificateExpiring", 14, "warning", 1800, "is not renewed", "2w", "TlsCertificateEnds"),
+        _certificate("TlsCertificateEnds", 2, "critical", 600, "is about to end", "2d"),
         Alert(
             name="CdnErrorsHigh",
             exporter="cloudwatch",

@@ -39,6 +39,17 @@ HEALTHY = {
         for condition in ("AbleToScale", "ScalingActive", "ScalingLimited")
         for status in ("true", "false", "unknown")
     },
+    # One that is held at one size.
+    **{
+        series.replace('"api"', '"fixed"'): steady(value)
+        for series, value in {
+            _MIN: 4,
+            _MAX: 4,
+            _DESIRED: 4,
+            _CURRENT: 4,
+            _STATE % ("ScalingLimited", "true"): 1,
+        }.items()
+    },
     _UNSCHEDULABLE: steady(0),
     _FAILED_SCALE_UPS: counting(0),
     _SCALER: counting(0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, counting, gauge, steady
 
 _CLAIM = '$kubelet, namespace="shop", persistentvolumeclaim="data-0"'
 _FREE = f"kubelet_volume_stats_available_bytes{{{_CLAIM}}}"
@@ -39,6 +39,9 @@ HEALTHY = {
     _QUOTA % "used": steady(8),
     _EXPIRES: steady(60 * _DAY),
     _RENEWED: steady(30 * _DAY),
+    # One for two days, which is renewed each day.
+    _EXPIRES.replace('name="shop-tls"', 'name="mesh"'): counting(60, start=1.5 * _DAY),
+    _RENEWED.replace('name="shop-tls"', 'name="mesh"'): counting(60, start=0.5 * _DAY),
     **{_CERT_READY % condition: steady(float(condition == "True")) for condition in ("True", "False", "Unknown")},
 }
 

@@ -94,12 +94,12 @@ AREA = Area(
             exporter="prometheus",
             # Where nothing is left to scrape nothing is down either, so it is compared with what was there.
             expression="""
-                count by ($keep, job) (max_over_time(up[$lookback]))
+                count by ($keep, job) (max_over_time(up[$lookback:15m]))
                   unless on ($keep, job)
                 count by ($keep, job) (count_over_time(up[$window]))
             """,
             thresholds={
-                "lookback": Threshold(6 * 3600, "window", "how far back is looked for a job's targets"),
+                "lookback": Threshold(2 * 86400, "window", "how far back is looked for a job's targets"),
                 "window": Threshold(600, "window", "how long a job may have none"),
             },
             severity="warning",
@@ -113,7 +113,7 @@ AREA = Area(
                     value=2,
                     lag=600,  # the last sample, a minute before, has left the window
                     clears=0,
-                    says="The job shop had 2 targets within the last 6h and has had none for 10m: nothing of it is "
+                    says="The job shop had 2 targets within the last 2d and has had none for 10m: nothing of it is "
                     "measured, and nothing of it is reported down.",
                 ),
                 Quiet(name="one of two is left", series={_ONE: gauge(None, None), _OTHER: steady(1)}),

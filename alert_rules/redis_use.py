@@ -25,6 +25,10 @@ HEALTHY = {
     'redis_memory_used_bytes{$redis, instance="redis-2:9121"}': steady(1_000_000),
     'redis_memory_max_bytes{$redis, instance="redis-2:9121"}': steady(0),
     'redis_mem_fragmentation_ratio{$redis, instance="redis-2:9121"}': steady(13),
+    # A cache that throws out what is used least is full all the time.
+    'redis_memory_used_bytes{$redis, instance="redis-3:9121"}': steady(2 * _GIB),
+    'redis_memory_max_bytes{$redis, instance="redis-3:9121"}': steady(2 * _GIB),
+    'redis_instance_info{$redis, instance="redis-3:9121", role="master", maxmemory_policy="allkeys-lru"}': steady(1),
     _FRAGMENTED: steady(1.1),
     _EVICTED: counting(0),
     _HITS: counting(57_000),
