@@ -25,7 +25,8 @@ from sla_kit.engine.results import Period
 
 #: Firings of one alert that are listed, and alerts that are drawn.
 _MOST_FIRINGS, _MOST_LANES = 200, 120
-_WIDTH, _LANE = 1000, 18
+#: A lane holds its title, and below it bars: full ones, and low ones for what agrees with no incident.
+_WIDTH, _LANE, _TITLE, _BAR, _LOW = 1000, 32, 12, 12, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,15 @@ def strip(found: Backtest, alerts: list[tuple[AlertResult, str]]) -> Markup:
         told = f"{incident.name} {incident.service}: {when(incident.start, found.timezone)}"
         parts.append(
             f'<rect class="shadow" x="{left}" y="0" width="{width}" height="{height - 20}"/>'
-            f'<rect class="incident" x="{left}" y="3" width="{width}" height="{_LANE - 6}">'
+            f'<rect class="incident" x="{left}" y="{_TITLE + 4}" width="{width}" height="{_BAR}">'
             f"<title>{escape(told)}</title></rect>"
         )
-    parts.append(f'<text x="4" y="{_LANE - 5}">incidents</text>')
+    parts.append(f'<text x="4" y="{_TITLE}">incidents</text>')
     for lane, (alert, title) in enumerate(shown, 1):
         top = lane * _LANE
         parts.append(f'<line class="lane" x1="0" x2="{_WIDTH}" y1="{top}" y2="{top}"/>')
         parts += _firings(alert.firings, window, top, found.timezone)
-        parts.append(f'<text x="4" y="{top + _LANE - 5}">{escape(title)}</text>')
+        parts.append(f'<text x="4" y="{top + _TITLE}">{escape(title)}</text>')
     parts += _dates(window, found.timezone, height)
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704
 
@@ -109,8 +110,9 @@ def _firings(firings: tuple[Firing, ...], window: Period, top: int, timezone: st
         bars.append([left, width])
         kinds.append(kind)
         titles.append(f"{when(firing.start, timezone)}, {length(firing.seconds)}")
+    bottom, heights = top + _TITLE + 4 + _BAR, {"right": _BAR, "wrong": _LOW}
     return [
-        f'<rect class="{kind}" x="{left}" y="{top + 3}" width="{width}" height="{_LANE - 6}">'
+        f'<rect class="{kind}" x="{left}" y="{bottom - heights[kind]}" width="{width}" height="{heights[kind]}">'
         f"<title>{escape(title)}</title></rect>"
         for (left, width), kind, title in zip(bars, kinds, titles, strict=True)
     ]

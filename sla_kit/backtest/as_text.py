@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sla_kit.backtest.results import Backtest
 from sla_kit.backtest.tables import (
+    NONE,
     Sheet,
     alerts_table,
     comparison_table,
@@ -21,6 +22,8 @@ from sla_kit.backtest.tables import (
 #: A narrow terminal does without these.
 _SPARED = frozenset(("Severity", "Again soon", "Short", "at worst", "Budget before", "Service", "Budget before / all"))
 _WIDE = 130
+#: What the first column is never narrower than.
+_FIRST = 14
 _FEW = 8
 _LEFT = frozenset(("Alert", "Severity", "Incident", "Service", "Start", "First alert", "Rules", "Budget before / all"))
 
@@ -48,25 +51,41 @@ def print_backtest(found: Backtest, console: Console) -> None:
 
 def _table(sheet: Sheet, console: Console) -> Table:
     fancy = (console.encoding or "").lower().startswith("utf")
+    narrow = console.width < _WIDE
     table = Table(
         title=sheet.title, title_justify="left", title_style="dim", pad_edge=False,
-        box=box.SIMPLE_HEAD if fancy else box.ASCII2,
+        box=box.SIMPLE_HEAD if fancy else box.ASCII2, padding=(0, 1, 0, 0) if narrow else (0, 1),
     )  # fmt: skip
-    shown = [place for place, title in enumerate(sheet.columns) if console.width >= _WIDE or title not in _SPARED]
+    shown = [place for place, title in enumerate(sheet.columns) if not narrow or title not in _SPARED]
     for place in shown:
         column = sheet.columns[place]
+        number = place and column not in _LEFT
+        longest = max((len(word) for word in column.split()), default=0)
         table.add_column(
-            column, justify="left" if column in _LEFT else "right", overflow="fold", min_width=None if place else 24
+            _broken(column) if narrow and number else column,
+            justify="right" if number else "left",
+            overflow="fold",
+            min_width=longest if place else _FIRST,
+            no_wrap=column == "Start",
         )
+    service = sheet.columns.index("Service") if "Service" in sheet.columns else 0
     for row, note in zip(sheet.rows, sheet.notes, strict=True):
-        name, brace, labels = row[0].partition("{")
+        name, brace, labels = row[0].partition("{") if narrow else (row[0], "", "")
         cells = [Text(_printable(name)), *(Text(_printable(row[place])) for place in shown[1:])]
         if brace:
             cells[0].append(f"\n{_printable(labels.removesuffix('}'))}", style="dim")
+        if service and service not in shown and row[service] != NONE:
+            cells[0].append(f"\n{_printable(row[service])}", style="dim")
         if note:
             cells[0].append(f"\n{_printable(note[:200])}", style="dim")
         table.add_row(*cells)
     return table
+
+
+def _broken(title: str) -> str:
+    """A title in two lines."""
+    first, _, rest = title.rpartition(" ")
+    return f"{first}\n{rest}" if first else title
 
 
 def _printable(text: str) -> str:

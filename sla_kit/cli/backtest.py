@@ -244,11 +244,11 @@ def backtest(
     (out / "backtest.html").write_text(html(found), encoding="utf-8")
     print_backtest(found, Console())
     click.echo(str(out / "backtest.html"))
-    missed = _missed(found, least, max_pages_per_week)
-    for text in missed:
+    missed, untold = _missed(found, least, max_pages_per_week)
+    for text in (*missed, *untold):
         click.echo(f"sla-kit: {text}", err=True)
-    if missed:
-        sys.exit(1)
+    if missed or untold:
+        sys.exit(1 if missed else 2)
 
 
 def _written_at(at: float | None) -> float:
@@ -260,15 +260,17 @@ def _timezone(catalogue: Catalogue | None) -> str:
     return catalogue.timezone if catalogue is not None else "UTC"
 
 
-def _missed(found: Backtest, least: tuple[tuple[str, float], ...], most: float | None) -> list[str]:
+def _missed(found: Backtest, least: tuple[tuple[str, float], ...], most: float | None) -> tuple[list[str], list[str]]:
+    """What of the demands is not met, and what can't be told."""
     first = found.variants[0]
-    texts = []
+    missed, untold = [], []
     for name, wanted in least:
         value = None if first.overall is None else getattr(first.overall, name)
         if value is None:
-            texts.append(f"{name} can't be told: there were no {'incidents' if name == 'recall' else 'firings'}")
+            lack = "firings" if name == "precision" and found.incidents else "incidents"
+            untold.append(f"{name} can't be told: there were no {lack}")
         elif value < wanted:
-            texts.append(f"{name} is {value:.1%}, under {wanted:.1%}")
+            missed.append(f"{name} is {value:.1%}, under {wanted:.1%}")
     if most is not None and first.pages_per_week > most:
-        texts.append(f"{first.pages_per_week:.1f} pages a week, over {most:g}")
-    return texts
+        missed.append(f"{first.pages_per_week:.1f} pages a week, over {most:g}")
+    return missed, untold

@@ -66,6 +66,8 @@ def test_it_prints_a_table_and_writes_a_page_and_json(folder: Path) -> None:
         (("--fail-under", "precision=0.9"), 1),
         (("--max-pages-per-week", "3"), 1),
         (("--max-pages-per-week", "30"), 0),
+        (("--fail-under", "recall=10%", "-w", "1h", "--at", str(END)), 2),
+        (("--fail-under", "recall=10%", "-w", "1h", "--at", str(END), "--max-pages-per-week", "0"), 2),
         (("--set", "Worse.threshold=1"), 2),
         (("--compare", "nowhere.yml"), 2),
         (("--fail-under", "speed=1"), 2),
