@@ -34,22 +34,52 @@ class BurnCondition:
 
 def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
     """The conditions of an SLO: those of its own alerts, where it has any; otherwise the pairs of the SRE workbook's
-    chapter 5 for its window, which page or make a ticket as severely as the SLO allows.
+    chapter 5 for its window, which page or make a ticket as severely as the SLO allows. Those that could never hold are
+    left out of the former; of the latter the windows are longer.
 
     An alert has to hold for a twenty-fourth of its long window (2.5 minutes of an hour), and goes on for as long as its
     short window, so that a burn that comes and goes is one alert.
     """
-    declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert)]
+    declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert) if _can_hold(each, slo)]
     if declared:
         return tuple(declared)
     shortest = max(1, 4 * round(catalogue.monitoring.scrape_interval))
-    pairs = alert_pairs(nominal_seconds(slo.window), shortest)
+    window = nominal_seconds(slo.window)
     found: list[BurnCondition] = []
-    for pair in pairs:
+    for pair in alert_pairs(window, shortest):
         severity = capped("critical" if pair.severity == "page" else "warning", slo.severity)
-        pending = float(pair.long // 24)
-        found.append(BurnCondition(severity, pair.long, pair.short, pair.factor, ">", pending, float(pair.short)))
+        long, short, factor = pair.long, pair.short, pair.factor
+        if slo.objective < 1 and factor >= highest_burn(slo):
+            long, short, factor = _possible(slo, window, pair.budget_share, shortest)
+        found.append(BurnCondition(severity, long, short, factor, ">", float(long // 24), float(short)))
     return tuple(_distinct(found))
+
+
+def highest_burn(slo: Slo) -> float:
+    """The burn rate of an SLO that has only bad events: none is higher."""
+    return 1 / float(f"{1 - slo.objective:.12g}")
+
+
+def impossible(catalogue: Catalogue, slo: Slo) -> list[BurnCondition]:
+    """Conditions that an SLO declares but which can never hold, since all events being bad burns no faster."""
+    declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert)]
+    return [each for each in declared if not _can_hold(each, slo)]
+
+
+def _can_hold(condition: BurnCondition, slo: Slo) -> bool:
+    if slo.objective >= 1 or condition.operator[0] == "<":
+        return True
+    most = highest_burn(slo) * (1 + 1e-9)
+    return condition.factor <= most if condition.operator == ">=" else condition.factor * (1 + 2e-9) < most
+
+
+def _possible(slo: Slo, window: int, budget_share: float, shortest: int) -> tuple[int, int, float]:
+    """Windows and factor in place of a pair that asks for more bad events than there can be: the windows are as long as
+    half of all events being bad needs to spend the same share of the budget."""
+    longest = max(window // 3 // shortest, 1) * shortest
+    long = min(-(-round(2 * budget_share * window / highest_burn(slo)) // shortest) * shortest, longest)
+    short = max(1, round(long / 12 / shortest)) * shortest
+    return long, short, min(budget_share * window / long, highest_burn(slo) / 2)
 
 
 def _distinct(found: list[BurnCondition]) -> list[BurnCondition]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sla_kit.rules.calendar import MAINTENANCE
 from sla_kit.rules.model import RecordingRule
 from sla_kit.rules.sides import Side, Sides, events_matcher, promql_duration
 from sla_kit.selectors import quote
@@ -21,6 +22,11 @@ SHORT_SECONDS = 6 * 3600
 #: About as many buckets a long window is a sum of.
 _BUCKETS = 2880
 _LENGTHS = (300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600)
+
+#: Over at least how many seconds one looks for maintenance, which is recorded at every evaluation.
+_LEAST_MAINTENANCE = 120
+#: Around maintenance that is left out buckets are no longer than this, since a bucket that holds some of it is lost.
+LONGEST_APART = 900
 
 RATE = f"sla:events:rate{promql_duration(RATE_SECONDS)}"
 
@@ -70,12 +76,12 @@ def ratio_series(name: str, seconds: int) -> str:
 
 def rate_rule(side: Side) -> RecordingRule:
     """The events a second of one side, at every evaluation."""
-    return RecordingRule(RATE, side.rate(RATE_SECONDS), {"events": side.name})
+    return RecordingRule(RATE, _apart(side, side.rate(RATE_SECONDS), RATE_SECONDS), {"events": side.name})
 
 
 def bucket_rule(side: Side, bucket: int) -> RecordingRule:
     """The events of one side in each bucket."""
-    return RecordingRule(increase_name(bucket), side.bucket(bucket), {"events": side.name})
+    return RecordingRule(increase_name(bucket), _apart(side, side.bucket(bucket), bucket), {"events": side.name})
 
 
 def needs_rates(recorded: Recorded) -> bool:
@@ -88,10 +94,10 @@ def ratio_rule(recorded: Recorded, seconds: int, fallback: bool) -> RecordingRul
     samples until then."""
     sides = recorded.sides
     if seconds <= RATE_SECONDS:
-        total, other = (_rate(side, seconds) for side in (sides.total, sides.other))
-        return RecordingRule(ratio_name(seconds), divided(sides, total, other), {"sli": recorded.name})
-    total, other = (summed(recorded, side, seconds) for side in (sides.total, sides.other))
-    expression = f"{divided(sides, total, other)}\nand on () {filled(recorded, seconds)}"
+        total, bad = (_rate(side, seconds) for side in (sides.total, sides.bad))
+        return RecordingRule(ratio_name(seconds), divided(total, bad), {"sli": recorded.name})
+    total, bad = (summed(recorded, side, seconds) for side in (sides.total, sides.bad))
+    expression = f"{divided(total, bad)}\nand on () {filled(recorded, seconds)}"
     if fallback:
         direct = f"sla:error_ratio_direct:{promql_duration(seconds)}{{sli={quote(recorded.name)}}}"
         expression = f"(\n{expression}\n)\nor sum({direct})"
@@ -101,7 +107,7 @@ def ratio_rule(recorded: Recorded, seconds: int, fallback: bool) -> RecordingRul
 def direct_rule(recorded: Recorded, seconds: int) -> RecordingRule:
     """The error ratio over one window from raw samples, for as long as it has not been recorded that long."""
     sides = recorded.sides
-    expression = divided(sides, sides.total.rate(seconds), sides.other.rate(seconds))
+    expression = divided(sides.total.rate(seconds), sides.bad.rate(seconds))
     return RecordingRule(
         f"sla:error_ratio_direct:{promql_duration(seconds)}",
         f"{expression}\nunless on () {filled(recorded, seconds)}",
@@ -109,10 +115,9 @@ def direct_rule(recorded: Recorded, seconds: int) -> RecordingRule:
     )
 
 
-def divided(sides: Sides, total: str, other: str) -> str:
+def divided(total: str, bad: str) -> str:
     """The share of bad events, of two sums without labels; nothing where there are no events."""
-    ratio = f"{other}\n/\n({total} > 0)"
-    return f"clamp_min(1 - (\n{ratio}\n), 0)" if sides.good else ratio
+    return f"{bad}\n/\n({total} > 0)"
 
 
 def summed(recorded: Recorded, side: Side, seconds: int) -> str:
@@ -122,29 +127,47 @@ def summed(recorded: Recorded, side: Side, seconds: int) -> str:
 
 def bad_events(recorded: Recorded, seconds: int) -> str:
     """How many bad events there were over a window."""
-    sides = recorded.sides
-
-    def counted(side: Side) -> str:
-        if seconds <= RATE_SECONDS:
-            return f"{_rate(side, seconds)} * {seconds}"
-        if seconds <= SHORT_SECONDS:
-            return f"sum(avg_over_time({_series(recorded, side, seconds)}[{promql_duration(seconds)}])) * {seconds}"
-        return summed(recorded, side, seconds)
-
-    return f"{counted(sides.total)} - {counted(sides.other)}" if sides.good else counted(sides.other)
+    side = recorded.sides.bad
+    if seconds <= RATE_SECONDS:
+        return f"{_rate(side, seconds)} * {seconds}"
+    if seconds <= SHORT_SECONDS:
+        return f"sum(avg_over_time({_series(recorded, side, seconds)}[{promql_duration(seconds)}])) * {seconds}"
+    return summed(recorded, side, seconds)
 
 
 def filled(recorded: Recorded, seconds: int) -> str:
     """Whether a window has been recorded that long: something of its oldest tenth is there. (That all of it is there
-    would be too much to ask: one outage of Prometheus would silence the window for as long as it is.)"""
+    would be too much to ask: one outage of Prometheus would silence the window for as long as it is.)
+
+    Bad events are looked for: they are recorded only where all events are, and are another series as soon as either
+    side of the indicator is another, though the total may have been recorded for long.
+    """
+    side = recorded.sides.bad
     oldest = max(seconds // 10, _spacing(recorded, seconds))
-    length, offset = promql_duration(oldest), promql_duration(seconds - oldest)
-    return f"present_over_time({_series(recorded, recorded.sides.total, seconds)}[{length}] offset {offset})"
+    offset = promql_duration(seconds - oldest)
+    there = f"present_over_time({_series(recorded, side, seconds)}[{promql_duration(oldest)}] offset {offset})"
+    if not side.apart:
+        return there
+    # What maintenance left out is not missing.
+    length = oldest + (RATE_SECONDS if seconds <= SHORT_SECONDS else recorded.bucket)
+    return f"({there} or on () {_maintained(side, length, f' offset {offset}')})"
+
+
+def _apart(side: Side, expression: str, seconds: int) -> str:
+    """The events of so many seconds, unless there was maintenance in them that does not count."""
+    return f"{expression}\nunless on () {_maintained(side, seconds)}" if side.apart else expression
+
+
+def _maintained(side: Side, seconds: int, offset: str = "") -> str:
+    length = promql_duration(max(seconds, _LEAST_MAINTENANCE))
+    return f"present_over_time({MAINTENANCE}{{service={quote(side.apart)}}}[{length}]{offset})"
 
 
 def _rate(side: Side, seconds: int) -> str:
     """Events a second: as recorded where that is the window, and from samples for shorter ones."""
-    return f"sum({RATE}{events_matcher(side)})" if seconds == RATE_SECONDS else side.rate(seconds)
+    if seconds == RATE_SECONDS:
+        return f"sum({RATE}{events_matcher(side)})"
+    return f"({_apart(side, side.rate(seconds), seconds)})" if side.apart else side.rate(seconds)
 
 
 def _series(recorded: Recorded, side: Side, seconds: int) -> str:

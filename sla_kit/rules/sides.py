@@ -1,4 +1,7 @@
-"""The two sides of an indicator, all of its events and the good or the bad ones, as PromQL over any length of time.
+"""The two sides of an indicator, all of its events and the bad ones, as PromQL over any length of time.
+
+Where the good ones are declared, the bad ones are the rest, told before anything is recorded: a share of good events
+from two series that were not recorded at exactly the same moments would be off by more than most objectives allow.
 
 What PromQL can't tell apart from the engine's own counting (docs/design.md) is small; the tests hold both together.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sla_kit.catalogue.model import (
@@ -20,6 +23,7 @@ from sla_kit.catalogue.model import (
     Probe,
     Promql,
     Requests,
+    Service,
     Sli,
     Slo,
 )
@@ -40,42 +44,57 @@ class Side:
     ``rate(seconds)`` is PromQL for events a second over the last so many seconds, without labels. What is no count of
     events (a state, looked at again and again) is 1 or 0 a second. ``bucket(seconds)`` is the number of events in the
     last so many seconds, such that those of buckets which follow each other add up. ``selectors`` are the series it
-    reads.
+    reads. What happens during the maintenance of the service ``apart`` is not recorded.
     """
 
     name: str
     rate: Callable[[int], str]
     bucket: Callable[[int], str]
     selectors: tuple[str, ...]
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """An indicator as its total and one other side, which is ``good`` or else bad. ``events`` tells whether events are
-    counted, rather than time."""
+    """An indicator as all of its events and the bad ones. ``events`` tells whether events are counted, rather than
+    time; ``needed`` are series without which everything would seem to be bad, or nothing can be told."""
 
     total: Side
-    other: Side
-    good: bool
+    bad: Side
     events: bool
+    needed: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, bool]:
+    def key(self) -> tuple[str, str]:
         """What is equal for indicators whose recordings are the same."""
-        return self.total.name, self.other.name, self.good
+        return self.total.name, self.bad.name
 
 
-def sides_of(catalogue: Catalogue, slo: Slo, sli: Sli) -> Sides | None:
+def sides_of(catalogue: Catalogue, service: Service, slo: Slo, sli: Sli) -> Sides | None:
     """The sides of an SLO's indicator as its budget counts them; None for what is made of other SLOs, and for
     indicators of sources that are no Prometheus."""
-    plain = _plain(catalogue, sli)
-    if plain is None:
+    sides = _plain(catalogue, sli)
+    if sides is None:
         return None
     counted = isinstance(sli, Requests | Latency | Promql)
     budgeting = slo.budgeting or ("occurrences" if counted else "timeslices")
-    if budgeting == "occurrences" or isinstance(sli, Freshness | LastDuration | Bound):
-        return plain
-    return _sliced(plain, int(slo.slice or catalogue.bucket), slo, budgeting == "timeslices")
+    if budgeting != "occurrences" and not isinstance(sli, Freshness | LastDuration | Bound):
+        # A rate needs two samples, and is worth something from four on.
+        shortest = int(-(-4 * catalogue.monitoring.scrape_interval // 1))
+        length = max(int(slo.slice or catalogue.bucket), shortest if counted else 0)
+        sides = _sliced(sides, length, slo, budgeting == "timeslices")
+    if is_maintained(catalogue, service):
+        total, bad = (
+            replace(side, name=f"{side.name} outside maintenance of {service.name}", apart=service.name)
+            for side in (sides.total, sides.bad)
+        )
+        sides = replace(sides, total=total, bad=bad)
+    return sides
+
+
+def is_maintained(catalogue: Catalogue, service: Service) -> bool:
+    """Whether the calendar has maintenance of a service."""
+    return any(not each.services or service.name in each.services for each in catalogue.calendar.maintenance)
 
 
 def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
@@ -84,23 +103,29 @@ def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
             side = side_of(sli)
             everything = Selector.of(sli.metric, sli.matchers).promql()
             total = _counter(everything, everything)
-            other = _counter(Selector.of(side.metric, sli.matchers, side.matchers).promql(), everything)
-            return Sides(total, _never_missing(other, total), side.name == "good", True)
+            other = _never_missing(
+                _counter(Selector.of(side.metric, sli.matchers, side.matchers).promql(), everything), total
+            )
+            if side.name == "good":
+                return Sides(total, _rest(total, other), True, other.selectors)
+            return Sides(total, replace(other, name=_named(f"{other.name} of {total.name}")), True)
         case Latency(native=False):
             everything = Selector.of(sli.metric + "_count", sli.matchers).promql()
             total = _counter(everything, everything)
             bound = sli.threshold / sli.unit_seconds
             under = Selector.of(sli.metric + "_bucket", sli.matchers, {"le": _le(bound)}).promql()
             fast = _counter(under, everything)
-            return Sides(total, fast, True, True)
+            return Sides(total, _rest(total, fast), True, fast.selectors)
         case Latency():
             return _native(sli)
         case Probe():
             return _probe(sli)
         case Promql():
-            chosen = sli.good if sli.good is not None else sli.bad or ""
             events = _expression(sli.total)
-            return Sides(events, _or_nothing(_expression(chosen), events), sli.good is not None, True)
+            chosen = _or_nothing(_expression(sli.good if sli.good is not None else sli.bad or ""), events)
+            if sli.good is not None:
+                return Sides(events, _rest(events, chosen), True, chosen.selectors)
+            return Sides(events, replace(chosen, name=_named(f"{chosen.name} of {events.name}")), True)
         case Freshness():
             selector = Selector.of(sli.metric, sli.matchers).promql()
             newest = f"{'max' if sli.combine == 'newest' else 'min'}({selector})"
@@ -147,6 +172,18 @@ def _never_missing(other: Side, total: Side) -> Side:
     )
 
 
+def _rest(total: Side, good: Side) -> Side:
+    """The bad events, where the good ones are told."""
+
+    def rate(seconds: int) -> str:
+        return f"clamp_min(sum({total.rate(seconds)}) - {good.rate(seconds)}, 0)"
+
+    def bucket(seconds: int) -> str:
+        return f"clamp_min(sum({total.bucket(seconds)}) - {good.bucket(seconds)}, 0)"
+
+    return Side(_named(f"{total.name} - {good.name}"), rate, bucket, good.selectors)
+
+
 def _or_nothing(other: Side, total: Side) -> Side:
     """An expression that is 0 where there are events but it has no value, as the engine reads it."""
 
@@ -180,7 +217,7 @@ def _native(sli: Latency) -> Sides:
 
     total = Side(_named(selector), count, lambda seconds: f"{count(seconds)} * {seconds}", (selector,))
     under = Side(_named(f"{selector} <= {bound}"), fast, lambda seconds: f"{fast(seconds)} * {seconds}", (selector,))
-    return Sides(total, under, good=True, events=True)
+    return Sides(total, _rest(total, under), True)
 
 
 def _probe(sli: Probe) -> Sides:
@@ -195,12 +232,9 @@ def _probe(sli: Probe) -> Sides:
     def good(seconds: int) -> str:
         return f"sum(sum_over_time({selector}[{promql_duration(seconds)}])) / {seconds}"
 
-    return Sides(
-        Side(_named(f"samples of {selector}"), total, lambda seconds: f"{total(seconds)} * {seconds}", (selector,)),
-        Side(_named(selector), good, lambda seconds: f"{good(seconds)} * {seconds}", (selector,)),
-        True,
-        False,
-    )
+    every = Side(_named(f"samples of {selector}"), total, lambda seconds: f"{total(seconds)} * {seconds}", (selector,))
+    up = Side(_named(selector), good, lambda seconds: f"{good(seconds)} * {seconds}", (selector,))
+    return Sides(every, _rest(every, up), False)
 
 
 def _bound(catalogue: Catalogue, sli: Bound) -> Sides:
@@ -236,7 +270,6 @@ def _state(bad: str, known: str, selectors: tuple[str, ...]) -> Sides:
     return Sides(
         Side(f"{what} known #{digest}", over(known), _minutes(over(known)), selectors),
         Side(f"{what} bad #{digest}", over(bad), _minutes(over(bad)), selectors),
-        good=False,
         events=False,
     )
 
@@ -252,11 +285,10 @@ def _expression(text: str) -> Side:
 
 def _sliced(plain: Sides, slice_seconds: int, slo: Slo, whole: bool) -> Sides:
     """Slices of time in place of events: one is bad where too few of its events are good, or by the share that is."""
-    total, other = plain.total.rate(slice_seconds), plain.other.rate(slice_seconds)
-    ratio = f"{other} / ({total} > 0)"
-    good = ratio if plain.good else f"1 - {ratio}"
-    target = 1.0 if slo.slice_target is None else slo.slice_target
-    bad = f"({good}) < bool {_number(target - 1e-12)}" if whole else f"1 - ({good})"
+    total = plain.total.rate(slice_seconds)
+    ratio = f"{plain.bad.rate(slice_seconds)} / ({total} > 0)"
+    tolerated = 0.0 if slo.slice_target is None else 1.0 - slo.slice_target
+    bad = f"({ratio}) > bool {tolerated + 1e-12:.12g}" if whole else ratio
     return _state(bad, f"({total} > 0) * 0 + 1", plain.total.selectors)
 
 

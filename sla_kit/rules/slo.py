@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery, Service, Sli, Slo
 from sla_kit.rules.composites import composite_rule
-from sla_kit.rules.conditions import conditions_of
+from sla_kit.rules.conditions import conditions_of, impossible
 from sla_kit.rules.model import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup, RuleTestFile
 from sla_kit.rules.recordings import (
+    LONGEST_APART,
     SHORT_SECONDS,
     Recorded,
     bucket_of,
@@ -22,6 +24,7 @@ from sla_kit.rules.recordings import (
 from sla_kit.rules.sides import Side, sides_of
 from sla_kit.rules.slo_alerts import Watched, alerts_of, no_data_of, too_slow_of, windows_of
 from sla_kit.rules.slo_tests import STEP, tests_of
+from sla_kit.selectors import quote
 
 #: So often long windows are summed, in seconds: seldom, since they are long, and often enough that Prometheus, which
 #: takes a series to be gone after five minutes, always has a value.
@@ -30,6 +33,9 @@ LONG_INTERVAL = 120.0
 DIRECT_INTERVAL = 240.0
 #: As many SLOs one group holds at most, so that those of a large service are evaluated side by side.
 GROUP_SLOS = 20
+
+#: What an expression reads of recordings, as name and matcher.
+_READ = re.compile(r'(sla:[\w:]+)(\{\w+="(?:[^"\\]|\\.)*"\})')
 
 _Key = tuple[str, str]
 
@@ -47,14 +53,16 @@ class _Indicator:
 @dataclass(slots=True)
 class _Plan:
     """What the SLOs of one server need: ``named`` is the indicator that each is judged by, ``owner`` the first SLO of
-    each indicator, with whose rules its own stand, ``recorder`` the indicator that records a side in one way."""
+    each indicator, with whose rules its own stand, ``first`` the first SLO of each service and indicator, ``recorder``
+    the indicator that records a side in one way, ``unread`` what no rule can tell, for people to read."""
 
     catalogue: Catalogue
     by_key: dict[_Key, tuple[Service, Slo]]
     indicators: dict[str, _Indicator] = field(default_factory=dict)
     named: dict[_Key, str] = field(default_factory=dict)
-    by_sides: dict[tuple[str, str, bool], str] = field(default_factory=dict)
+    by_sides: dict[tuple[str, str], str] = field(default_factory=dict)
     owner: dict[str, _Key] = field(default_factory=dict)
+    first: dict[tuple[str, str], _Key] = field(default_factory=dict)
     recorder: dict[tuple[str, str], str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
@@ -68,6 +76,8 @@ def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
     for source, slos in _by_source(catalogue).items():
         plan = _planned(catalogue, slos)
         groups = [group for chunk in _chunks(slos) for group in _groups(plan, chunk)]
+        if _some_are_off(catalogue):
+            groups = read_only(groups)
         suffix = "" if source == _first_source(catalogue) else f"-{source}"
         for name, alerts, comment in (
             ("slo-recordings", False, "What is counted of each SLO, and its error ratios."),
@@ -77,6 +87,31 @@ def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
             if chosen:
                 files.append(RuleFile(name + suffix, chosen, "\n".join((comment, *plan.unread))))
     return tuple(files)
+
+
+def _some_are_off(catalogue: Catalogue) -> bool:
+    """Whether any alert on SLOs may not be written."""
+    settings = [catalogue.monitoring.rules, *(service.monitoring.rules for service in catalogue.services)]
+    return not catalogue.monitoring.areas.get("slo", True) or any(settings)
+
+
+def read_only(groups: Sequence[RuleGroup]) -> list[RuleGroup]:
+    """The groups without recordings that nothing in them reads, down to what only those have read."""
+    left = list(groups)
+    while True:
+        read = {match for group in left for rule in group.rules for match in _READ.findall(rule.expression)}
+        kept = [
+            replace(group, rules=rules)
+            for group in left
+            if (rules := tuple(rule for rule in group.rules if isinstance(rule, AlertingRule) or _is_read(rule, read)))
+        ]
+        if sum(len(group.rules) for group in kept) == sum(len(group.rules) for group in left):
+            return kept
+        left = kept
+
+
+def _is_read(rule: RecordingRule, read: set[tuple[str, str]]) -> bool:
+    return any((rule.record, f"{{{name}={quote(value)}}}") in read for name, value in rule.labels.items())
 
 
 def _alerts(group: RuleGroup) -> bool:
@@ -154,6 +189,12 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
         name = plan.named.get((service.name, slo.name))
         if name is not None:
             _want(plan, name, windows_of(slo, conditions_of(catalogue, slo)))
+            plan.first.setdefault((service.name, name), (service.name, slo.name))
+            plan.unread.extend(
+                f"{service.name}/{slo.name} can't burn {each.factor:g} times as fast as it may: no alert "
+                f"{each.name} of it"
+                for each in impossible(catalogue, slo)
+            )
     for service, slo in slos:
         sli = catalogue.sli(service, slo)
         if isinstance(sli, Recovery):
@@ -168,8 +209,11 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
         if indicator.recorded is not None:
             windows = tuple(sorted(indicator.windows))
             long = [seconds for seconds in windows if seconds > SHORT_SECONDS]
-            indicator.recorded = replace(indicator.recorded, windows=windows, bucket=bucket_of(long))
-            for side in (indicator.recorded.sides.total, indicator.recorded.sides.other):
+            bucket = bucket_of(long)
+            if indicator.recorded.sides.bad.apart:
+                bucket = min(bucket, LONGEST_APART)
+            indicator.recorded = replace(indicator.recorded, windows=windows, bucket=bucket)
+            for side in (indicator.recorded.sides.total, indicator.recorded.sides.bad):
                 if needs_rates(indicator.recorded):
                     plan.recorder.setdefault((side.name, "rate"), indicator.name)
                 if long:
@@ -181,7 +225,7 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
 
 def _single(plan: _Plan, service: Service, slo: Slo) -> None:
     """An SLO with an indicator of its own, or one that is recorded for another SLO already."""
-    sides = sides_of(plan.catalogue, slo, plan.catalogue.sli(service, slo))
+    sides = sides_of(plan.catalogue, service, slo, plan.catalogue.sli(service, slo))
     if sides is None:
         return
     name = plan.by_sides.get(sides.key)
@@ -277,13 +321,11 @@ def _groups(plan: _Plan, chunk: tuple[str, Sequence[tuple[Service, Slo]]]) -> It
             if cold and indicator.recorded is not None and seconds > 300:
                 direct.append(direct_rule(indicator.recorded, seconds))
     alerts: list[Rule] = []
-    told: set[str] = set()
     for service, slo in slos:
         watched = _watched(plan, service, slo)
         if watched is not None:
             alerts.extend(alerts_of(plan.catalogue, watched))
-            if watched.ratio not in told and plan.owner[watched.ratio] == (service.name, slo.name):
-                told.add(watched.ratio)
+            if plan.first[service.name, watched.ratio] == (service.name, slo.name):
                 alerts.extend(no_data_of(plan.catalogue, watched))
         alerts.extend(_recovery(plan, service, slo))
     yield from _group(f"slo-{name}-alerts", alerts, plan.catalogue.monitoring.evaluation_interval)
@@ -324,7 +366,7 @@ def _first_seen(plan: _Plan, recorded: Recorded, needed: bool, kind: str) -> Ite
     if not needed:
         return
     seen: set[str] = set()
-    for side in (recorded.sides.total, recorded.sides.other):
+    for side in (recorded.sides.total, recorded.sides.bad):
         if plan.recorder[side.name, kind] == recorded.name and side.name not in seen:
             seen.add(side.name)
             yield side

@@ -16,7 +16,7 @@ from sla_kit.engine.alert_windows import nominal_seconds
 from sla_kit.rules.conditions import BurnCondition, capped
 from sla_kit.rules.model import AlertingRule
 from sla_kit.rules.recordings import Recorded, bad_events, ratio_series
-from sla_kit.rules.sides import promql_duration
+from sla_kit.rules.sides import is_maintained, promql_duration
 from sla_kit.selectors import quote
 
 BURN, RUNS_OUT, SPENT = "SloErrorBudgetBurn", "SloErrorBudgetRunsOut", "SloErrorBudgetSpent"
@@ -71,17 +71,18 @@ def alerts_of(catalogue: Catalogue, watched: Watched) -> Iterator[AlertingRule]:
 
 
 def no_data_of(catalogue: Catalogue, watched: Watched) -> Iterator[AlertingRule]:
-    """The alert for an indicator whose series are gone: one an indicator, whatever the number of SLOs on it."""
+    """The alert for an indicator whose series are gone: one an indicator and service,
+    whatever the number of SLOs on it."""
     recorded = watched.recorded
     if recorded is None:
         return
     sides = recorded.sides
     gone = [f"absent({_together(selector)})" for selector in sides.total.selectors]
-    if sides.good and sides.other.selectors != sides.total.selectors:
-        # A good side without series would make everything bad, as where a histogram has no such bucket.
+    if sides.needed and sides.needed != sides.total.selectors:
+        # A good side without series would make everything bad; a histogram without such a bucket tells nothing.
         there = " or ".join(_together(selector) for selector in sides.total.selectors)
-        gone += [f"(absent({_together(selector)}) and on () ({there}))" for selector in sides.other.selectors]
-    expression = "\nor\n".join(gone)
+        gone += [f"(absent({_together(selector)}) and on () ({there}))" for selector in sides.needed]
+    expression = _unless_maintained(catalogue, watched, "\nor\n".join(gone))
     texts = {
         "summary": f"{watched.service.name}: nothing is known of {recorded.name}",
         "description": f"There is no series of {recorded.name} any more, so that its promises can't be judged and "
@@ -127,6 +128,8 @@ def _burn(catalogue: Catalogue, watched: Watched, condition: BurnCondition) -> _
 
     expression = above(condition.factor)
     factor = catalogue.monitoring.slo.event_burn_factor
+    if condition.operator[0] == ">":  # and never more than can burn
+        factor = min(factor, max(1.0, 0.9 / watched.allowed / condition.factor))
     if factor != 1 and catalogue.calendar.events:
         event = f"on () sla_event_active{{service={quote(watched.service.name)}}}"
         usual, during = _in(expression), _in(above(condition.factor * factor))
@@ -176,7 +179,10 @@ def _spent(watched: Watched) -> _Parts:
     whole, name = ratio_series(watched.ratio, watched.window), f"{watched.service.name}/{watched.slo.name}"
     window = promql_duration(watched.window)
     if watched.allowed <= 0:
-        expression, spent = f"{whole} > 0", f"{{{{ $value | humanizePercentage }}}} of its events of {window} were bad"
+        expression, spent = (
+            f"{whole} > 1e-9",
+            f"{{{{ $value | humanizePercentage }}}} of its events of {window} were bad",
+        )
     else:
         expression = f"{whole} / {watched.allowed!r} >= 1"
         spent = f"{{{{ $value | humanizePercentage }}}} of the error budget of {window} are spent"
@@ -238,10 +244,7 @@ def _settings(written: bool | RuleSettings | None) -> RuleSettings:
 
 def _unless_maintained(catalogue: Catalogue, watched: Watched, expression: str) -> str:
     """The expression, quiet while the service is maintained, where the calendar has maintenance of it."""
-    concerned = any(
-        not each.services or watched.service.name in each.services for each in catalogue.calendar.maintenance
-    )
-    if not concerned:
+    if not is_maintained(catalogue, watched.service):
         return expression
     during = f"sla_maintenance_active{{service={quote(watched.service.name)}}}"
     return f"(\n{_in(expression)}\n)\nunless on () {during}"

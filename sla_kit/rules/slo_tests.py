@@ -9,6 +9,7 @@ below, and every alert that then fires, of whichever SLO reads those error ratio
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _RUNS_OUT = re.compile(
 )
 _EVENTS = re.compile(rf"sla:events:\w+\{{events={_NAME}\}}")
 _MAINTENANCE = re.compile(rf"sla_maintenance_active\{{service={_NAME}\}}")
+_COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 Feed = Mapping[str, float]
 
 
@@ -50,7 +52,7 @@ class _Condition:
         if value is None:
             return False
         burn = value / self.allowed
-        return burn > self.factor if self.operator[0] == ">" else burn < self.factor
+        return _COMPARED[self.operator](burn, self.factor)
 
 
 @dataclass(frozen=True, slots=True)
