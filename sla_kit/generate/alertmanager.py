@@ -49,10 +49,8 @@ def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
     ]
     receivers.insert(0, _receiver(catalogue, _DEFAULT, _addressed(catalogue.contacts)[:1]))
     watched = any(each.alert.always for each in alert_rules.resolved(catalogue))
-    delivery = catalogue.monitoring.delivery
-    beats = watched and bool(delivery.heartbeat or delivery.through == "router")
     intervals = time_intervals(catalogue, at)
-    routes = [_watchdog()] if beats else []
+    routes = [_watchdog()] if watched else []
     routes += [
         each for route in routed for each in _routes(catalogue, route.service, _conditions(route), _name(route.to))
     ]
@@ -71,7 +69,7 @@ def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
         },
         "inhibit_rules": inhibitions(catalogue),
         **({"time_intervals": intervals} if intervals else {}),
-        "receivers": [*receivers, *([_heartbeat(catalogue)] if beats else [])],
+        "receivers": [*receivers, *([_heartbeat(catalogue)] if watched else [])],
     }
 
 
@@ -86,7 +84,7 @@ def inhibitions(catalogue: Catalogue) -> list[Config]:
         {
             "source_matchers": [f'alertname=~"{SLO_ALERTS[0]}|{SLO_ALERTS[2]}"'],
             "target_matchers": [f'alertname="{SLO_ALERTS[1]}"'],
-            "equal": ["environment", "service", "slo"],
+            "equal": ["environment", "cluster", "service", "slo"],
         },
     ]
     present = {each.alert.name: each.alert for each in alert_rules.resolved(catalogue)}
@@ -233,9 +231,12 @@ def _webhook(catalogue: Catalogue) -> Config:
 
 
 def _heartbeat(catalogue: Catalogue) -> Config:
+    """Who hears the dead man's switch: nobody where there is no such address, and never the people it would tire."""
     delivery = catalogue.monitoring.delivery
     if delivery.heartbeat:
         return {"name": _HEARTBEAT, "webhook_configs": [{"url": delivery.heartbeat, "send_resolved": False}]}
+    if delivery.through == "native":
+        return {"name": _HEARTBEAT}
     return {"name": _HEARTBEAT, "webhook_configs": [{**_webhook(catalogue), "send_resolved": False}]}
 
 

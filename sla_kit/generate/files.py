@@ -2,16 +2,18 @@
 
 A manifest in the folder names the files that are ours, with their digests. What is to be written is first laid down
 beside its place and then renamed; a journal says what is under way, so that a run that was killed between two renames
-is finished by the next one. Until the first rename nothing has changed.
+is finished by the next one. Until the first rename nothing has changed. Two runs at a time take turns.
 """
 
 from __future__ import annotations
 
 import difflib
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -52,8 +54,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A file that is not as it would be generated: "missing", "changed" or "left over"; ``diff`` is a unified diff,
-    shortened."""
+    """A file that is not as it would be generated: "missing", "changed", "not executable" or "left over"; ``diff`` is a
+    unified diff, shortened."""
 
     path: str
     what: str
@@ -65,13 +67,33 @@ def write(outputs: Sequence[Output], folder: Path, *, force: bool = False, part:
     there is). Raises `OutputError` where a file is not ours,
     was changed by hand (unless ``force``), or can't be written; then everything is as it was."""
     _check_paths(outputs)
+    with _alone(folder):
+        return _write(outputs, folder, force, part)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, with nobody else writing into it: a lock that ends with the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unwritten(error, folder) from error
+    try:
+        with suppress(OSError):  # a file system that knows no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(outputs: Sequence[Output], folder: Path, force: bool, part: bool) -> Written:
     _finish(folder)
     known, wanted = _manifest(folder), {output.path: output for output in outputs}
-    changed = [output for output in outputs if _current(folder, output.path) != output.digest]
+    changed = [output for output in outputs if not _is_there(folder, output)]
     stale = [] if part else [path for path in known if path not in wanted]
-    if not force:
-        for path in [output.path for output in changed] + stale:
-            _refuse_foreign(folder, path, known)
+    for path in [output.path for output in changed] + stale:
+        _refuse_foreign(folder, path, known, force)
     removed = [path for path in stale if _current(folder, path) is not None]
     digests = (known if part else {}) | {output.path: output.digest for output in outputs}
     manifest = json.dumps(dict(sorted(digests.items())), indent=1)
@@ -79,7 +101,6 @@ def write(outputs: Sequence[Output], folder: Path, *, force: bool = False, part:
         return Written((), tuple(wanted), ())
     staged = [*changed, Output(MANIFEST, manifest + "\n")]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for output in staged:
             _lay_down(folder, output)
         plan = {"rename": [output.path for output in staged], "remove": removed}
@@ -87,14 +108,10 @@ def write(outputs: Sequence[Output], folder: Path, *, force: bool = False, part:
         (folder / (_JOURNAL + _NEW)).replace(folder / _JOURNAL)
         _sync(folder)
     except OSError as error:
-        for output in [*staged, Output(_JOURNAL, "")]:
-            (folder / (output.path + _NEW)).unlink(missing_ok=True)
-        (folder / _JOURNAL).unlink(missing_ok=True)
-        raise OutputError(
-            f"the generated files can't be written: {error.strerror or error}",
-            place=str(error.filename or folder),
-            remedy="nothing was changed; make room, or give another --out",
-        ) from error
+        for path in [_JOURNAL, *(f"{path}{_NEW}" for path in (*(output.path for output in staged), _JOURNAL))]:
+            with suppress(OSError):  # what can't be removed could not be written either
+                (folder / path).unlink(missing_ok=True)
+        raise _unwritten(error, folder) from error
     _finish(folder)
     unchanged = tuple(path for path in wanted if path not in {output.path for output in changed})
     return Written(tuple(output.path for output in changed), unchanged, tuple(removed))
@@ -108,6 +125,8 @@ def differences(outputs: Iterable[Output], folder: Path, *, part: bool = False) 
         current = _read(folder / path)
         if current is None:
             found.append(Difference(path, "missing"))
+        elif output.executable and not os.access(folder / path, os.X_OK):
+            found.append(Difference(path, "not executable"))
         elif _digest(current) != output.digest:
             before = current.decode("utf-8", errors="replace").splitlines()
             lines = list(difflib.unified_diff(before, output.text.splitlines(), path, "generated", lineterm="", n=1))
@@ -119,26 +138,45 @@ def differences(outputs: Iterable[Output], folder: Path, *, part: bool = False) 
     return sorted(found, key=lambda each: each.path)
 
 
+def _unwritten(error: OSError, folder: Path) -> OutputError:
+    return OutputError(
+        f"the generated files can't be written: {error.strerror or error}",
+        place=str(error.filename or folder),
+        remedy="nothing was changed; make room, or give another --out",
+    )
+
+
+def _leads_out(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return pure.is_absolute() or ".." in pure.parts or not pure.parts
+
+
 def _check_paths(outputs: Iterable[Output]) -> None:
     seen: set[str] = set()
     for output in outputs:
-        pure = PurePosixPath(output.path)
-        if pure.is_absolute() or ".." in pure.parts or output.path in seen:
+        if _leads_out(output.path) or output.path in seen:
             raise OutputError(
                 f"{output.path!r} can't be the path of a generated file", remedy="rename what it is made of"
             )
         seen.add(output.path)
 
 
-def _refuse_foreign(folder: Path, path: str, known: dict[str, str]) -> None:
-    """Refuses to touch what somebody else wrote, or what was changed since we wrote it."""
+def _refuse_foreign(folder: Path, path: str, known: dict[str, str], force: bool) -> None:
+    """Refuses to touch what somebody else wrote, or what was changed since we wrote it. What is no plain file is never
+    written over, and nothing is written where a link leads."""
     place = folder / path
+    for above in [place.parent, *place.parent.parents]:
+        if above == folder:
+            break
+        if above.is_symlink() or (above.exists() and not above.is_dir()):
+            what = "a link" if above.is_symlink() else "no folder"
+            raise OutputError(f"{above.relative_to(folder)} is {what}", place=str(above), remedy="move it away")
     if place.is_symlink() or place.is_dir():
         raise OutputError(
             f"{path} is a {'link' if place.is_symlink() else 'folder'}", place=str(place), remedy="move it away"
         )
     current = _current(folder, path)
-    if current is None or current == known.get(path):
+    if force or current is None or current == known.get(path):
         return
     what = "was changed by hand" if path in known else "is not a file of ours"
     raise OutputError(f"{path} {what}", place=str(place), remedy="move it away, or write over it with --force")
@@ -164,15 +202,17 @@ def _finish(folder: Path) -> None:
             for beside in [*folder.glob(f"*{_NEW}"), *folder.glob(f"*/*{_NEW}"), *folder.glob(f"*/*/*{_NEW}")]:
                 beside.unlink(missing_ok=True)
         return
-    plan = json.loads(content)
+    renamed, removed = _planned(journal, content)
     try:
-        for path in plan["rename"]:
+        for path in renamed:
             beside = folder / (path + _NEW)
             if beside.exists():
                 beside.replace(folder / path)
-        for path in plan["remove"]:
+        for path in removed:
             (folder / path).unlink(missing_ok=True)
             _remove_empty(folder, (folder / path).parent)
+        for inside in dict.fromkeys((folder / path).parent for path in renamed):
+            _sync(inside)
         _sync(folder)
         journal.unlink()
     except OSError as error:
@@ -183,6 +223,22 @@ def _finish(folder: Path) -> None:
         ) from error
 
 
+def _planned(journal: Path, content: bytes) -> tuple[list[str], list[str]]:
+    """What a journal says is to be renamed and removed: nothing outside its folder, whoever wrote it."""
+    try:
+        plan = json.loads(content)
+        renamed, removed = ([str(path) for path in plan[key]] for key in ("rename", "remove"))
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable("the journal of a run that was stopped", journal, "remove it") from error
+    if any(map(_leads_out, renamed + removed)):
+        raise _unreadable("the journal of a run that was stopped", journal, "it leads out of the folder; remove it")
+    return renamed, removed
+
+
+def _unreadable(what: str, place: Path, remedy: str) -> OutputError:
+    return OutputError(f"{what} can't be read", place=str(place), remedy=remedy)
+
+
 def _remove_empty(folder: Path, inside: Path) -> None:
     while inside != folder and inside.is_dir() and not any(inside.iterdir()):
         inside.rmdir()
@@ -190,18 +246,24 @@ def _remove_empty(folder: Path, inside: Path) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, str]:
-    content = _read(folder / MANIFEST)
+    place = folder / MANIFEST
+    content = _read(place)
     if content is None:
+        if place.is_dir():
+            raise _unreadable("the list of generated files", place, "it is a folder; move it away")
         return {}
     try:
-        known = json.loads(content)
-        return {str(path): str(digest) for path, digest in known.items()}
+        known = {str(path): str(digest) for path, digest in json.loads(content).items()}
     except (ValueError, AttributeError) as error:
-        raise OutputError(
-            "the list of generated files can't be read",
-            place=str(folder / MANIFEST),
-            remedy="remove it, and use --force",
-        ) from error
+        raise _unreadable("the list of generated files", place, "remove it, and use --force") from error
+    if any(map(_leads_out, known)):
+        raise _unreadable("the list of generated files", place, "it leads out of the folder; remove it")
+    return known
+
+
+def _is_there(folder: Path, output: Output) -> bool:
+    right = not output.executable or os.access(folder / output.path, os.X_OK)
+    return right and _current(folder, output.path) == output.digest
 
 
 def _current(folder: Path, path: str) -> str | None:

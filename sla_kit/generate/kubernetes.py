@@ -14,7 +14,7 @@ from sla_kit.alert_rules.inventory import exporters
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.alertmanager import alertmanager_config
 from sla_kit.generate.files import Output
-from sla_kit.generate.prometheus_config import blackbox_config, module_for, probed, used_exporters
+from sla_kit.generate.prometheus_config import OF_KUBERNETES, blackbox_config, module_for, probed, scraped_jobs
 from sla_kit.generate.rules_yaml import duration, rules_text
 from sla_kit.generate.runbooks import runbooks
 from sla_kit.rules import backfill
@@ -25,7 +25,7 @@ _HEAD = "# Written by sla-kit from the catalogue; change that, and generate agai
 #: What `kubectl apply` can keep of one object in its annotation (262,144 bytes), and a little less.
 _LARGEST = 200_000
 #: What the operator writes of its own accord, or finds by role.
-_NO_MONITORS = ("calendar", "prometheus", "alertmanager", "blackbox", "kubelet", "cadvisor", "apiserver")
+_NO_MONITORS = ("prometheus", "alertmanager", "blackbox", *OF_KUBERNETES)
 
 
 def manifests(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Iterator[Output]:
@@ -47,34 +47,51 @@ def manifests(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Iterat
             manifest = _object("v1", "ConfigMap", f"sla-kit-runbooks-{number}", namespace) | {"data": data}
             yield Output(f"runbooks-{number}.yml", _HEAD + yaml_text(manifest))
     if "backfill" in parts:
-        data = {f"{each.rules.name}.yml": rules_text(each.rules) for each in backfill.backfills(catalogue)}
-        if data:
-            data["backfill.sh"] = backfill.script(catalogue)
-            manifest = _object("v1", "ConfigMap", "sla-kit-backfill", namespace) | {"data": data}
-            yield Output("backfill-rules.yml", _HEAD + yaml_text(manifest))
-            yield Output("backfill-job.yml", _HEAD + yaml_text(backfill.job(catalogue, namespace=namespace)))
+        yield from _backfill(catalogue, namespace)
+
+
+def _backfill(catalogue: Catalogue, namespace: str) -> Iterator[Output]:
+    """The rules in as many ConfigMaps as they need, which the job sees as one folder."""
+    from sla_kit.generate.plan import yaml_text
+
+    filled = [replace(each, rules=part) for each in backfill.backfills(catalogue) for part in _parts(each.rules)]
+    if not filled:
+        return
+    texts = {f"{each.rules.name}.yml": rules_text(each.rules) for each in filled}
+    names = []
+    for number, data in enumerate(_split({"backfill.sh": backfill.script(filled)} | texts), 1):
+        names.append("sla-kit-backfill" if number == 1 else f"sla-kit-backfill-{number}")
+        manifest = _object("v1", "ConfigMap", names[-1], namespace) | {"data": data}
+        yield Output(f"{names[-1].replace('sla-kit-backfill', 'backfill-rules')}.yml", _HEAD + yaml_text(manifest))
+    yield Output("backfill-job.yml", _HEAD + yaml_text(backfill.job(names, namespace=namespace)))
 
 
 def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[str, Manifest]]:
     interval = duration(catalogue.monitoring.scrape_interval)
     probes = probed(catalogue)
-    for key, jobs in used_exporters(catalogue).items():
-        if key in _NO_MONITORS:
-            continue
-        for job in jobs:
-            name = f"sla-kit-{job}"
-            endpoint: Manifest = {"port": "metrics", "interval": interval, "path": exporters()[key].path}
-            if key == "pushgateway":
-                endpoint["honorLabels"] = True
-            selector = {"matchLabels": {"app.kubernetes.io/name": job}}
-            spec = {
-                "jobLabel": "app.kubernetes.io/name",
-                "namespaceSelector": {"any": True},
-                "selector": selector,
-                "endpoints": [endpoint],
+    paths: dict[str, dict[str, str]] = {}
+    for job, key in scraped_jobs(catalogue):
+        if key not in _NO_MONITORS:
+            paths.setdefault(job, {}).setdefault(exporters()[key].path, key)
+    for job, keys in paths.items():
+        # A service is asked once for each path: exporters that share a job stand behind ports of the same name.
+        endpoints: list[Manifest] = [
+            {
+                "port": "metrics",
+                "interval": interval,
+                "path": path,
+                **({"honorLabels": True} if key == "pushgateway" else {}),
             }
-            manifest = _object("monitoring.coreos.com/v1", "ServiceMonitor", name, namespace)
-            yield f"monitors/{_name(job)}", manifest | {"spec": spec}
+            for path, key in keys.items()
+        ]
+        spec = {
+            "jobLabel": "app.kubernetes.io/name",
+            "namespaceSelector": {"any": True},
+            "selector": {"matchLabels": {"app.kubernetes.io/name": job}},
+            "endpoints": endpoints,
+        }
+        manifest = _object("monitoring.coreos.com/v1", "ServiceMonitor", f"sla-kit-{job}", namespace)
+        yield f"monitors/{_name(job)}", manifest | {"spec": spec}
     for job, targets in probes.items():
         by_module: dict[str, list[str]] = {}
         for target in targets:
@@ -231,7 +248,8 @@ def _webhook(webhook: Mapping[str, Any]) -> Manifest:
 
 
 def _secret(key: str) -> Manifest:
-    return {"name": "sla-kit-alertmanager", "key": key}
+    """Where a secret is kept: its file's name as a key that a secret can have."""
+    return {"name": "sla-kit-alertmanager", "key": re.sub(r"[^-._a-zA-Z0-9]", "-", key)}
 
 
 def _object(version: str, kind: str, name: str, namespace: str) -> Manifest:
@@ -241,7 +259,7 @@ def _object(version: str, kind: str, name: str, namespace: str) -> Manifest:
 
 def _name(text: str) -> str:
     """A name that Kubernetes takes: lower case, digits, "-" and ".", at most 253."""
-    return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip("-.")[:253]
+    return re.sub(r"-*\.[.-]*", ".", re.sub(r"[^a-z0-9.-]+", "-", text.lower())).strip("-.")[:253].rstrip("-.")
 
 
 def _parts(file: RuleFile) -> Iterator[RuleFile]:

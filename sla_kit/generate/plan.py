@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from sla_kit import alert_rules
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.alertmanager import alertmanager_config
-from sla_kit.generate.files import Output
+from sla_kit.generate.files import Output, OutputError
 from sla_kit.generate.prometheus_config import blackbox_config, prometheus_config
 from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.generate.runbooks import runbooks
@@ -19,6 +20,8 @@ from sla_kit.rules.model import RuleFile, RuleTestFile
 
 #: The parts of the output that can be asked for alone.
 PARTS = ("rules", "tests", "config", "runbooks", "backfill")
+#: Credentials before a host, whether a scheme stands before them or not.
+_PASSWORD = re.compile(r"(?:[A-Za-z][\w+.-]*://)?[^\s/@?#]*:[^\s/@?#]*@")
 _HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
 
 
@@ -35,14 +38,21 @@ def rule_test_files(catalogue: Catalogue, at: float) -> tuple[RuleTestFile, ...]
 def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS, form: str = "files") -> tuple[Output, ...]:
     """The files for a plain Prometheus and Alertmanager, or in another ``form``: "kubernetes", "ruler". ``at`` is from
     when on the calendar is written down."""
+    _refuse_secrets(catalogue)
     if form == "kubernetes":
         from sla_kit.generate.kubernetes import manifests
 
-        return tuple(sorted(manifests(catalogue, at, parts), key=lambda output: output.path))
-    if form == "ruler":
+        found = tuple(manifests(catalogue, at, parts))
+    elif form == "ruler":
         from sla_kit.generate.ruler import namespaces
 
-        return tuple(sorted(namespaces(catalogue, at, parts), key=lambda output: output.path))
+        found = tuple(namespaces(catalogue, at, parts))
+    else:
+        found = _files(catalogue, at, parts)
+    return tuple(sorted(found, key=lambda output: output.path))
+
+
+def _files(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> tuple[Output, ...]:
     found: list[Output] = []
     files = rule_files(catalogue, at) if {"rules", "runbooks"} & set(parts) else ()
     if "rules" in parts:
@@ -60,8 +70,34 @@ def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS, for
         filled = backfill.backfills(catalogue)
         found += [Output(f"backfill/{each.rules.name}.yml", _HEAD + rules_text(each.rules)) for each in filled]
         if filled:
-            found.append(Output("backfill/backfill.sh", backfill.script(catalogue), executable=True))
-    return tuple(sorted(found, key=lambda output: output.path))
+            found.append(Output("backfill/backfill.sh", backfill.script(filled), executable=True))
+    return tuple(found)
+
+
+def _refuse_secrets(catalogue: Catalogue) -> None:
+    """Raises `OutputError` where an address holds a password, which would be there for all to read in what is
+    written. The message does not repeat it."""
+    monitoring, delivery = catalogue.monitoring, catalogue.monitoring.delivery
+    addresses = [(f"monitoring.targets.{name}", each) for name, all_ in monitoring.targets.items() for each in all_]
+    addresses += [(f"monitoring.{key}", getattr(monitoring, key)) for key in ("grafana", "alertmanager")]
+    addresses += [
+        (f"monitoring.delivery.{key}", getattr(delivery, key)) for key in ("router", "heartbeat", "smarthost")
+    ]
+    addresses += [("runbooks", catalogue.runbooks)]
+    addresses += [
+        (f"the probe {service.name}/{slo.name}", text)
+        for service, slo in catalogue.slos()
+        for value in getattr(catalogue.sli(service, slo), "matchers", {}).values()
+        for text in ([value] if isinstance(value, str) else value)
+        if "://" in text
+    ]
+    for where, address in addresses:
+        if _PASSWORD.match(address):
+            raise OutputError(
+                f"the address in {where} holds a password, which would be written into the files",
+                remedy="take it out; Prometheus and Alertmanager read credentials from files, probes from a module "
+                "of your own",
+            )
 
 
 def counted(outputs: Iterable[Output]) -> tuple[int, int, int]:

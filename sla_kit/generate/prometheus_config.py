@@ -7,19 +7,19 @@ exporter's CONFIGURATION.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from sla_kit import alert_rules
-from sla_kit.alert_rules.inventory import Exporter, exporters
+from sla_kit.alert_rules.inventory import Exporter, exporters, find
 from sla_kit.alert_rules.settings import job_names
 from sla_kit.catalogue.model import Catalogue, Probe
 from sla_kit.generate.rules_yaml import duration
 
 Config = dict[str, Any]
 #: Those of Kubernetes itself, which are found by their role and not by a service of that name.
-_OF_KUBERNETES = ("kubelet", "cadvisor", "apiserver")
+OF_KUBERNETES = ("kubelet", "cadvisor", "kube_apiserver")
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what it is
 _CA = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
 
@@ -57,6 +57,23 @@ def used_exporters(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
             jobs = job_names(catalogue.monitoring.jobs.get(key, exporters()[key].job))
             found.setdefault(key, {}).update(dict.fromkeys(jobs))
     return {key: tuple(jobs) for key, jobs in sorted(found.items())}
+
+
+def promised_jobs(catalogue: Catalogue) -> dict[str, str]:
+    """The jobs that promises name, with the exporter whose metric is read there: an application's where no other
+    publishes it. Those of probes, which have targets of their own, are left out."""
+    found: dict[str, str] = {}
+    for service, slo in catalogue.slos():
+        sli = catalogue.sli(service, slo)
+        metric, named = getattr(sli, "metric", ""), getattr(sli, "matchers", {}).get("job", "")
+        if metric.startswith("probe_"):
+            continue
+        publisher = find(metric)
+        key = publisher[0].exporter if publisher else "application"
+        for job in [named] if isinstance(named, str) else named:
+            if job and not job.startswith(("=~", "!")):
+                found.setdefault(job, key)
+    return found
 
 
 def probed(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
@@ -97,21 +114,43 @@ def module_for(target: str) -> str:
     return "tcp_connect" if re.search(r":\d+$", target) else "icmp"
 
 
-def _scrapes(catalogue: Catalogue) -> Iterator[Config]:
+def scraped_jobs(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Each job beside those of probes, with the key of the exporter that is behind it. Several exporters may share a
+    job's name: each is scraped for itself."""
     probes = probed(catalogue)
-    for job, targets in probes.items():
-        yield from _probe_jobs(catalogue, job, targets)
-    for key, jobs in used_exporters(catalogue).items():
-        if key == "calendar":  # which rules record
+    found = [(job, key) for key, jobs in used_exporters(catalogue).items() for job in jobs]
+    have = {job for job, _ in found} | set(probes)
+    found += [(job, key) for job, key in promised_jobs(catalogue).items() if job not in have]
+    # The calendar is recorded by rules, and what asks for probes reads them in the job of that name.
+    return [(job, key) for job, key in found if key != "calendar" and not (key == "blackbox" and job in probes)]
+
+
+def _scrapes(catalogue: Catalogue) -> Iterator[Config]:
+    """Every job under a name of its own; where it is another job's, its series get the ``job`` that rules read."""
+    wanted = [
+        (job, "probe", config)
+        for job, targets in probed(catalogue).items()
+        for config in _probes(catalogue, job, targets)
+    ]
+    wanted += [(job, key, _job(catalogue, exporters()[key], job)) for job, key in scraped_jobs(catalogue)]
+    taken: dict[str, None] = {}
+    reserved = {job for job, _, _ in wanted}
+    written: list[tuple[str, Config]] = []
+    for job, key, config in wanted:
+        if (job, config) in written:  # the same endpoints, which answer for both
             continue
-        for job in jobs:
-            if job not in probes:
-                yield _job(catalogue, exporters()[key], job)
+        written.append((job, config))
+        name, number = job, 1
+        while name in taken or (name != job and name in reserved):
+            name, number = f"{job}-{key}{'' if number == 1 else f'-{number}'}", number + 1
+        taken[name] = None
+        back = {"relabel_configs": [*config.get("relabel_configs", []), {"target_label": "job", "replacement": job}]}
+        yield {"job_name": name} | config | (back if name != job else {})
 
 
 def _job(catalogue: Catalogue, exporter: Exporter, job: str) -> Config:
     targets = catalogue.monitoring.targets.get(job) or catalogue.monitoring.targets.get(exporter.exporter)
-    config: Config = {"job_name": job}
+    config: Config = {}
     if exporter.path != "/metrics" and exporter.exporter != "blackbox":
         config["metrics_path"] = exporter.path
     if exporter.exporter == "pushgateway":
@@ -121,10 +160,10 @@ def _job(catalogue: Catalogue, exporter: Exporter, job: str) -> Config:
     if exporter.exporter == "prometheus":
         return config | {"static_configs": [{"targets": [f"localhost:{exporter.port}"]}]}
     if catalogue.monitoring.discovery == "static":
-        secure = {"scheme": "https"} if exporter.exporter in _OF_KUBERNETES else {}
+        secure = {"scheme": "https"} if exporter.exporter in OF_KUBERNETES else {}
         return config | secure | {"static_configs": [{"targets": [f"{job}:{exporter.port}"]}]}
-    if exporter.exporter in _OF_KUBERNETES:
-        return _of_kubernetes(exporter.exporter, job)
+    if exporter.exporter in OF_KUBERNETES:
+        return _of_kubernetes(exporter.exporter)
     return config | {
         "kubernetes_sd_configs": [{"role": "endpoints"}],
         "relabel_configs": [
@@ -139,15 +178,14 @@ def _job(catalogue: Catalogue, exporter: Exporter, job: str) -> Config:
     }
 
 
-def _of_kubernetes(key: str, job: str) -> Config:
+def _of_kubernetes(key: str) -> Config:
     secure = {
         "scheme": "https",
         "authorization": {"credentials_file": _TOKEN},
         "tls_config": {"ca_file": _CA},
     }
-    if key == "apiserver":
+    if key == "kube_apiserver":
         return {
-            "job_name": job,
             **secure,
             "kubernetes_sd_configs": [{"role": "endpoints"}],
             "relabel_configs": [
@@ -164,7 +202,6 @@ def _of_kubernetes(key: str, job: str) -> Config:
         }
     path = {"metrics_path": "/metrics/cadvisor"} if key == "cadvisor" else {}
     return {
-        "job_name": job,
         **path,
         **secure,
         "kubernetes_sd_configs": [{"role": "node"}],
@@ -179,18 +216,16 @@ def _pod_labels() -> list[Config]:
     ]
 
 
-def _probe_jobs(catalogue: Catalogue, job: str, targets: tuple[str, ...]) -> Iterator[Config]:
-    """Probes: the target becomes the instance, and the exporter's address is where Prometheus goes. A job of one module
-    has the promise's name; further modules stand in jobs of their own, whose ``job`` label is set back to it."""
+def _probes(catalogue: Catalogue, job: str, targets: tuple[str, ...]) -> Iterator[Config]:
+    """Probes, module by module: the target becomes the instance, and the exporter's address is where Prometheus
+    goes."""
     by_module: dict[str, list[str]] = {}
     for target in targets:
         by_module.setdefault(module_for(target), []).append(target)
     monitoring = catalogue.monitoring
     address = (monitoring.targets.get(job) or monitoring.targets.get("blackbox") or ["blackbox-exporter:9115"])[0]
-    for number, (module, chosen) in enumerate(by_module.items()):
-        back: list[Mapping[str, Any]] = [{"target_label": "job", "replacement": job}] if number else []
+    for module, chosen in by_module.items():
         yield {
-            "job_name": job if not number else f"{job}-{module}",
             "metrics_path": "/probe",
             "params": {"module": [module]},
             "static_configs": [{"targets": chosen}],
@@ -198,6 +233,5 @@ def _probe_jobs(catalogue: Catalogue, job: str, targets: tuple[str, ...]) -> Ite
                 {"source_labels": ["__address__"], "target_label": "__param_target"},
                 {"source_labels": ["__param_target"], "target_label": "instance"},
                 {"target_label": "__address__", "replacement": address},
-                *back,
             ],
         }

@@ -28,10 +28,17 @@ def namespaces(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Itera
     tenants = {server.name: server.tenant for server in catalogue.sources}
     usual = catalogue.monitoring.tenant or (catalogue.sources[0].tenant if catalogue.sources else "") or _ANONYMOUS
     prefix = f"{catalogue.name}-{catalogue.environment}" if catalogue.environment else catalogue.name
-    for file in rule_files(catalogue, at):
-        tenant = tenants.get(file.name.removeprefix("slo-").removeprefix("recordings-"), "") or usual
+    files = rule_files(catalogue, at)
+    of_file = {
+        file.name: tenants.get(file.name.removeprefix("slo-").removeprefix("recordings-"), "") or usual
+        for file in files
+    }
+    for file in files:
         namespace = f"{prefix}-{file.name}"
         text = rules_text(file)
-        yield Output(f"{tenant}/{namespace}.yml", f"{_HEAD}namespace: {scalar(namespace)}\n{text}")
+        # A tenant sees nothing of another's, and each one's alerts ask what the calendar says.
+        whose = dict.fromkeys(of_file.values()) if file.name == "calendar" else [of_file[file.name]]
+        for tenant in whose:
+            yield Output(f"{tenant}/{namespace}.yml", f"{_HEAD}namespace: {scalar(namespace)}\n{text}")
         partial = text.replace("\n    rules:\n", "\n    partial_response_strategy: warn\n    rules:\n")
         yield Output(f"thanos/{namespace}.yml", _HEAD + partial)

@@ -6,7 +6,7 @@ for as long ahead as the calendar's rules have them: exact in any time zone, wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ from sla_kit.rules.calendar import occurrences
 
 #: The time interval of maintenance that concerns everything.
 EVERYTHING = "maintenance"
+#: A day, and from when to when on it ("24:00" is its end).
+_Part = tuple[datetime, str, str]
 
 
 def interval_name(service: str) -> str:
@@ -42,23 +44,34 @@ def time_intervals(catalogue: Catalogue, at: float) -> list[dict[str, Any]]:
     everything = [one for one in planned if not one.services]
     found: list[dict[str, Any]] = []
     for name, mine in (({EVERYTHING: everything} if everything else {}) | named).items():
-        spans = [span for each in occurrences(catalogue, mine, at) for span in _dated(each.start, each.end)]
+        spans = _gathered(part for each in occurrences(catalogue, mine, at) for part in _dated(each.start, each.end))
         # One that is over matches nothing any more, and Alertmanager wants at least one.
         found.append({"name": name, "time_intervals": spans or [{"years": ["2000"]}]})
     return found
 
 
-def _dated(start: int, end: int) -> Iterator[dict[str, Any]]:
+def _gathered(parts: Iterable[_Part]) -> list[dict[str, Any]]:
+    """Days of a month on which the same hours are meant are one entry: maintenance every night stays readable."""
+    days: dict[tuple[int, int, str, str], dict[int, None]] = {}
+    for day, begin, end in parts:
+        days.setdefault((day.year, day.month, begin, end), {})[day.day] = None
+    return [
+        {
+            "times": [{"start_time": begin, "end_time": end}],
+            "days_of_month": [str(number) for number in numbers],
+            "months": [str(month)],
+            "years": [str(year)],
+        }
+        for (year, month, begin, end), numbers in days.items()
+    ]
+
+
+def _dated(start: int, end: int) -> Iterator[_Part]:
     """One stretch of time, day by day, in UTC."""
     begin = datetime.fromtimestamp(start // 60 * 60, UTC)
     until = datetime.fromtimestamp(-(-end // 60) * 60, UTC)
     while begin < until:
         midnight = (begin + timedelta(days=1)).replace(hour=0, minute=0)
         stop = min(midnight, until)
-        yield {
-            "times": [{"start_time": f"{begin:%H:%M}", "end_time": "24:00" if stop == midnight else f"{stop:%H:%M}"}],
-            "days_of_month": [str(begin.day)],
-            "months": [str(begin.month)],
-            "years": [str(begin.year)],
-        }
+        yield begin, f"{begin:%H:%M}", "24:00" if stop == midnight else f"{stop:%H:%M}"
         begin = stop

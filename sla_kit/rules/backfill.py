@@ -7,6 +7,7 @@ no more, since all of it comes straight from samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
@@ -43,17 +44,17 @@ def backfills(catalogue: Catalogue) -> tuple[Backfill, ...]:
     return tuple(found)
 
 
-def script(catalogue: Catalogue) -> str:
+def script(filled: Sequence[Backfill]) -> str:
     """A POSIX shell script that fills the recordings; the rules stand beside it, one file each."""
-    lines = [f"fill {quote(each.rules.name + '.yml')} {each.reach_seconds}" for each in backfills(catalogue)]
+    lines = [f"fill {quote(each.rules.name + '.yml')} {each.reach_seconds}" for each in filled]
     return _SCRIPT.replace("@FILL@", "\n".join(lines)).replace("@SLICE@", str(SLICE_SECONDS))
 
 
 def job(
-    catalogue: Catalogue, *, namespace: str = "monitoring", image: str = "prom/prometheus:v3.5.0"
+    config_maps: Sequence[str], *, namespace: str = "monitoring", image: str = "prom/prometheus:v3.5.0"
 ) -> dict[str, object]:
-    """A Kubernetes Job that runs the script on the volume of a Prometheus; the script and its rules come from the
-    ConfigMap ``sla-kit-backfill``."""
+    """A Kubernetes Job that runs the script on the volume of a Prometheus; the script and its rules come from
+    ConfigMaps."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -82,7 +83,10 @@ def job(
                         }
                     ],
                     "volumes": [
-                        {"name": "rules", "configMap": {"name": "sla-kit-backfill"}},
+                        {
+                            "name": "rules",
+                            "projected": {"sources": [{"configMap": {"name": name}} for name in config_maps]},
+                        },
                         {"name": "data", "persistentVolumeClaim": {"claimName": "prometheus-data"}},
                     ],
                 },

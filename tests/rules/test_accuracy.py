@@ -87,7 +87,7 @@ def test_a_backfilled_month_has_the_true_error_ratio_at_once(version: str, month
     for each in backfill.backfills(catalogue):
         (tmp_path / f"{each.rules.name}.yml").write_text(rules_text(each.rules))
     script = tmp_path / "backfill.sh"
-    script.write_text(backfill.script(catalogue))
+    script.write_text(backfill.script(backfill.backfills(catalogue)))
     data = tmp_path / "data"
     out = data / "tsdb"
     with prometheus(version, openmetrics=month.folder / "history.om.gz", data=data) as server:
@@ -145,9 +145,9 @@ def test_each_kind_of_indicator_has_the_error_ratio_that_the_report_tells(
         sli = example.sli(service, declared)
         if isinstance(sli, Recovery | Composite):
             continue
-        sides = sides_of(example, declared, sli)
+        sides = sides_of(example, service, declared, sli)
         assert sides is not None
-        expression = divided(sides, sides.total.rate(2 * 86400), sides.other.rate(2 * 86400))
+        expression = divided(sides.total.rate(2 * 86400), sides.bad.rate(2 * 86400))
         figure = evaluation[service.name, declared.name].figure
         assert figure.sli is not None
         # Prometheus 2 counts a sample at the very edge of two minutes in both.
