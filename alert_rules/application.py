@@ -256,6 +256,12 @@ AREA = Area(
                     "has just ended.",
                 ),
                 Quiet(
+                    name="hardly any traffic an hour ago",
+                    series={_COUNT % "200": counter(lambda t: 54 * t.traffic, 0)},
+                    healthy=5400,
+                    lasts=3000,
+                ),
+                Quiet(
                     name="a live event has ended",
                     series={
                         _COUNT % "200": counter(lambda t: 6000 * t.traffic, 0),

@@ -144,6 +144,13 @@ ALERTS = (
                 clears=0,
                 says="What api-1:3000 of application keeps on its heap is 3.2 times what it was 6h earlier, over 1.6.",
             ),
+            Quiet(
+                name="a small heap that fills",
+                series={_HEAP: gauge(lambda t: 0.9 * t.bytes, lambda t: 2 * t.bytes * t.factor)},
+                healthy=8 * 3600,
+                lasts=5 * 3600,
+                step=300,
+            ),
             Quiet(name="large, but steady", series={_HEAP: steady(1500 * _MIB)}, lasts=10 * 3600, step=300),
         ),
     ),

@@ -10,6 +10,7 @@ _WEEK = 7 * _DAY
 _USERS = 'sla_business_active_users{$business, window="%s"}'
 _CALLS = 'sla_business_api_requests_total{$business, client="mobile", plan="%s", route="/scores"}'
 _FEATURE = 'sla_business_feature_users{$business, cohort="%s", feature="draft"}'
+_EVENT = 'sla_event_active{service="web"}'
 _USERS_AT = 'sla_business_active_users{$business, instance="%s", window="1h"}'
 _FEATURE_AT = 'sla_business_feature_users{$business, instance="%s", cohort="old", feature="draft"}'
 _SIGNUPS = "sla_business_signups_total{$business}"
@@ -101,6 +102,7 @@ AREA = Area(
                     series={
                         _USERS_AT % "old": gauge(lambda t: 20 * t.users, None),
                         _USERS_AT % "new": gauge(None, lambda t: 4 * t.users * t.ratio),
+                        _EVENT: steady(1),  # now as a week ago
                     },
                     labels={},
                     value=lambda t: 0.2 * t.ratio,
@@ -111,10 +113,17 @@ AREA = Area(
                     says="10% of the users of the same hour last week are active, under 50 %.",
                 ),
                 Quiet(
+                    name="hardly anybody a week ago",
+                    series={_USERS % "1h": gauge(lambda t: 0.9 * t.users, 0)},
+                    healthy=8 * _DAY,
+                    lasts=6 * _HOUR,
+                    step=900,
+                ),
+                Quiet(
                     name="a live event went on a week ago",
                     series={
                         _USERS % "1h": gauge(lambda t: 20 * t.users, lambda t: 4 * t.users * t.ratio),
-                        'sla_event_active{service="web"}': gauge(1, None),
+                        _EVENT: gauge(1, None),
                     },
                     healthy=8 * _DAY,
                     lasts=6 * _HOUR,
@@ -155,6 +164,29 @@ AREA = Area(
                     step=2700,  # no divisor of the window: whether its edge belongs to it differs between versions
                     says="0% of the calls of the same hour last week come from clients on plan pro, under 40 %.",
                 ),
+                Breach(
+                    name="while a live event goes on as a week ago",
+                    series={_CALLS % "pro": counter(lambda t: 6000 * t.traffic, 0), _EVENT: steady(1)},
+                    labels={"plan": "pro"},
+                    value=0,
+                    healthy=8 * _DAY,
+                    step=2700,
+                    says="0% of the calls of the same hour last week come from clients on plan pro, under 40 %.",
+                ),
+                Quiet(
+                    name="a live event went on a week ago",
+                    series={_CALLS % "pro": counter(lambda t: 6000 * t.traffic, 0), _EVENT: gauge(1, None)},
+                    healthy=8 * _DAY,
+                    lasts=_DAY,
+                    step=2700,
+                ),
+                Quiet(
+                    name="hardly any calls a week ago",
+                    series={_CALLS % "pro": counter(lambda t: 54 * t.traffic, 0)},
+                    healthy=8 * _DAY,
+                    lasts=_DAY,
+                    step=2700,
+                ),
             ),
         ),
         Alert(
@@ -186,11 +218,28 @@ AREA = Area(
                     lag=12600,  # all of its three stretches stand still
                     says="0% of the sign-ups of the same hours last week came within 6h, under 30 %.",
                 ),
+                Breach(
+                    name="while a live event goes on as a week ago",
+                    series={_SIGNUPS: counter(lambda t: t.signups, 0), _EVENT: steady(1)},
+                    labels={},
+                    value=0,
+                    healthy=8 * _DAY,
+                    step=6300,
+                    lag=12600,
+                    says="0% of the sign-ups of the same hours last week came within 6h, under 30 %.",
+                ),
+                Quiet(
+                    name="hardly anybody a week ago",
+                    series={_SIGNUPS: counter(lambda t: t.signups / 500, 0)},
+                    healthy=8 * _DAY,
+                    lasts=_DAY,
+                    step=6300,
+                ),
                 Quiet(
                     name="a live event went on a week ago",
                     series={
                         _SIGNUPS: counter(lambda t: t.signups, 0),
-                        'sla_event_active{service="web"}': gauge(1, None),
+                        _EVENT: gauge(1, None),
                     },
                     healthy=8 * _DAY,
                     lasts=_DAY,
@@ -240,6 +289,13 @@ AREA = Area(
                     lag=44100,  # eight of 14 samples
                     settles=_DAY,
                     says="draft has 2% of the users that it had last week, under 50 %.",
+                ),
+                Quiet(
+                    name="hardly anybody used it a week ago",
+                    series={_FEATURE % "old": gauge(lambda t: 0.9 * t.users, 0)},
+                    healthy=9 * _DAY,
+                    lasts=4 * _DAY,
+                    step=6300,
                 ),
                 Quiet(
                     name="the exporter was replaced a week ago",
@@ -325,6 +381,13 @@ AREA = Area(
                     healthy=8 * _DAY,
                     step=2700,  # no divisor of the window
                     says="0 payments succeeded within 1h; in the same hour last week there were more than 20.",
+                ),
+                Quiet(
+                    name="hardly any a week ago",
+                    series={_PAID % "succeeded": counter(lambda t: t.payments / 100, 0)},
+                    healthy=8 * _DAY,
+                    lasts=_DAY,
+                    step=2700,
                 ),
             ),
         ),

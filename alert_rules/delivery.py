@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sla_kit.alert_rules import delivery_rollouts
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
-from sla_kit.alert_rules.first_counts import rise
+from sla_kit.alert_rules.first_counts import not_new, rise
 
 _HOUR = 3600.0
 _APP = (
@@ -74,13 +74,8 @@ AREA = Area(
                     clears=300,
                     says="Argo CD has failed 1 times in 15m to deploy web: what runs is not what was released.",
                 ),
-                Quiet(
-                    name="the controller is new, and its counts may be old",
-                    series={_SYNCS % "Failed": gauge(None, 7), _ARGOCD_UP: gauge(None, 1)},
-                    healthy=1800,
-                    lasts=600,
-                ),
                 Quiet(name="deployments that succeed", series={_SYNCS % "Succeeded": counting(1)}),
+                *not_new(_SYNCS % "Failed", _ARGOCD_UP),
             ),
         ),
         Alert(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, counting, gauge, steady
-from sla_kit.alert_rules.first_counts import rise
+from sla_kit.alert_rules.first_counts import not_new, rise
 
 _ROLLOUT = (
     'rollout_info{$argo_rollouts, namespace="shop", name="api", strategy="canary", traffic_router="", phase="%s"}'
@@ -76,6 +76,7 @@ ALERTS = (
                 name="analyses that succeed",
                 series={_EVENTS % ("Normal", "AnalysisRunSuccessful"): counting(1), _ROLLOUTS_UP: steady(1)},
             ),
+            *not_new(_EVENTS % ("Warning", "AnalysisRunFailed"), _ROLLOUTS_UP),
         ),
     ),
     Alert(
@@ -196,6 +197,7 @@ ALERTS = (
                 name="rollouts that end well",
                 series={_EVENTS % ("Normal", "RolloutCompleted"): counting(1), _ROLLOUTS_UP: steady(1)},
             ),
+            *not_new(_EVENTS % ("Warning", "RolloutAborted"), _ROLLOUTS_UP),
         ),
     ),
     Alert(

@@ -201,7 +201,7 @@ AREA = Area(
                 ),
                 Quiet(
                     name="growth with much room",
-                    series={_FREE: counter(0, -0.05 * _GIB, start=80 * _GIB), _SIZE: steady(100 * _GIB)},
+                    series={_FREE: counter(0, -0.05 * _GIB, start=60 * _GIB), _SIZE: steady(100 * _GIB)},
                 ),
             ),
         ),

@@ -109,6 +109,13 @@ ALERTS = (
                 says="100% of the cluster's nodes are not ready, over 30 %.",
             ),
             Quiet(
+                name="a few of many",
+                series={
+                    _CONDITION.replace("node-1", f"node-{number}") % ("Ready", "true"): steady(float(number > 2))
+                    for number in range(1, 11)
+                },
+            ),
+            Quiet(
                 name="one of two nodes is replaced",
                 series=_nodes(steady(0), 1) | {_CONDITION % ("Ready", "true"): steady(1)},
             ),

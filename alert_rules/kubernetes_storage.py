@@ -116,7 +116,7 @@ ALERTS = (
             ),
             Quiet(
                 name="growth with much room",
-                series={_FREE: counter(0, -0.02 * _GIB, start=80 * _GIB), _SIZE: steady(100 * _GIB)},
+                series={_FREE: counter(0, -0.02 * _GIB, start=55 * _GIB), _SIZE: steady(100 * _GIB)},
             ),
         ),
     ),
@@ -196,7 +196,7 @@ ALERTS = (
                 value=lambda t: t.ratio * 1.05,
                 says="Namespace shop uses 94.5% of requests.cpu in quota team, over 90 %.",
             ),
-            Quiet(name="a quota of nothing", series={_QUOTA % "used": steady(0), _QUOTA % "hard": steady(0)}),
+            Quiet(name="a quota of nothing", series={_QUOTA % "used": steady(3), _QUOTA % "hard": steady(0)}),
         ),
     ),
     Alert(

@@ -1,13 +1,14 @@
 """Live events: what must be ready before one begins, and what must hold while it goes on. The calendar's rules tell
-when that is; without a calendar all of these are silent."""
+when that is; without a calendar all of these are silent. `live_events_stores` is about what keeps the data."""
 
 from __future__ import annotations
 
+from sla_kit.alert_rules import live_events_stores
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
 from sla_kit.alert_rules.first_counts import rise
+from sla_kit.alert_rules.live_events_stores import NEAR_OR_ON
 
 _HOUR = 3600.0
-_MIB = 1024.0**2
 _STARTS = "sla_event_starts_in_seconds"
 _ACTIVE = 'sla_event_active{service="web"}'
 _HPA = '{$kube_state_metrics, namespace="shop", horizontalpodautoscaler="web"}'
@@ -21,16 +22,12 @@ _PAUSED = 'keda_scaled_object_paused{$keda, namespace="shop", scaledObject="web"
 _CDN = '{$cloudwatch, name="arn:aws:x", account_id="1", dimension_DistributionId="E1", dimension_Region="Global"}'
 _HITS = f"aws_cloudfront_cache_hit_rate_average{_CDN}"
 _REQUESTS = f"aws_cloudfront_requests_sum{_CDN}"
-_CONNECTIONS = 'pg_stat_activity_count{$postgres, instance="pg-1:9187", datname="shop", state="%s"}'
-_MOST = 'pg_settings_max_connections{$postgres, instance="pg-1:9187"}'
-_MEMORY = 'redis_memory_%s_bytes{$redis, instance="redis-1:9121"}'
 _SYNCS = (
     'argocd_app_sync_total{$argocd, instance="argocd-0:8082", namespace="argocd", name="web", project="default", '
     'dest_server="https://kubernetes.default.svc", phase="Succeeded"}'
 )
 _ARGOCD_UP = 'up{$argocd, instance="argocd-0:8082"}'
 _SCALED = {"namespace": "shop", "horizontalpodautoscaler": "web"}
-_NEAR_OR_ON = "and on () (sla_event_starts_in_seconds < $before or on () sla_event_active)"
 
 AREA = Area(
     name="live_events",
@@ -45,10 +42,7 @@ AREA = Area(
         _PAUSED: steady(0),
         _HITS: steady(93),
         _REQUESTS: steady(50000),
-        **{_CONNECTIONS % state: steady(count) for state, count in (("active", 8), ("idle", 20))},
-        _MOST: steady(200),
-        _MEMORY % "used": steady(300 * _MIB),
-        _MEMORY % "max": steady(1024 * _MIB),
+        **live_events_stores.HEALTHY,
         _SYNCS: counting(0),
         _ARGOCD_UP: steady(1),
     },
@@ -107,7 +101,7 @@ AREA = Area(
             exporter="keda",
             expression=f"""
                 max by ($keep, namespace, scaledObject) (keda_scaler_active{{$keda, scaler="cronScaler"}}) == 0
-                {_NEAR_OR_ON}""",
+                {NEAR_OR_ON}""",
             thresholds={
                 "before": Threshold(1800, "seconds", "how long before a live event the schedule must have begun")
             },
@@ -149,7 +143,7 @@ AREA = Area(
             exporter="keda",
             expression=f"""
                 max by ($keep, namespace, scaledObject) (keda_scaled_object_paused{{$keda}}) == 1
-                {_NEAR_OR_ON}""",
+                {NEAR_OR_ON}""",
             thresholds={
                 "before": Threshold(2 * _HOUR, "seconds", "how long before a live event nothing may be paused")
             },
@@ -163,6 +157,17 @@ AREA = Area(
             cases=(
                 Breach(
                     series={_ACTIVE: steady(1), _PAUSED: gauge(0, 1, near=0)},
+                    labels={"namespace": "shop", "scaledObject": "web"},
+                    value=1,
+                    says="A live event goes on or begins in less than 2h, and the scaling of shop/web is paused "
+                    "(paused is 1): it will not grow.",
+                ),
+                Breach(
+                    name="before the event",
+                    series={
+                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
+                        _PAUSED: steady(1),
+                    },
                     labels={"namespace": "shop", "scaledObject": "web"},
                     value=1,
                     says="A live event goes on or begins in less than 2h, and the scaling of shop/web is paused "
@@ -208,6 +213,14 @@ AREA = Area(
                     value=lambda t: t.ratio + 0.01,
                     says="shop/web has reached 86% of its maximum while a live event goes on, over 85 %.",
                 ),
+                Quiet(
+                    name="a workload that stays small",
+                    series={
+                        _ACTIVE: steady(1),
+                        _CURRENT: steady(lambda t: t.large - 1),
+                        _MAX: steady(lambda t: t.large - 1),
+                    },
+                ),
                 Quiet(name="as high, and no event", series={_CURRENT: steady(99), _MAX: steady(100)}),
             ),
         ),
@@ -220,7 +233,7 @@ AREA = Area(
                 and on ($keep, dimension_DistributionId) (
                   max by ($keep, dimension_DistributionId) (aws_cloudfront_requests_sum{{$cloudwatch}}) > $requests
                 )
-                {_NEAR_OR_ON}""",
+                {NEAR_OR_ON}""",
             thresholds={
                 "ratio": Threshold(0.85, "ratio", "how much the CDN must have at hand"),
                 "requests": Threshold(500, "count", "how few requests in a period prove nothing"),
@@ -246,6 +259,19 @@ AREA = Area(
                     says="A live event goes on or begins in less than 30m, and distribution E1 answers 42.5% of its "
                     "requests itself, under 85 %.",
                 ),
+                Breach(
+                    name="while the event goes on",
+                    series={
+                        _ACTIVE: gauge(None, 1),
+                        _HITS: steady(lambda t: 50 * t.ratio),
+                        _REQUESTS: steady(lambda t: 10 * t.requests),
+                    },
+                    labels={"dimension_DistributionId": "E1"},
+                    value=lambda t: t.ratio / 2,
+                    clears=300,  # a series that is gone is seen for five minutes more
+                    says="A live event goes on or begins in less than 30m, and distribution E1 answers 42.5% of its "
+                    "requests itself, under 85 %.",
+                ),
                 Quiet(name="cold, and no event", series={_HITS: steady(20), _REQUESTS: steady(50000)}),
                 Quiet(
                     name="hardly a visitor yet",
@@ -253,83 +279,7 @@ AREA = Area(
                 ),
             ),
         ),
-        Alert(
-            name="EventConnectionsHigh",
-            exporter="postgres",
-            expression=f"""
-                sum by ($keep, instance) (pg_stat_activity_count{{$postgres}})
-                / on ($keep, instance) max by ($keep, instance) (pg_settings_max_connections{{$postgres}} > 0)
-                > $ratio
-                {_NEAR_OR_ON}""",
-            thresholds={
-                "ratio": Threshold(0.6, "ratio", "how many connections may be taken"),
-                "before": Threshold(_HOUR, "seconds", "how long before a live event they must be free"),
-            },
-            pending=300,
-            keep_firing_for=300,
-            severity="warning",
-            summary="{{ $labels.instance }} has too few connections left for the live event",
-            description="A live event goes on or begins in less than [[before]], and {{ $value | humanizePercentage }} "
-            "of the connections of {{ $labels.instance }} are taken, over [[ratio]].",
-            promises=("availability", "error-rate"),
-            inhibited_by=("PostgresConnectionsExhausted", "PostgresConnectionsHigh"),
-            inhibition_labels=("cluster", "instance"),
-            cases=(
-                Breach(
-                    series={
-                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
-                        _CONNECTIONS % "active": gauge(8, lambda t: 110 * t.ratio, near=lambda t: 89 * t.ratio),
-                        _CONNECTIONS % "idle": gauge(8, lambda t: 10 * t.ratio),
-                        _MOST: steady(100),
-                    },
-                    labels={"instance": "pg-1:9187"},
-                    value=lambda t: 1.2 * t.ratio,
-                    says="A live event goes on or begins in less than 1h, and 72% of the connections of pg-1:9187 are "
-                    "taken, over 60 %.",
-                ),
-                Quiet(name="as many, and no event", series={_CONNECTIONS % "idle": steady(70), _MOST: steady(100)}),
-            ),
-        ),
-        Alert(
-            name="EventRedisMemoryHigh",
-            exporter="redis",
-            expression=f"""
-                redis_memory_used_bytes{{$redis}} / (redis_memory_max_bytes{{$redis}} > 0) > $ratio
-                unless on ($keep, job, instance) redis_instance_info{{$redis, maxmemory_policy=~"allkeys-.+"}}
-                {_NEAR_OR_ON}""",
-            thresholds={
-                "ratio": Threshold(0.7, "ratio", "how much of its memory may be used"),
-                "before": Threshold(2 * _HOUR, "seconds", "how long before a live event it must be free"),
-            },
-            pending=300,
-            keep_firing_for=300,
-            severity="warning",
-            summary="Redis at {{ $labels.instance }} has too little memory left for the live event",
-            description="A live event goes on or begins in less than [[before]], and Redis at {{ $labels.instance }} "
-            "uses {{ $value | humanizePercentage }} of its memory, over [[ratio]].",
-            promises=("response-time", "availability"),
-            inhibited_by=("RedisMemoryHigh",),
-            inhibition_labels=("cluster", "instance"),
-            cases=(
-                Breach(
-                    series={
-                        _STARTS: gauge(lambda t: t.before + 3600, lambda t: t.before / 2),
-                        _MEMORY % "used": gauge(
-                            lambda t: 1100 * t.ratio, lambda t: 1100 * t.ratio, near=lambda t: 990 * t.ratio
-                        ),
-                        _MEMORY % "max": steady(1000),
-                    },
-                    labels={"job": "$redis", "instance": "redis-1:9121"},
-                    value=lambda t: 1.1 * t.ratio,
-                    says="A live event goes on or begins in less than 2h, and Redis at redis-1:9121 uses 77% of its "
-                    "memory, over 70 %.",
-                ),
-                Quiet(
-                    name="no limit set",
-                    series={_ACTIVE: steady(1), _MEMORY % "used": steady(900), _MEMORY % "max": steady(0)},
-                ),
-            ),
-        ),
+        *live_events_stores.ALERTS,
         Alert(
             name="EventDeployment",
             exporter="argocd",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sla_kit.alert_rules.alert import Alert, Breach, Threshold, counter, counting, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, counting, gauge, steady
 
 _PROMETHEUS = '$prometheus, instance="prometheus-0:9090"'
 _ALERTMANAGER = '$alertmanager, instance="alertmanager-0:9093"'
@@ -161,6 +161,10 @@ ALERTS = (
                 value=0.8,
                 says="80% of the notifications that Alertmanager sends through pagerduty fail, over 10 %: whoever "
                 "should be told is not.",
+            ),
+            Quiet(
+                name="one of two, which was made up for",
+                series={_SENT: counting(lambda t: 30 * t.notifications / t.window), _FAILED: counting(0.05)},
             ),
         ),
     ),

@@ -119,11 +119,22 @@ ALERTS = (
                     _WRITTEN: counting(lambda t: t.rows * 3000),
                     _UPDATED: counting(lambda t: t.rows * 1200),
                     _DELETED: counting(lambda t: t.rows * 30),
+                    **{each.replace("db-0", "db-1"): counting(0) for each in (_WRITTEN, _UPDATED, _DELETED)},
                 },
                 labels={"job": "$postgres", "instance": "db-1:9187"},
                 value=lambda t: t.seconds * 2,
                 says="The PostgreSQL replica at db-1:9187 replayed its last transaction 30m 0s ago, over 15m, though "
                 "its primary writes: there is nothing to fail over to.",
+            ),
+            Quiet(
+                name="a primary that was a replica once",
+                series={
+                    _REPLAY.replace("db-1", "db-0"): steady(90000),
+                    _IS_PRIMARY: steady(0),
+                    _WRITTEN: counting(_busy),
+                    _UPDATED: counting(_busy),
+                    _DELETED: counting(_busy),
+                },
             ),
             Quiet(
                 name="another primary of the job writes, its own does not",

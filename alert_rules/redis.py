@@ -137,6 +137,16 @@ AREA = Area(
                     "failure may find nobody to take over.",
                 ),
                 Quiet(
+                    name="a primary that has become a replica",
+                    series={
+                        _REPLICAS: gauge(2, 0),
+                        _IS_PRIMARY: gauge(1, None),
+                        _IS_PRIMARY.replace("master", "slave"): gauge(None, 1),
+                    },
+                    healthy=1800,
+                    lasts=1500,
+                ),
+                Quiet(
                     name="a lone Redis that never had a replica", series={_REPLICAS: steady(0), _IS_PRIMARY: steady(1)}
                 ),
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sla_kit.alert_rules import security_cluster
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
-from sla_kit.alert_rules.first_counts import rise
+from sla_kit.alert_rules.first_counts import not_new, rise
 
 _DAY = 86400.0
 _DROPS = 'cilium_drop_count_total{$cilium, instance="node-1:9962", direction="%s", reason="%s"}'
@@ -231,6 +231,7 @@ AREA = Area(
                         _FALCO % ("4", "Read sensitive file untrusted"): counting(60),
                     },
                 ),
+                *not_new(_FALCO % ("2", "Drop and execute new binary in container"), _FALCO_UP),
             ),
         ),
         *security_cluster.ALERTS,

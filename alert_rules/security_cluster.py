@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sla_kit.alert_rules.alert import Alert, Breach, Quiet, Threshold, counter, counting, gauge, steady
-from sla_kit.alert_rules.first_counts import rise
+from sla_kit.alert_rules.first_counts import not_new, rise
 
 _API = '$kube_apiserver, instance="10.0.0.1:443"'
 _API_UP = f"up{{{_API}}}"
@@ -82,6 +82,7 @@ ALERTS = (
                     _CALLS % ("roles", "DELETE", "403"): counting(5),
                 },
             ),
+            *not_new(_CALLS % ("roles", "PATCH", "200"), _API_UP),
         ),
     ),
     Alert(
@@ -135,6 +136,7 @@ ALERTS = (
                     _PODS % ("deny", "audit", "restricted"): counting(2),
                 },
             ),
+            *not_new(_PODS % ("deny", "audit", "baseline"), _API_UP),
         ),
     ),
     Alert(
@@ -201,12 +203,7 @@ ALERTS = (
                 clears=300,
                 says="3 records of the cluster's audit log were lost in 15m (log): what was done then can't be proved.",
             ),
-            Quiet(
-                name="an API server that is new, and tells what it lost before",
-                series={_AUDIT % "log": gauge(None, 3), _API_UP: gauge(None, 1)},
-                healthy=1800,
-                lasts=600,
-            ),
+            *not_new(_AUDIT % "log", _API_UP),
         ),
     ),
 )
