@@ -58,7 +58,7 @@ def evaluate(folder: Path) -> None:
     ours = [rule for file in slo.rule_files(catalogue) for group in file.groups for rule in group.rules]
     for each in backfill.backfills(catalogue):
         (folder / f"{each.rules.name}.yml").write_text(rules_text(each.rules))
-    (folder / "backfill.sh").write_text(backfill.script(catalogue))
+    (folder / "backfill.sh").write_text(backfill.script(backfill.backfills(catalogue)))
     five = next(rule for rule in theirs if rule.get("record") == "slo:sli_error:ratio_rate5m")
     (folder / "five.yml").write_text(yaml.safe_dump({"groups": [{"name": "five", "interval": "5m", "rules": [five]}]}))
     data = folder / "data"
