@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sla_kit.dashboards.model import Dashboard
 
 #: The modules of our dashboards, each with a function ``dashboard(catalogue)``.
-MODULES: tuple[str, ...] = ("overview", "slo_overview", "slo_detail", "redis")
+MODULES: tuple[str, ...] = ("overview", "slo_overview", "slo_detail", "redis", "application")
 
 
 def dashboards_of(catalogue: Catalogue) -> tuple[Dashboard, ...]:
