@@ -12,7 +12,7 @@ import yaml
 
 from sla_kit.catalogue import load
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.generate.rules_yaml import rules_text
+from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.rules import slo
 from sla_kit.rules.conditions import conditions_of
 from sla_kit.rules.model import AlertingRule, RecordingRule
@@ -224,3 +224,19 @@ def test_nothing_is_recorded_that_no_alert_reads(tmp_path: Path) -> None:
     no_burn = records("rules: {SloErrorBudgetBurn: off}")
     assert no_burn == {"sla:error_ratio:30d", "sla:error_ratio:3d", "sla:events:increase15m"}
     assert records("areas: {slo: off}") == set()
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_the_tests_that_are_generated_hold_where_one_budget_is_spent_as_another_is_half_left(
+    version: str, tmp_path: Path
+) -> None:
+    more = "\n      - {name: stricter, sli: requests, objective: 99.5%}\n"
+    catalogue = catalogue_of(tmp_path, CATALOGUE + more.lstrip("\n"))
+    (tmp_path / "rules").mkdir()
+    written(tmp_path / "rules", catalogue)
+    [tests] = slo.test_files(catalogue)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "slo.yml").write_text(rule_tests_text(tests))
+    command = [str(promtool(version)), "test", "rules", str(tmp_path / "tests" / "slo.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
