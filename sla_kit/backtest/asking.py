@@ -69,7 +69,7 @@ class Asker:
         try:
             self.connection.post("/api/v1/query", {"query": expression, "time": "0"}, "an expression")
         except QueryRefusedError as error:
-            return error.said or f"status {error.status}"
+            return error.said.removeprefix('invalid parameter "query": ') or f"status {error.status}"
         except QueryTooLargeError:
             pass
         return ""

@@ -69,6 +69,11 @@ class Engine(Protocol):
         """The first and last time with data, epoch seconds, where that is known."""
         ...
 
+    def reach(self, names: Sequence[str], start: int, end: int) -> int:
+        """From when on there are samples in a stretch of time, as far as can be told; ``names`` are metrics that rules
+        read."""
+        ...
+
     def checking(self) -> AbstractContextManager[Evaluator]:
         """Something that tells at no great cost what is no PromQL."""
         ...
@@ -111,6 +116,18 @@ class LiveServer:
         """None: no API says cheaply how far back a server remembers."""
         return None
 
+    def reach(self, names: Sequence[str], start: int, end: int) -> int:
+        """When ``up`` or one of the metrics first is there: what a server has forgotten would seem to be missing."""
+        step = max(60, (end - start) // 100)
+        seen = self._seen(["up", *names], start, end, step)
+        found = min(seen.values(), default=start)
+        if "up" not in seen or found - step <= start:
+            return start
+        while step > 60:
+            start, step = found - step, max(60, step // 100)
+            found = min(self._seen(["up", *names], start, found, step).values(), default=found)
+        return found
+
     def checking(self) -> AbstractContextManager[Evaluator]:
         """The server."""
         return nullcontext(self._asker)
@@ -127,21 +144,34 @@ class LiveServer:
 
     def missing(self, names: Sequence[str], start: int, end: int, evaluator: Evaluator) -> set[str]:
         """Metrics that none of a hundred looks finds."""
-        plain = [name for name in names if name.replace(":", "_").isidentifier()]
-        if not plain:
-            return set()
-        step = max(60, (end - start) // 100)
-        grid = Grid(start // step * step, step, max(1, -(-(end - start // step * step) // step)))
-        pattern = "|".join(plain)
+        plain = _plain(names)
         try:
-            answer = self._asker.ask(f'count by (__name__) ({{__name__=~"{pattern}"}})', grid)
+            return set(plain) - self._seen(plain, start, end, max(60, (end - start) // 100)).keys() if plain else set()
         except SourceError:
             return set()
-        return set(plain) - {labels.get("__name__", "") for labels in answer.labels}
+
+    def _seen(self, names: Sequence[str], start: int, end: int, step: int) -> dict[str, int]:
+        """The metrics that are there at one of some looks, each with the time of the first."""
+        first = start // step * step
+        pattern = "|".join(_plain(names))
+        answer = self._asker.ask(
+            f'count by (__name__) ({{__name__=~"{pattern}"}})', Grid(first - step, step, -(-(end - first) // step) + 1)
+        )
+        ends = answer.grid.ends.tolist()
+        return {
+            labels.get("__name__", ""): max(start, next(at for at, there in zip(ends, row, strict=True) if there))
+            for labels, row in zip(answer.labels, answer.present.tolist(), strict=True)
+            if any(row)
+        }
 
     def close(self) -> None:
         """Closes the connections."""
         self._asker.close()
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """The names that need no quotes."""
+    return [name for name in dict.fromkeys(names) if name.replace(":", "_").isidentifier()]
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def backtest(
     with opened_state(state) as kept, open_engine(source, settings.engine, kept, settings.prometheus) as engine:
         question = digest(engine.identity, window, at, [each.groups for each in rules], settings)
         moment = _moment(engine, kept, question, at)
-        period, notes = _period(engine, window, moment, settings.timezone)
+        period, notes, settled = _period(engine, window, moment, settings.timezone, rules)
         kept.begin(Begun(question, moment))
         asked = [_asked(engine, each, period, settings) for each in rules]
         _check(engine, rules, asked)
@@ -84,8 +84,6 @@ def backtest(
         counts = settings.outages if settings.outages is not None else not told
         known = merged([*told, *(found.incidents if found and counts else ())], period)
         everything = [wanted for wanted, _ in asked]
-        span = engine.span()
-        settled = 0 if span is None else span[0] + _SETTLING
         variants = []
         for each, (wanted, alerts) in zip(rules, asked, strict=True):
             with engine.prepared(wanted, everything, progress) as evaluator:
@@ -99,6 +97,12 @@ def backtest(
         kept.begin(Begun(question, moment, done=True))
         if not keep_scratch:
             kept.clear_scratch()
+        if all(one.absent for variant in variants for one in variant.alerts):
+            raise SlaKitError(
+                f"none of the metrics that the rules read is in the history of {period.name}",
+                place=engine.source,
+                remedy=f"check --window and --at, and the names: {variants[0].alerts[0].never}",
+            )
         tolerance = settings.manner.tolerance
         return Backtest(
             engine.source, engine.name, period, settings.timezone, known, tuple(variants), tolerance, tuple(notes)
@@ -124,12 +128,18 @@ def _moment(engine: Engine, kept: State, question: str, at: datetime | float | N
     return (int(time.time()) - SETTLE_SECONDS) // 60 * 60
 
 
-def _period(engine: Engine, window: str, at: int, timezone: str) -> tuple[Period, list[str]]:
-    """The window, cut to what was recorded."""
+def _period(
+    engine: Engine, window: str, at: int, timezone: str, rules: Sequence[RuleSet]
+) -> tuple[Period, list[str], int]:
+    """The window, cut to what was recorded; and until when nothing that is missing counts."""
     period = parse_period(window, at, timezone)
     span = engine.span()
     if span is None:
-        return period, []
+        begun = engine.reach(_read_by(rules), period.start, period.end)
+        if begun <= period.start:
+            return period, [], 0
+        note = f"The server holds samples from {_told(begun)} on; only what it holds could be replayed."
+        return Period(period.name, begun, period.end), [note], begun + _SETTLING
     start, end = max(period.start, span[0]), min(period.end, max(span[1], period.start))
     if start >= end:
         raise SlaKitError(
@@ -140,7 +150,13 @@ def _period(engine: Engine, window: str, at: int, timezone: str) -> tuple[Period
     notes = []
     if start - period.start > INTERVAL or period.end - end > INTERVAL:
         notes.append(f"The recording holds {_told(span[0])} to {_told(span[1])}; only that could be replayed.")
-    return Period(period.name, start, end), notes
+    return Period(period.name, start, end), notes, span[0] + _SETTLING
+
+
+def _read_by(rules: Sequence[RuleSet]) -> list[str]:
+    """The metrics that rules read."""
+    expressions = (placed.rule.expression for each in rules for group in each.groups for placed in group.rules)
+    return sorted({reading.metric for text in expressions for reading in readings(text) if reading.metric})
 
 
 def _told(seconds: float) -> str:

@@ -31,6 +31,14 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # it can't be subsc
             self.fail(f"{value!r} {error}: write 30s, 5m or 1h", param, ctx)
 
 
+class _Interval(_Duration):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = super().convert(value, param, ctx)
+        if seconds < 1:
+            self.fail(f"{value!r} is under a second: write 15s, 1m or more", param, ctx)
+        return seconds
+
+
 class _Least(click.ParamType):  # type: ignore[type-arg]
     """recall=0.9, precision=80%."""
 
@@ -83,7 +91,7 @@ class _Least(click.ParamType):  # type: ignore[type-arg]
     help="7d, 30d, 12h; week, month, last-week, …; 2026-W38, 2026-09; or START/END.",
 )  # fmt: skip
 @click.option(
-    "--interval", type=_Duration(), metavar="T",
+    "--interval", type=_Interval(), metavar="T",
     help="How often groups without an interval are evaluated. Default: the catalogue's evaluation_interval, or 1m.",
 )  # fmt: skip
 @click.option(
@@ -197,9 +205,14 @@ def backtest(
     from sla_kit.backtest.running import backtest as replayed
     from sla_kit.backtest.scoring import Manner
     from sla_kit.backtest.sets import catalogue_rules, file_rules, other_rules, set_otherwise
+    from sla_kit.errors import CatalogueError
 
     path = catalogue if catalogue is not None or rules else "sla.yml"
-    loaded = load(path, environment) if path is not None else None
+    try:
+        loaded = load(path, environment) if path is not None else None
+    except CatalogueError as error:
+        error.exit_code = 2  # 1 says that alerts serve badly
+        raise
     written = _written_at(at)
     if rules:
         given = file_rules(rules)

@@ -72,6 +72,8 @@ def test_it_prints_a_table_and_writes_a_page_and_json(folder: Path) -> None:
         (("--compare", "nowhere.yml"), 2),
         (("--fail-under", "speed=1"), 2),
         (("--engine", "server"), 2),
+        (("--interval", "0s"), 2),
+        (("-c", "nowhere.yml"), 2),
     ],
 )
 def test_its_exit_code_says_whether_all_is_well(folder: Path, arguments: tuple[str, ...], code: int) -> None:

@@ -282,6 +282,25 @@ def test_what_is_missed_only_until_a_recording_has_begun_does_not_count(tmp_path
     assert [len(one.firings) for one in found.variants[0].alerts] == [0, 1]
 
 
+@pytest.mark.parametrize("version", prometheus_versions())
+def test_what_a_server_has_forgotten_is_not_missed(version: str, tmp_path: Path) -> None:
+    begun = START + 50_000 // 60 * 60
+    times = np.arange(begun, END + 1, 60, dtype=np.int64) * 1000
+    kept = [Series("up", (("job", "x"),), times, np.ones(times.shape)), Series("kept", (), times, times / 1000)]
+    openmetrics.write(History(kept), tmp_path / "h.om", {})
+    (tmp_path / "rules.yml").write_text(
+        "groups: [{name: g, rules: [{alert: Gone, expr: absent(kept)}, {alert: Always, expr: kept > 0}]}]"
+    )
+    rules = [file_rules([tmp_path / "rules.yml"])]
+    with prometheus(version, openmetrics=tmp_path / "h.om") as server:
+        found = backtest(server.url, rules, window="1d", at=END, state=tmp_path / "state")
+        assert [len(one.firings) for one in found.variants[0].alerts] == [0, 1]
+        assert 0 <= found.window.start - begun <= 60
+        assert "The server holds samples from" in found.notes[0]
+        with pytest.raises(SlaKitError, match="none of the metrics that the rules read is in the history of 2h"):
+            backtest(server.url, rules, window="2h", at=START, state=tmp_path / "state")
+
+
 def test_what_fires_over_many_gaps_fires_as_the_window_begins(tmp_path: Path) -> None:
     # It fires once in the morning, and every ten minutes something comes back for a moment.
     times = np.arange(START, END + 1, 60, dtype=np.int64)
