@@ -267,7 +267,7 @@ def _fallback(plan: _Plan, service: Service, slo: Slo) -> None:
     target = _low_traffic(slo, service)
     if target is not None and target in plan.named and (service.name, slo.name) in plan.named:
         windows = [seconds for each in conditions_of(plan.catalogue, slo) for seconds in each.windows]
-        plan.indicators[plan.named[target]].windows.update(windows)
+        _want(plan, plan.named[target], windows)
 
 
 def _low_traffic(slo: Slo, service: Service) -> _Key | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.rules import slo
 from sla_kit.rules.conditions import conditions_of
 from sla_kit.rules.model import AlertingRule, RecordingRule
+from sla_kit.selectors import quote
 from tests.servers import prometheus, promtool
 
 CATALOGUE = """\
@@ -209,6 +211,29 @@ def test_slices_are_told_where_samples_are_as_far_apart_as_slices_are_long(versi
         ],
     }  # fmt: skip
     proved(tmp_path, version, catalogue_of(tmp_path, text), test)
+
+
+def test_everything_that_is_read_is_recorded(tmp_path: Path) -> None:
+    probes = "".join(
+        f"      - {{name: {name}, sli: {{kind: probe, matchers: {{zone: {name}}}}}, objective: 99%, window: 7d}}\n"
+        for name in ("here", "there")
+    )
+    both = (
+        "      - {name: both, sli: {kind: composite, combine: worst, of: [here, there]}, objective: 99%, window: 7d}\n"
+    )
+    text = CATALOGUE.replace("objective: 99%}", "objective: 99.9%, low_traffic: both}") + probes + both
+    files = slo.rule_files(catalogue_of(tmp_path, text))
+    rules = [rule for file in files for group in file.groups for rule in group.rules]
+    recorded = {
+        (rule.record, f"{{{name}={quote(value)}}}")
+        for rule in rules
+        if isinstance(rule, RecordingRule)
+        for name, value in rule.labels.items()
+    }
+    read = {
+        match for rule in rules for match in re.findall(r'(sla:[\w:]+)(\{\w+="(?:[^"\\]|\\.)*"\})', rule.expression)
+    }
+    assert read == recorded
 
 
 def test_nothing_is_recorded_that_no_alert_reads(tmp_path: Path) -> None:
