@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from sla_kit.dashboards.model import Dashboard
 
 #: The modules of our dashboards, each with a function ``dashboard(catalogue)``.
-MODULES: tuple[str, ...] = ("overview", "slo_overview", "slo_detail", "redis", "application")
+MODULES: tuple[str, ...] = (
+    "overview",
+    "slo_overview",
+    "slo_detail",
+    "redis",
+    "application",
+    "business",
+    "logging",
+    "alerts",
+    "monitoring",
+    "postgresql",
+)
 
 
 def dashboards_of(catalogue: Catalogue) -> tuple[Dashboard, ...]:

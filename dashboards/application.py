@@ -130,6 +130,7 @@ def _services(watched: Watched) -> Row:
             unit="reqps",
             links=_LINKS,
             description="Requests a second. Live events, marked above, multiply them.",
+            width=12,
         ),
         timeseries(
             "Errors by service",
@@ -140,6 +141,7 @@ def _services(watched: Watched) -> Row:
             links=_LINKS,
             description="The share of requests that end with a 5xx. Beside it: whether they became slow first, as "
             "where a store behind them hangs.",
+            width=12,
         ),
         timeseries(
             "Durations by service",
@@ -151,6 +153,7 @@ def _services(watched: Watched) -> Row:
             links=_LINKS,
             description="How long half of the requests, 95 % and 99 % of them take at most. Where only p99 rises, look "
             "for a single route or instance.",
+            width=12,
         ),
         timeseries(
             f"Requests beside {ago} earlier",
@@ -165,6 +168,7 @@ def _services(watched: Watched) -> Row:
             links=_LINKS,
             description="Around 100 % where traffic is as it was. After a live event it falls to some per cent, as it "
             "should; elsewhere that means that requests no longer get here: look at ingress and DNS.",
+            width=12,
         ),
         height=8,
     )
