@@ -118,14 +118,17 @@ class LiveServer:
 
     def reach(self, names: Sequence[str], start: int, end: int) -> int:
         """When ``up`` or one of the metrics first is there: what a server has forgotten would seem to be missing."""
-        step = max(60, (end - start) // 100)
-        seen = self._seen(["up", *names], start, end, step)
-        found = min(seen.values(), default=start)
-        if "up" not in seen or found - step <= start:
+        step, looked = max(60, (end - start) // 100), ["up", *names]
+        try:
+            seen = self._seen(looked, start, end, step)
+            found = min(seen.values(), default=start)
+            if "up" not in seen or found - step <= start:
+                return start
+            while step > 60:
+                low, step = found - step, max(60, step // 100)
+                found = min(self._seen(looked, low, found, step).values(), default=found)
+        except SourceError:  # what goes wrong here goes wrong again where it matters, and is told there
             return start
-        while step > 60:
-            start, step = found - step, max(60, step // 100)
-            found = min(self._seen(["up", *names], start, found, step).values(), default=found)
         return found
 
     def checking(self) -> AbstractContextManager[Evaluator]:
