@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sla_kit.alert_rules.rendering import render
@@ -28,7 +28,12 @@ _RUNS_OUT = re.compile(
 )
 _EVENTS = re.compile(rf"sla:events:\w+\{{events={_NAME}\}}")
 _MAINTENANCE = re.compile(rf"sla_maintenance_active\{{service={_NAME}\}}")
-_COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_COMPARED: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 Feed = Mapping[str, float]
 
 
