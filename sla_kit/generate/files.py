@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from sla_kit.errors import SlaKitError
 
 MANIFEST = ".sla-kit-manifest.json"
-_JOURNAL = ".sla-kit-journal.json"
-_NEW = ".sla-kit-new"
+JOURNAL = ".sla-kit-journal.json"
+NEW = ".sla-kit-new"
 _DIFF_LINES = 40
 
 
@@ -104,11 +104,11 @@ def _write(outputs: Sequence[Output], folder: Path, force: bool, part: bool) -> 
         for output in staged:
             _lay_down(folder, output)
         plan = {"rename": [output.path for output in staged], "remove": removed}
-        _lay_down(folder, Output(_JOURNAL, json.dumps(plan)))
-        (folder / (_JOURNAL + _NEW)).replace(folder / _JOURNAL)
+        _lay_down(folder, Output(JOURNAL, json.dumps(plan)))
+        (folder / (JOURNAL + NEW)).replace(folder / JOURNAL)
         _sync(folder)
     except OSError as error:
-        for path in [_JOURNAL, *(f"{path}{_NEW}" for path in (*(output.path for output in staged), _JOURNAL))]:
+        for path in [JOURNAL, *(f"{path}{NEW}" for path in (*(output.path for output in staged), JOURNAL))]:
             with suppress(OSError):  # what can't be removed could not be written either
                 (folder / path).unlink(missing_ok=True)
         raise _unwritten(error, folder) from error
@@ -183,7 +183,7 @@ def _refuse_foreign(folder: Path, path: str, known: dict[str, str], force: bool)
 
 
 def _lay_down(folder: Path, output: Output) -> None:
-    beside = folder / (output.path + _NEW)
+    beside = folder / (output.path + NEW)
     beside.parent.mkdir(parents=True, exist_ok=True)
     with beside.open("w", encoding="utf-8", newline="") as file:
         file.write(output.text)
@@ -195,17 +195,17 @@ def _lay_down(folder: Path, output: Output) -> None:
 
 def _finish(folder: Path) -> None:
     """Does what a journal says is left to do; without one, removes what a killed run laid down."""
-    journal = folder / _JOURNAL
+    journal = folder / JOURNAL
     content = _read(journal)
     if content is None:
         if folder.is_dir():
-            for beside in [*folder.glob(f"*{_NEW}"), *folder.glob(f"*/*{_NEW}"), *folder.glob(f"*/*/*{_NEW}")]:
+            for beside in [*folder.glob(f"*{NEW}"), *folder.glob(f"*/*{NEW}"), *folder.glob(f"*/*/*{NEW}")]:
                 beside.unlink(missing_ok=True)
         return
     renamed, removed = _planned(journal, content)
     try:
         for path in renamed:
-            beside = folder / (path + _NEW)
+            beside = folder / (path + NEW)
             if beside.exists():
                 beside.replace(folder / path)
         for path in removed:

@@ -37,7 +37,7 @@ def manifests(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Iterat
     if "rules" in parts:
         for file in (part for whole in files for part in _parts(whole)):
             head = yaml_text(_object("monitoring.coreos.com/v1", "PrometheusRule", f"sla-kit-{file.name}", namespace))
-            yield Output(f"rules/{_name(file.name)}.yml", f"{_HEAD}{head}spec:\n{rules_text(file, '  ')}")
+            yield Output(f"rules/{kubernetes_name(file.name)}.yml", f"{_HEAD}{head}spec:\n{rules_text(file, '  ')}")
     if "config" in parts:
         for name, manifest in _config(catalogue, at, namespace):
             yield Output(f"{name}.yml", _HEAD + yaml_text(manifest))
@@ -91,7 +91,7 @@ def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[s
             "endpoints": endpoints,
         }
         manifest = _object("monitoring.coreos.com/v1", "ServiceMonitor", f"sla-kit-{job}", namespace)
-        yield f"monitors/{_name(job)}", manifest | {"spec": spec}
+        yield f"monitors/{kubernetes_name(job)}", manifest | {"spec": spec}
     for job, targets in probes.items():
         by_module: dict[str, list[str]] = {}
         for target in targets:
@@ -105,7 +105,7 @@ def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[s
                 "prober": {"url": (catalogue.monitoring.targets.get("blackbox") or ["blackbox-exporter:9115"])[0]},
                 "targets": {"staticConfig": {"static": chosen}},
             }
-            yield f"monitors/{_name(f'{job}-{module}')}", manifest | {"spec": spec}
+            yield f"monitors/{kubernetes_name(f'{job}-{module}')}", manifest | {"spec": spec}
     from sla_kit.generate.plan import yaml_text
 
     blackbox = {"data": {"blackbox.yml": yaml_text(blackbox_config())}}
@@ -253,11 +253,15 @@ def _secret(key: str) -> Manifest:
 
 
 def _object(version: str, kind: str, name: str, namespace: str) -> Manifest:
-    metadata = {"name": _name(name), "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "sla-kit"}}
+    metadata = {
+        "name": kubernetes_name(name),
+        "namespace": namespace,
+        "labels": {"app.kubernetes.io/managed-by": "sla-kit"},
+    }
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
 
 
-def _name(text: str) -> str:
+def kubernetes_name(text: str) -> str:
     """A name that Kubernetes takes: lower case, digits, "-" and ".", at most 253."""
     return re.sub(r"-*\.[.-]*", ".", re.sub(r"[^a-z0-9.-]+", "-", text.lower())).strip("-.")[:253].rstrip("-.")
 

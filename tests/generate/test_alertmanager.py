@@ -98,6 +98,29 @@ def test_a_runbook_without_a_base_is_no_link() -> None:
     assert "links" not in found["pagerduty_configs"][0]
 
 
+@pytest.mark.parametrize("through", ["router", "native"])
+@pytest.mark.parametrize("heartbeat", ["", "https://beats.example.com/x"])
+def test_the_dead_mans_switch_is_heard_by_nobody_but_the_heartbeat(
+    through: Any, heartbeat: str, tmp_path: Path
+) -> None:
+    delivery = Delivery(through=through, heartbeat=heartbeat, smarthost="m:25", sender="a@b.c", secrets="/s")
+    monitoring = Monitoring(delivery=delivery)
+    contact = Contact(name="a", email="a@example.com")
+    catalogue = Catalogue(name="t", services=[], contacts=[contact], monitoring=monitoring)
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(yaml_text(alertmanager_config(catalogue, AT)))
+    run(tool("amtool"), "check-config", path)
+    assert told(path, {"alertname": "Watchdog", "severity": "info", "team": "a"}) == "_heartbeat"
+    config = receivers(catalogue)["_heartbeat"]
+    urls = [each["url"] for each in config.get("webhook_configs", [])]
+    assert urls == ([heartbeat] if heartbeat else [delivery.router] if through == "router" else [])
+    assert set(config) <= {"name", "webhook_configs"}
+    [route] = [
+        each for each in alertmanager_config(catalogue, AT)["route"]["routes"] if each["receiver"] == "_heartbeat"
+    ]
+    assert (route["group_interval"], route["repeat_interval"]) == ("1m", "50s")
+
+
 # --- what makes what superfluous ------------------------------------------------------------------------------------
 
 
@@ -129,6 +152,10 @@ def labels_of(each: alert_rules.Resolved) -> set[str]:
     """The labels that the first case in which it fires says it has, besides those of the rule."""
     breach = next((case for case in each.alert.cases if isinstance(case, Breach)), None)
     return set(breach.labels) | {"alertname", "severity", "area"} if breach else set()
+
+
+def test_a_budget_that_burns_in_one_cluster_says_nothing_of_another() -> None:
+    assert all("cluster" in rule["equal"] for rule in inhibitions(Catalogue(name="t", services=[])))
 
 
 def test_down_inhibits_slow_critical_inhibits_warning_and_cluster_inhibits_pod() -> None:
@@ -206,6 +233,22 @@ def test_intervals_are_the_calendars_to_the_minute(zone: str, tmp_path: Path) ->
             active = any(span.start < minute + 60 and minute < span.end for span in spans)
             found = any(matched(each, datetime.fromtimestamp(moment, UTC)) for each in intervals[name])
             assert found == active, (name, moment)
+
+
+def test_maintenance_every_night_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "sla.yml"
+    daily = NIGHT.replace("WEEKLY", "DAILY").replace("22:30, duration: 5h", "01:30, duration: 1h")
+    slos = "[{name: up, sli: {kind: probe}, objective: 99%}]"
+    path.write_text(PLANNED.format(zone="Europe/Berlin", routes="[]", slos=slos) + daily)
+    catalogue = load(path)
+    nights = [one for one in catalogue.calendar.maintenance if not one.services]
+    spans = occurrences(catalogue, nights, AT)
+    [found] = [each["time_intervals"] for each in time_intervals(catalogue, AT) if each["name"] == "maintenance"]
+    assert len(spans) > 300
+    assert len(found) < 30
+    for span in spans:
+        for moment, inside in ((span.start - 60, False), (span.start, True), (span.end - 60, True), (span.end, False)):
+            assert any(matched(each, datetime.fromtimestamp(moment, UTC)) for each in found) is inside
 
 
 @pytest.mark.parametrize("routes", ["[]", "[{to: [a]}]", "[{to: [a], severity: [critical]}]"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sla_kit.generate.files import MANIFEST, Output, OutputError, differences, write
+from sla_kit.generate.files import JOURNAL, MANIFEST, NEW, Output, OutputError, differences, write
 
 FIRST = [Output("rules/a.yml", "a: 1\n"), Output("rules/b.yml", "b: 1\n"), Output("run.sh", "#!/bin/sh\n", True)]
 SECOND = [Output("rules/a.yml", "a: 2\n"), Output("rules/c.yml", "c: 2\n"), Output("run.sh", "#!/bin/sh\n", True)]
@@ -79,6 +79,79 @@ def test_a_link_or_a_folder_in_the_way_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a link"):
         write(FIRST, tmp_path / "out")
     assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+def test_nothing_is_written_where_a_link_leads_nor_over_a_folder_even_by_force(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "run.sh").mkdir(parents=True)
+    (tmp_path / "out" / "rules").symlink_to(tmp_path / "elsewhere")
+    for what in ("rules is a link", r"run\.sh is a folder"):
+        for force in (False, True):
+            with pytest.raises(OutputError, match=what):
+                write(FIRST, tmp_path / "out", force=force)
+        (tmp_path / "out" / "rules").unlink(missing_ok=True)
+    assert content(tmp_path) == {}
+    (tmp_path / "out" / "rules").write_text("mine")
+    with pytest.raises(OutputError, match="rules is no folder"):
+        write(FIRST, tmp_path / "out")
+    assert content(tmp_path) == {"out/rules": "mine"}
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "dangling"])
+def test_a_place_that_can_be_no_folder_is_told_and_left_alone(out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match="can't be written") as told:
+        write(FIRST, tmp_path / out)
+    assert "nothing was changed" in str(told.value)
+    assert content(tmp_path) == {"file": "mine"}
+    assert {each.path for each in differences(FIRST, tmp_path / out)} == {each.path for each in FIRST}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (JOURNAL, '{"rename": [], "remove": ["../mine"]}'),
+        (JOURNAL, '{"rename": ["../mine"], "remove": []}'),
+        (JOURNAL, '{"rename": "all"'),
+        (JOURNAL, "[]"),
+        (MANIFEST, '{"../mine": "DIGEST"}'),
+        (MANIFEST, "no list"),
+    ],
+)
+def test_a_journal_or_list_that_leads_out_or_is_broken_does_nothing(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / f"mine{NEW}").write_text("other")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text(text.replace("DIGEST", Output("mine", "mine").digest))
+    with pytest.raises(OutputError, match="can't be read") as told:
+        write(FIRST, tmp_path / "out")
+    assert name in str(told.value)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+def test_a_script_that_can_no_more_be_run_is_mended(tmp_path: Path) -> None:
+    write(FIRST, tmp_path)
+    (tmp_path / "run.sh").chmod(0o644)
+    assert [(each.path, each.what) for each in differences(FIRST, tmp_path)] == [("run.sh", "not executable")]
+    assert write(FIRST, tmp_path).changed == ("run.sh",)
+    assert differences(FIRST, tmp_path) == []
+
+
+def test_runs_at_the_same_time_take_turns(tmp_path: Path) -> None:
+    """Whoever comes last, the folder is as one of them has it, and its list of files is right."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from sla_kit.generate.files import Output, write\n"
+        "for turn in range(6):\n"
+        "    write([Output(f'rules/{n}.yml', sys.argv[2] * (n + turn)) for n in range(60)], Path(sys.argv[1]))\n"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), text]) for text in "xyz"]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    last = (tmp_path / "rules" / "59.yml").read_text()[0]
+    assert differences([Output(f"rules/{n}.yml", last * (n + 5)) for n in range(60)], tmp_path) == []
+    assert write(FIRST, tmp_path).removed == tuple(sorted(f"rules/{n}.yml" for n in range(60)))
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../up.yml", "rules/a.yml"])

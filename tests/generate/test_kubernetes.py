@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ import yaml
 from sla_kit.catalogue import load
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.files import write
+from sla_kit.generate.kubernetes import kubernetes_name
 from sla_kit.generate.plan import outputs, rule_files
 from tests.generate.test_plan import AT, CATALOGUES, ROOT
+from tests.generate.test_prometheus_config import SHARED
 from tests.servers.tools import manifest_schema
 
 NATIVE = """\
@@ -148,15 +150,59 @@ def test_the_rules_are_those_of_the_other_files(tmp_path: Path) -> None:
     assert len(rule_files(catalogue, AT)) > 10
 
 
-def test_no_manifest_is_too_large_to_be_applied(tmp_path: Path) -> None:
-    """`kubectl apply` keeps a copy in an annotation, of which there may be 256 KiB."""
+def test_exporters_that_share_a_job_share_a_monitor(tmp_path: Path) -> None:
+    (tmp_path / "sla.yml").write_text(SHARED)
+    found = manifests(tmp_path, "", load(tmp_path / "sla.yml"))
+    assert "monitors/shared.yml" in found
+    assert not any(path.endswith(("kubelet.yml", "apiserver.yml")) for path in found)
+    assert {
+        path: told for path, each in found.items() if path.startswith("monitors/") and (told := problems(each))
+    } == {}
+
+
+def test_names_are_what_kubernetes_takes() -> None:
+    for text in ("a.-b", "A..b_c", "-x-", "ü.ü", "a" * 252 + ".b", "sla-kit-api.v1_x"):
+        name = kubernetes_name(text)
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name) or not name
+        assert len(name) <= 253
+
+
+def test_the_backfill_is_whole_in_its_parts(tmp_path: Path) -> None:
+    """The job sees every file that the script fills, and these hold the rules of the other form."""
+    catalogue = many(tmp_path)
+    found = manifests(tmp_path, "", catalogue)
+    maps = {each["metadata"]["name"]: each["data"] for path, each in found.items() if path.startswith("backfill-rules")}
+    assert len(maps) > 1
+    data = {name: text for each in maps.values() for name, text in each.items()}
+    script = data.pop("backfill.sh")
+    assert sorted(re.findall(r"^fill (\S+) \d+$", script, re.MULTILINE)) == sorted(data)
+    sources = found["backfill-job.yml"]["spec"]["template"]["spec"]["volumes"][0]["projected"]["sources"]
+    assert [each["configMap"]["name"] for each in sources] == list(maps)
+    plain = [
+        each for each in outputs(catalogue, AT) if each.path.startswith("backfill/") and each.path.endswith(".yml")
+    ]
+    assert rules_in(data.values()) == rules_in(each.text for each in plain)
+
+
+def rules_in(texts: Iterable[str]) -> list[str]:
+    documents = (yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) for text in texts)
+    return sorted(json.dumps(rule) for each in documents for group in each["groups"] for rule in group["rules"])
+
+
+def many(folder: Path) -> Catalogue:
+    """So many promises that their rules fill several manifests."""
     slis = "".join(
         f"      - {{name: slo-{number}, objective: 99.9%, sli: {{kind: requests, metric: hits_total, "
         f"matchers: {{path: /{number}}}, good: {{code: '!~5..'}}}}}}\n"
         for number in range(150)
     )
-    (tmp_path / "sla.yml").write_text(f"name: many\nservices:\n  - name: api\n    slos:\n{slis}")
-    found = manifests(tmp_path, "", load(tmp_path / "sla.yml"))
+    (folder / "sla.yml").write_text(f"name: many\nservices:\n  - name: api\n    slos:\n{slis}")
+    return load(folder / "sla.yml")
+
+
+def test_no_manifest_is_too_large_to_be_applied(tmp_path: Path) -> None:
+    """`kubectl apply` keeps a copy in an annotation, of which there may be 256 KiB."""
+    found = manifests(tmp_path, "", many(tmp_path))
     assert sum(path.startswith("rules/slo") for path in found) > 4
     for path, each in found.items():
         assert len(json.dumps(each).encode()) < 262_144, path
