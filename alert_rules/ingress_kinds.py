@@ -303,6 +303,16 @@ ALERTS = (
                 clears=300,  # a series that is gone is seen for five minutes more
                 says="10% of the requests at app/web/1 in eu-central-1 end with a 5xx, over 5 %.",
             ),
+            Breach(
+                name="targets fail, the load balancer never did",
+                series={
+                    _ALB_TARGET_ERRORS: gauge(0, lambda t: 60000 * t.ratio),
+                    _ALB_REQUESTS: steady(30000),
+                },
+                labels={"region": "eu-central-1", "dimension_LoadBalancer": "app/web/1"},
+                value=lambda t: t.ratio * 2,
+                says="10% of the requests at app/web/1 in eu-central-1 end with a 5xx, over 5 %.",
+            ),
             Quiet(
                 name="hardly any traffic",
                 series={_ALB_ELB_ERRORS: steady(1), _ALB_TARGET_ERRORS: steady(5), _ALB_REQUESTS: steady(12)},

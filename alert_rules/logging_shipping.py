@@ -165,6 +165,7 @@ ALERTS = (
                 says="The exporter at kibana-exporter:9684 is up (1), but its Kibana is degraded, unavailable or does "
                 "not answer: nobody can search logs there.",
             ),
+            Quiet(name="the exporter itself is down", series={_UP: steady(0)}),
         ),
     ),
 )
