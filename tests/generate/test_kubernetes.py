@@ -177,7 +177,7 @@ def test_the_backfill_is_whole_in_its_parts(tmp_path: Path) -> None:
     script = data.pop("backfill.sh")
     assert sorted(re.findall(r"^fill (\S+) \d+$", script, re.MULTILINE)) == sorted(data)
     sources = found["backfill-job.yml"]["spec"]["template"]["spec"]["volumes"][0]["projected"]["sources"]
-    assert [each["configMap"]["name"] for each in sources] == list(maps)
+    assert [each["configMap"]["name"] for each in sources] == sorted(maps)
     plain = [
         each for each in outputs(catalogue, AT) if each.path.startswith("backfill/") and each.path.endswith(".yml")
     ]
