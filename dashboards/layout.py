@@ -62,7 +62,8 @@ def _least_width(panels: Sequence[Panel]) -> int:
     if not free:
         return COLUMNS
     small = all(panel.kind in ("stat", "gauge") for panel in free)
-    return max(4 if small else 8, COLUMNS // len(free))
+    least = 4 if small else 8
+    return least if len(free) < len(panels) else max(least, COLUMNS // len(free))
 
 
 def _shared(line: Sequence[Panel]) -> list[tuple[Panel, int]]:

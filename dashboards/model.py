@@ -102,8 +102,8 @@ class Column:
 class Panel:
     """One panel. ``unit`` is one of Grafana's (``percentunit``, ``s``, ``reqps``, ``short`` …). ``states`` say what
     single values mean, ``no_value`` what is shown where there is none. ``sort_by`` is the heading of a column.
-    ``calculation`` makes one figure of a course. ``bars`` draws bars in place of lines. ``width`` in columns of the
-    grid, 0: what its row leaves for it; ``height`` 0: its row's."""
+    ``calculation`` makes one figure of a course. ``bars`` draws bars in place of lines; ``from_zero`` shows zero where
+    no ``minimum`` is said. ``width`` in columns of the grid, 0: what its row leaves for it; ``height`` 0: its row's."""
 
     kind: Kind
     title: str
@@ -121,6 +121,7 @@ class Panel:
     sort_descending: bool = True
     stack: Stack = "none"
     bars: bool = False
+    from_zero: bool = True
     logarithmic: bool = False
     calculation: Literal["lastNotNull", "max", "min", "mean", "sum"] = "lastNotNull"
     no_value: str = ""

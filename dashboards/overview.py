@@ -107,7 +107,7 @@ def _budget(promise: Promise, promises: Promises) -> Panel:
     chosen = f'promise="{promise.name}"' if promise.name else _EVERY
     target = f"{promise.title}: {promise.target}. " if promise.target else ""
     return stat(
-        promise.target or promise.title,
+        f"{_name(promise)}: budget left",
         query(f"min({promises.budget_left(chosen)})", "budget left"),
         unit="percentunit",
         decimals=0,
@@ -118,16 +118,20 @@ def _budget(promise: Promise, promises: Promises) -> Panel:
     )
 
 
+def _name(promise: Promise) -> str:
+    return promise.name.replace("-", " ").capitalize() or promise.title
+
+
 def _recovery(promise: Promise, within: float) -> Panel:
     outage = 'ALERTS_FOR_STATE{$scope, alertname="SloRecoveryTooSlow"}'
     return stat(
-        promise.target or promise.title,
+        f"{_name(promise)}: outage now",
         query(f"max(time() - {outage}) or vector(0)", "outage now"),
         unit="s",
         decimals=0,
         limits=(limit(within / 2, "above", "warning"), limit(within, "above", "critical")),
         links=(runbook("SloRecoveryTooSlow"), leads_to("slo-overview", "All SLOs")),
-        description=f"{promise.title}: how long the longest outage has lasted that goes on now, of "
+        description=f"{promise.title}: {promise.target}. How long the longest outage has lasted that goes on now, of "
         f"{promql_duration(within)} that it may; 0 where there is none.",
     )
 

@@ -156,7 +156,7 @@ class _Page:
             spanNulls=False,
             unit=panel.unit,
             valueDecimals=panel.decimals,
-            axisSoftMin=0 if panel.minimum is None and not panel.logarithmic else None,
+            axisSoftMin=0 if panel.from_zero and panel.minimum is None and not panel.logarithmic else None,
             scaleDistributionType="log" if panel.logarithmic else "linear",
             scaleDistributionLog=10 if panel.logarithmic else 2,
             thresholdsStyleMode="dashed" if levels else "off",
@@ -386,15 +386,18 @@ def _many(query: Query | LogQuery) -> bool:
 
 
 def _steps(levels: list[Level], *, plain: bool) -> list[dict[str, Any]]:
-    """The colours from values on. ``plain`` leaves the good part without one, where lines have their own."""
-    good = "transparent" if plain else MEANING["good"] if levels else GREY
+    """The colours from values on. ``plain`` leaves what is below all limits without one, where lines have their own; a
+    limit's line has the colour of what is above it."""
+    good = MEANING["good"] if levels else GREY
     if levels and levels[0].side == "below":
         worst_first = sorted(levels, key=lambda level: level.value)
         colors = [MEANING[level.severity] for level in worst_first]
         values: list[float | None] = [None, *(level.value for level in worst_first)]
         return grafana.steps(list(zip([*colors, good], values, strict=True)))
     ordered = sorted(levels, key=lambda level: level.value)
-    return grafana.steps([(good, None), *((MEANING[level.severity], level.value) for level in ordered)])
+    return grafana.steps(
+        [("transparent" if plain else good, None), *((MEANING[level.severity], level.value) for level in ordered)]
+    )
 
 
 def _mappings(states: Mapping[str, State]) -> list[dict[str, Any]]:

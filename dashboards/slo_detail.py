@@ -39,8 +39,8 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
     return Dashboard(
         name="slo-detail",
         title="SLO detail",
-        description="One SLO, chosen above: what was kept with and without maintenance, its error budget over time, and "
-        "its burn rates beside those at which its alerts fire.",
+        description="One SLO, chosen above: what was kept with and without maintenance, its error budget over time, "
+        "and its burn rates beside those at which its alerts fire.",
         folder="SLO",
         hours=7 * 24,
         variables=(
@@ -131,6 +131,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     unit="percentunit",
                     decimals=3,
                     maximum=1,
+                    from_zero=False,
                     description="The share of good events over the SLO's own window, beside the objective.",
                 ),
                 height=9,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sla_kit.catalogue.model import Catalogue
+from sla_kit.catalogue.model import Catalogue, Recovery
 from sla_kit.dashboards.marks import LIVE_EVENTS, MAINTENANCE
-from sla_kit.dashboards.model import Dashboard
+from sla_kit.dashboards.model import Dashboard, Panel
 from sla_kit.dashboards.promises import Promises
 from sla_kit.dashboards.vocabulary import (
     Variable,
@@ -19,6 +19,7 @@ from sla_kit.dashboards.vocabulary import (
     timeseries,
 )
 
+_OUTAGE = 'ALERTS_FOR_STATE{$scope, alertname="SloRecoveryTooSlow", service=~"$service"}'
 _CHOSEN = 'service=~"$service"'
 #: From where on a budget is short, and gone.
 BUDGET_LIMITS = (limit(0.0, "below", "critical"), limit(0.25, "below", "warning"))
@@ -76,7 +77,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                 "All SLOs",
                 table(
                     "SLOs",
-                    query(promises.objective(_CHOSEN), "Objective"),
+                    query(promises.objective(f'{_CHOSEN}, sli!=""'), "Objective"),
                     query(promises.indicator(_CHOSEN), "Kept"),
                     query(promises.budget_left(_CHOSEN), "Budget left"),
                     query(promises.burn_now(_CHOSEN), "Burn rate"),
@@ -99,6 +100,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                 ),
                 height=14,
             ),
+            *([row("Recoveries", _recoveries(), height=7)] if _times_recoveries(catalogue) else []),
             row(
                 "Which lose most",
                 bars(
@@ -125,4 +127,34 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                 height=9,
             ),
         ),
+    )
+
+
+def _times_recoveries(catalogue: Catalogue) -> bool:
+    return any(isinstance(catalogue.sli(service, slo), Recovery) for service, slo in catalogue.slos())
+
+
+def _recoveries() -> Panel:
+    """The promises on how long outages last, which have no events to count."""
+    timed = f'sla:objective:ratio{{$scope, {_CHOSEN}, sli=""}}'
+    return table(
+        "Outages",
+        query(timed, "Objective"),
+        query(
+            f"max by (service, slo, $keep) (time() - {_OUTAGE})\nor on (service, slo, $keep)\n"
+            f"max by (service, slo, $keep) (0 * {timed})",
+            "Outage now",
+        ),
+        description="Promises on how long an outage lasts: how long the one that goes on has lasted, 0 where none "
+        "does. What was kept of them is told by the weekly report.",
+        columns=(
+            column("service", "Service"),
+            column("slo", "SLO"),
+            column("promise", "Promise"),
+            column("Objective", unit="percentunit", decimals=1),
+            column("Outage now", unit="s", decimals=0, limits=(limit(1, "above", "critical"),)),
+            column("environment", hidden=True),
+            column("cluster", hidden=True),
+        ),
+        sort_by="Outage now",
     )

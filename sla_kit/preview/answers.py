@@ -41,12 +41,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A dashboard's document with the ``values`` of its variables, and what each panel's queries gave, by its id."""
+    """A dashboard's document with the ``values`` of its variables, what each panel's queries gave, by its id, and its
+    annotations (each with its colour as the legend)."""
 
     document: Mapping[str, Any]
     range: Range
     values: Mapping[str, str]
     answers: Mapping[int, tuple[Answered, ...]] = field(default_factory=dict)
+    marks: tuple[Answered, ...] = ()
 
 
 def panels_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -82,8 +84,7 @@ def asking(
         expressions = [
             filled(target["expr"], values[number])
             for number, document in enumerate(documents)
-            for panel in panels_of(document)
-            for target in panel.get("targets", [])
+            for target in (*(t for panel in panels_of(document) for t in panel.get("targets", [])), *_marking(document))
             if "expr" in target
         ]
         plain = Recordings(by_name)
@@ -121,7 +122,18 @@ def _pages(
             )
             for panel in panels_of(document)
         }
-        yield Page(document, shown, values, answers)
+        marks = tuple(_answered(evaluator, recordings, target, values, shown) for target in _marking(document))
+        yield Page(document, shown, values, answers, marks)
+
+
+def _marking(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The annotations that are shown, as queries over time."""
+    listed = document.get("annotations", {}).get("list", [])
+    return [
+        {"expr": each["expr"], "legendFormat": each.get("iconColor", ""), "refId": each["name"]}
+        for each in listed
+        if each.get("enable") and each.get("expr")
+    ]
 
 
 def _first(
@@ -147,10 +159,10 @@ def _answered(
 
 def _asked(evaluator: Evaluator, recordings: Recordings, expression: str, instant: bool, shown: Range) -> Answer | str:
     step = shown.step
-    end = shown.end // step * step if not instant else shown.end
-    grid = Grid(end - step, step, 1) if instant else Grid(shown.start // step * step, step, (end - shown.start) // step)
+    first = shown.start // step
+    grid = Grid(shown.end - 1, 1, 1) if instant else Grid(first * step, step, shown.end // step - first)
     try:
-        resolved = recordings.resolved(expression, step)
+        resolved = recordings.resolved(expression, grid.step)
         refused = evaluator.refusal(resolved)
         return refused if refused else _whole(evaluator, resolved, grid)
     except (SlaKitError, ValueError) as error:
