@@ -21,10 +21,14 @@ MODULES: tuple[str, ...] = (
     "redis",
     "application",
     "business",
+    "live_events",
     "logging",
     "alerts",
     "monitoring",
     "postgresql",
+    "hosts",
+    "ingress",
+    "backups",
 )
 
 
