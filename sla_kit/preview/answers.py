@@ -50,6 +50,13 @@ class Page:
     answers: Mapping[int, tuple[Answered, ...]] = field(default_factory=dict)
     marks: tuple[Answered, ...] = ()
 
+    def empty(self) -> Iterator[tuple[str, str]]:
+        """The panels of which no query gave anything: their titles, and why where a query failed."""
+        for panel in panels_of(self.document):
+            answers = self.answers.get(int(panel["id"]), ())
+            if answers and all(each.empty for each in answers):
+                yield str(panel["title"]), next((each.said for each in answers if each.said), "")
+
 
 def panels_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The panels of a document in reading order, those of collapsed rows too, without the rows themselves."""
