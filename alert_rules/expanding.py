@@ -9,14 +9,13 @@ from string import Template
 from textwrap import dedent, indent
 
 from sla_kit.alert_rules.alert import Unit
+from sla_kit.alert_rules.placeholders import job_matcher, kept, renamed
 from sla_kit.alert_rules.settings import Settings
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.quantities import format_duration
 from sla_kit.rules.model import AlertingRule
 from sla_kit.selectors import quote
 
-_MATCHER = re.compile(r'\b([A-Za-z_]\w*)(\s*(?:=~|!~|!=|=)\s*")')
-_LISTED = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)(\s*)\(([^()]*)\)")
 _THRESHOLD = re.compile(r"\[\[(\w+)\]\]")
 #: Live events, as the calendar's rules record them.
 EVENT_ACTIVE = "sla_event_active"
@@ -38,16 +37,16 @@ class Wording:
     def expression(self, thresholds: Mapping[str, float] | None = None) -> str:
         """The alert's expression, with its own thresholds or others."""
         alert = self.settings.alert
-        values = {key: _matcher(jobs) for key, jobs in self.settings.scope.jobs.items()} | self._scrapes()
+        values = {key: job_matcher(jobs) for key, jobs in self.settings.scope.jobs.items()} | self._scrapes()
         for name, value in (self.settings.thresholds if thresholds is None else thresholds).items():
             values[name] = number_text(value, alert.thresholds[name].unit)
-        text = self._rename(Template(dedent(alert.expression).strip()).substitute(values, keep="$keep"))
-        return self._keep(text)
+        text = renamed(Template(dedent(alert.expression).strip()).substitute(values, keep="$keep"), self.renamed)
+        return kept(text, [self.label(name) for name in self.keep])
 
     def series(self, text: str) -> str:
         """A series of a test, in promtool's notation."""
         values = {key: f"job={quote(jobs[0])}" for key, jobs in self.settings.scope.jobs.items()} | self._scrapes()
-        return self._rename(Template(text).substitute(values))
+        return renamed(Template(text).substitute(values), self.renamed)
 
     def labels(self, labels: Mapping[str, str]) -> dict[str, str]:
         """The labels of an alert in a test."""
@@ -71,28 +70,6 @@ class Wording:
     def _scrapes(self) -> dict[str, str]:
         seconds = self.settings.scrape_seconds
         return {"scrape_interval": go_duration(seconds), "scrape_seconds": number_text(seconds, "seconds")}
-
-    def _rename(self, promql: str) -> str:
-        if not self.renamed:
-            return promql
-        promql = _MATCHER.sub(lambda match: self.label(match[1]) + match[2], promql)
-
-        def listed(match: re.Match[str]) -> str:
-            names = [self.label(name.strip()) for name in match[3].split(",") if name.strip()]
-            return f"{match[1]}{match[2]}({', '.join(names)})"
-
-        return _LISTED.sub(listed, promql)
-
-    def _keep(self, promql: str) -> str:
-        """Fills ``$keep``, which may be nothing, or hold a label that the list names already."""
-
-        def listed(match: re.Match[str]) -> str:
-            names: list[str] = []
-            for name in (part.strip() for part in match[3].split(",")):
-                names += map(self.label, self.keep) if name == "$keep" else [name] if name else []
-            return f"{match[1]}{match[2]}({', '.join(dict.fromkeys(names))})"
-
-        return _LISTED.sub(listed, promql)
 
 
 def rules_of(catalogue: Catalogue, settings: Settings) -> tuple[AlertingRule, ...]:
@@ -183,12 +160,6 @@ def people_text(value: float, unit: Unit) -> str:
             return f"{value:.4g} TiB"
         case _:
             return f"{value:.6g}"
-
-
-def _matcher(jobs: Sequence[str]) -> str:
-    if len(jobs) == 1:
-        return f"job={quote(jobs[0])}"
-    return f"job=~{quote('|'.join(re.escape(job).replace(chr(92) + '-', '-') for job in jobs))}"
 
 
 def _event(settings: Settings) -> str:

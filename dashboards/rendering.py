@@ -329,7 +329,8 @@ class _Page:
         if self.dashboard.reads_logs:
             found.append(_source("logs", "Logs", "elasticsearch"))
         for label in scope_labels(self.shared.catalogue):
-            found.append(_choice(label, label.capitalize(), f"label_values(up, {label})", several=True))
+            values = f"label_values(up, {self.wording.label(label)})"
+            found.append(_choice(label, label.capitalize(), values, several=True))
         for variable in self.dashboard.variables:
             found.append(self.variable(variable))
         return found

@@ -30,8 +30,8 @@ class Wording:
     def of(cls, catalogue: Catalogue, dashboard: Dashboard) -> Wording:
         """The wording of a dashboard."""
         labels = catalogue.monitoring.labels
-        keep = scope_labels(catalogue)
-        scope = ", ".join(f'{label}=~"${label}"' for label in keep)
+        keep = tuple(labels.get(name, name) for name in scope_labels(catalogue))
+        scope = ", ".join(f'{labels.get(name, name)}=~"${name}"' for name in scope_labels(catalogue))
         instance = 'instance=~"$instance"'
         matchers = {"scope": scope}
         for key, jobs in jobs_of(catalogue).items():

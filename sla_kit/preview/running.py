@@ -30,8 +30,8 @@ from sla_kit.sources import Progress, no_progress
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How previews are made. ``window`` "" is what each dashboard shows at first, ``at`` (epoch seconds) the end of
-    what is shown, ``scrape_interval`` in seconds (None: the recording's own, or the catalogue's). ``chosen`` are values of
-    variables. ``picture`` takes one of each page, by ``browser``."""
+    what is shown, ``scrape_interval`` in seconds (None: the recording's own, or the catalogue's). ``chosen`` are values
+    of variables. ``picture`` takes one of each page, by ``browser``."""
 
     window: str = ""
     at: float | None = None
