@@ -26,9 +26,12 @@ MODULES: tuple[str, ...] = (
     "alerts",
     "monitoring",
     "postgresql",
+    "kubernetes",
     "hosts",
     "ingress",
     "backups",
+    "delivery",
+    "cloud",
 )
 
 

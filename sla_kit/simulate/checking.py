@@ -119,6 +119,8 @@ def _measured(place: str, one: Gauge | Counter | Distribution) -> Iterator[Fault
     for at, excursion in _each(f"{place}.excursions", one.excursions):
         yield from _span(at, excursion)
         yield from _number(f"{at}.value", excursion.value, least)
+    for at, span in _each(f"{place}.during", one.during):
+        yield from _span(at, span)
     match one:
         case Gauge():
             yield from _number(f"{place}.grows", one.grows)

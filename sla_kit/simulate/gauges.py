@@ -93,7 +93,8 @@ def _measured(scenario: Scenario, wanted: Gauge | Counter | Distribution, random
 
 def _recent(scenario: Scenario, wanted: Gauge | Counter | Distribution, ends: Floats) -> Mask:
     """The scrapes that are recorded of it."""
-    return np.asarray(ends > scenario.end - wanted.hours * 3600 if wanted.hours else ends > 0, dtype=np.bool_)
+    recent = ends > scenario.end - wanted.hours * 3600 if wanted.hours else ends > 0
+    return np.asarray(recent & inside(ends, wanted.during) if wanted.during else recent, dtype=np.bool_)
 
 
 def runs_of(scenario: Scenario, job: Job, random: np.random.Generator) -> list[JobRun]:

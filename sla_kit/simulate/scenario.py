@@ -113,7 +113,7 @@ class _Measured(_Value, frozen=True, kw_only=True):
 
     Where it names a ``service``, each of that one's pods adds ``per_pod`` to the value, and each request per second
     ``per_rps``. Over the day it swings by ``daily`` (0 to 1). Only the last ``hours`` of the history are recorded, all
-    of it where that is 0.
+    of it where that is 0; of a series that comes and goes, only the times ``during`` which it is there.
     """
 
     metric: str
@@ -126,6 +126,7 @@ class _Measured(_Value, frozen=True, kw_only=True):
     per_rps: float = 0.0
     excursions: list[Excursion] = field(default_factory=list)
     hours: float = 0.0
+    during: list[Span] = field(default_factory=list)
 
 
 class Gauge(_Measured, frozen=True, kw_only=True):
