@@ -188,6 +188,7 @@ def _usage(watched: Watched) -> Row:
             ),
             sort_by="Calls",
             width=24,
+            height=6,
         ),
         height=8,
     )
@@ -211,6 +212,7 @@ def _features(watched: Watched) -> Row:
             minimum=0,
             description="The share of a day's active users who used each feature within the day; the eight features "
             "that are used most.",
+            width=6,
         ),
         timeseries(
             "Share of last week's users by feature",
@@ -221,6 +223,7 @@ def _features(watched: Watched) -> Row:
             links=(kibana("Errors of this feature", "${__field.labels.feature} AND log.level:error"),),
             description=f"Users of a feature, averaged over {over}, beside last week's; the eight that lose most. A "
             "feature that users leave is often one that broke for some of them.",
+            width=6,
         ),
         table(
             "Features by cohort",
@@ -235,13 +238,14 @@ def _features(watched: Watched) -> Row:
             columns=(
                 column("feature", "Feature"),
                 column("cohort", "Cohort"),
-                column("Users", unit="short", decimals=0),
-                column("A week earlier", unit="short", decimals=0),
+                column("Users", unit="none", decimals=0),
+                column("A week earlier", unit="none", decimals=0),
                 column("Share", "Share of last week's", unit="percentunit", decimals=0),
                 column("environment", hidden=True),
                 column("cluster", hidden=True),
             ),
             sort_by="Users",
+            width=12,
         ),
         height=8,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sla_kit.dashboards.live_events_checks import (
     CDN_HITS,
     CONNECTIONS,
@@ -91,7 +93,7 @@ def customers(watched: Watched, edge: Edge) -> Row:
                 description="What was deployed. While an event goes on nothing should be, but what mends it.",
             )
         )
-    return row("What customers meet", *panels, height=8)
+    return row("What customers meet", *_even(panels), height=8)
 
 
 def pods(watched: Watched) -> Row:
@@ -264,4 +266,9 @@ def stores(watched: Watched) -> Row | None:
         )
     if not panels:
         return None
-    return row("Stores and CDN", *panels, height=7)
+    return row("Stores and CDN", *_even(panels), height=7)
+
+
+def _even(panels: list[Panel]) -> list[Panel]:
+    """Four panels two by two, where three in a line would leave one alone."""
+    return [replace(panel, width=12) for panel in panels] if len(panels) == 4 else panels
