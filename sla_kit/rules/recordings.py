@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sla_kit.rules.calendar import MAINTENANCE
 from sla_kit.rules.model import RecordingRule
@@ -69,6 +70,7 @@ def ratio_name(seconds: int) -> str:
     return f"sla:error_ratio:{promql_duration(seconds)}"
 
 
+@lru_cache(maxsize=4096)
 def ratio_series(name: str, seconds: int) -> str:
     """The error ratio of an indicator over a window, as alerts and dashboards read it."""
     return f"{ratio_name(seconds)}{{sli={quote(name)}}}"

@@ -94,7 +94,8 @@ def sides_of(catalogue: Catalogue, service: Service, slo: Slo, sli: Sli) -> Side
 
 def is_maintained(catalogue: Catalogue, service: Service) -> bool:
     """Whether the calendar has maintenance of a service."""
-    return any(not each.services or service.name in each.services for each in catalogue.calendar.maintenance)
+    planned = catalogue.calendar.maintenance
+    return bool(planned) and any(not each.services or service.name in each.services for each in planned)
 
 
 def _plain(catalogue: Catalogue, sli: Sli) -> Sides | None:
@@ -319,4 +320,9 @@ def promql_duration(seconds: float) -> str:
 
 def events_matcher(side: Side) -> str:
     """The matcher of the recordings of a side."""
-    return f"{{events={quote(side.name)}}}"
+    return _events(side.name)
+
+
+@lru_cache(maxsize=4096)
+def _events(name: str) -> str:
+    return f"{{events={quote(name)}}}"

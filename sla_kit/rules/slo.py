@@ -23,7 +23,6 @@ from sla_kit.rules.recordings import (
 )
 from sla_kit.rules.sides import Side, sides_of
 from sla_kit.rules.slo_alerts import Watched, alerts_of, no_data_of, too_slow_of, windows_of
-from sla_kit.rules.slo_tests import STEP, tests_of
 from sla_kit.selectors import quote
 
 #: So often long windows are summed, in seconds: seldom, since they are long, and often enough that Prometheus, which
@@ -131,6 +130,8 @@ def watched_slos(catalogue: Catalogue) -> tuple[Watched, ...]:
 
 def test_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleTestFile, ...]:  # noqa: PT028
     """promtool's tests of every alert on an SLO."""
+    from sla_kit.rules.slo_tests import STEP, tests_of
+
     files: list[RuleTestFile] = []
     for file in rule_files(catalogue, at):
         written = {id(rule): rule for group in file.groups for rule in group.rules}

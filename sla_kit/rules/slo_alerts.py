@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import indent
 
 from sla_kit.catalogue.model import Catalogue, Service, Slo
@@ -40,7 +41,7 @@ class Watched:
     @property
     def allowed(self) -> float:
         """The share of events that may be bad."""
-        return float(f"{1.0 - self.slo.objective:.12g}")
+        return _allowed(self.slo.objective)
 
     @property
     def window(self) -> int:
@@ -51,6 +52,11 @@ class Watched:
     def trend(self) -> int:
         """The window whose burn rate tells when the budget will have run out, in seconds."""
         return max(condition.long for condition in self.conditions)
+
+
+@lru_cache(maxsize=1024)
+def _allowed(objective: float) -> float:
+    return float(f"{1.0 - objective:.12g}")
 
 
 def windows_of(slo: Slo, conditions: tuple[BurnCondition, ...]) -> tuple[int, ...]:
@@ -264,5 +270,6 @@ def _in(text: str) -> str:
     return indent(text, "  ")
 
 
+@lru_cache(maxsize=1024)
 def _number(value: float) -> str:
     return f"{value:.10g}"
