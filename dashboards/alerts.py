@@ -24,6 +24,12 @@ from sla_kit.dashboards.vocabulary import (
 _CHOSEN = '$scope, alertname!="Watchdog", team=~"$team", severity=~"$severity"'
 _FIRING = f'ALERTS{{{_CHOSEN}, alertstate="firing"}}'
 _OF_SEVERITY = 'count(ALERTS{%s, alertstate="firing", severity="%s"}) or vector(0)'
+#: As one number: 2 for what is critical, 0 for what is for information, 1 for all else.
+_WHEN = f"""
+    2 * max by (alertname, $keep) (ALERTS{{{_CHOSEN}, alertstate="firing", severity="critical"}})
+      or max by (alertname, $keep) (ALERTS{{{_CHOSEN}, alertstate="firing", severity!~"critical|info"}})
+      or 0 * max by (alertname, $keep) (ALERTS{{{_CHOSEN}, alertstate="firing", severity="info"}})
+"""
 _PENDING = f'ALERTS{{{_CHOSEN}, alertstate="pending"}}'
 _SINCE = f"ALERTS_FOR_STATE{{{_CHOSEN}}}"
 _PEOPLE = 'team=~"$team", severity=~"$severity"'
@@ -128,8 +134,12 @@ def _firing(catalogue: Catalogue) -> Row:
         ),
         states(
             "What fired when",
-            query(f"max by (alertname, severity, $keep) ({_FIRING})", "{{alertname}} ({{severity}})"),
-            states={"1": State(text="fires", meaning="warning")},
+            query(_WHEN, "{{alertname}}"),
+            states={
+                "2": State(text="critical", meaning="critical"),
+                "1": State(text="warning", meaning="warning"),
+                "0": State(text="info", meaning="neutral"),
+            },
             description="Which alerts fired at the same time: the first of them is often the cause, the others follow.",
             no_value="Nothing fired",
             width=16,
@@ -154,7 +164,7 @@ def _answering(catalogue: Catalogue) -> Row:
     return row(
         "How soon somebody answers",
         stat(
-            "Critical ones acknowledged within",
+            "Acknowledged within",
             query(_quantile("acknowledge", 0.9, ', severity="critical"'), "nine of ten"),
             unit="s",
             decimals=0,
@@ -164,7 +174,7 @@ def _answering(catalogue: Catalogue) -> Row:
             width=4,
         ),
         stat(
-            "Critical ones over within",
+            "Recovered within",
             query(_quantile("recover", 0.9, ', severity="critical"'), "nine of ten"),
             unit="s",
             decimals=0,
@@ -248,7 +258,7 @@ def _noise(catalogue: Catalogue) -> Row:
             "Fired most often",
             query(
                 f"topk(10, sum by (alertname, team) (count_over_time({began}[$__range:1m])))",
-                "{{alertname}} ({{team}})",
+                "{{alertname}}",
             ),
             unit="short",
             decimals=0,
@@ -261,7 +271,7 @@ def _noise(catalogue: Catalogue) -> Row:
             query(
                 "topk(10, 60 * sum by (alertname, team) "
                 f"(count_over_time((count by (alertname, team) ({_FIRING}))[$__range:1m])))",
-                "{{alertname}} ({{team}})",
+                "{{alertname}}",
             ),
             unit="s",
             decimals=1,
@@ -271,7 +281,7 @@ def _noise(catalogue: Catalogue) -> Row:
         ),
         bars(
             "Came and went",
-            query(f"topk(10, sum by (alertname, team) (changes({_SINCE}[$__range])) > 0)", "{{alertname}} ({{team}})"),
+            query(f"topk(10, sum by (alertname, team) (changes({_SINCE}[$__range])) > 0)", "{{alertname}}"),
             unit="short",
             decimals=0,
             minimum=0,

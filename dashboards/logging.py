@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sla_kit.alert_rules.logging import AREA
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.limits import Limits
 from sla_kit.dashboards.marks import DEPLOYMENTS, LIVE_EVENTS, firing
@@ -194,8 +195,8 @@ def _errors() -> Row:
 
 
 def _records(catalogue: Catalogue) -> Row:
-    level = Limits.of(catalogue).level(alert_limit("FluentdRetrying", "window"))
-    window = promql_duration(level.value if level else 600)
+    window = promql_duration(_set(catalogue, "FluentdRetrying", "window"))
+    least = _set(catalogue, "LogErrorSurge", "records")
     return row(
         "How much is written, and whether it arrives",
         timeseries(
@@ -225,14 +226,15 @@ def _records(catalogue: Catalogue) -> Row:
         timeseries(
             "Errors beside an hour before",
             query(
-                f"{_ERROR_RECORDS % ''} / on (service, $keep) ({_ERROR_RECORDS % ' offset 1h'} > 0)",
+                f"({_ERROR_RECORDS % ''} > {least:g}) / on (service, $keep) ({_ERROR_RECORDS % ' offset 1h'} > 0)",
                 "{{service}}",
             ),
             unit="short",
             decimals=1,
             limits=(alert_limit("LogErrorSurge", "factor"),),
-            description="How many times as many errors a service logs as an hour before; about 1 is as ever. Where "
-            "there are hardly any errors it swings without meaning.",
+            description=f"How many times as many errors a service logs as an hour before, while it logs more than "
+            f"{least:g} a second; about 1 is as ever.",
+            no_value="Few errors",
         ),
         timeseries(
             "Room in buffers by output",
@@ -361,3 +363,11 @@ def _cluster() -> Row:
         ),
         height=7,
     )
+
+
+def _set(catalogue: Catalogue, alert: str, threshold: str) -> float:
+    """What a catalogue has set an alert to; its default where the alert is switched off."""
+    level = Limits.of(catalogue).level(alert_limit(alert, threshold))
+    if level is not None:
+        return level.value
+    return next(each.thresholds[threshold].value for each in AREA.alerts if each.name == alert)

@@ -31,7 +31,7 @@ def firing(*areas: str) -> Annotation:
     """Where alerts of some areas fire."""
     return Annotation(
         name="Alerts",
-        expression=f'ALERTS{{$scope, alertstate="firing", area=~"{"|".join(areas)}"}}',
+        expression=f'ALERTS{{$scope, alertstate="firing", alertname!="Watchdog", area=~"{"|".join(areas)}"}}',
         title="{{alertname}}",
         text="{{severity}} {{instance}}",
         color="red",
