@@ -48,6 +48,7 @@ _KILLED = "node_vmstat_oom_kill{$node}"
 
 def dashboard(catalogue: Catalogue) -> Dashboard:
     """The dashboard."""
+    watched = Watched.of(catalogue)
     return Dashboard(
         name="hosts",
         title="Hosts",
@@ -58,16 +59,17 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
         variables=(Variable(name="instance", title="Host", metric="node_uname_info{$node}", label="instance"),),
         annotations=(LIVE_EVENTS, DEPLOYMENTS, firing("hosts")),
         rows=(
-            _now(),
+            _now(watched),
             _each(),
             _processors_and_memory(),
-            _disks(Watched.of(catalogue)),
+            _disks(watched),
             _network_and_clock(),
         ),
     )
 
 
-def _now() -> Row:
+def _now(watched: Watched) -> Row:
+    kills = watched.value("HostOutOfMemory", "kills")
     return row(
         "Now",
         stat(
@@ -111,7 +113,7 @@ def _now() -> Row:
             unit="short",
             decimals=0,
             minimum=0,
-            limits=(limit(1, "above", "warning"),),
+            limits=(limit(kills + 1, "above", "warning"),),
             links=(runbook("HostOutOfMemory"),),
             description="Processes that kernels have killed within an hour for want of memory, on all chosen hosts. "
             "Normally none.",
@@ -334,6 +336,7 @@ def _network_and_clock() -> Row:
                 f"sum(rate(node_network_transmit_bytes_total{{{_WIRED}}}[$__rate_interval]))", "sent", color="orange"
             ),
             unit="Bps",
+            width=12,
             minimum=0,
             description="What the chosen hosts receive and send; the interfaces of pods are left out.",
         ),
@@ -351,6 +354,7 @@ def _network_and_clock() -> Row:
                 "{{instance}}",
             ),
             unit="pps",
+            width=12,
             minimum=0,
             description="Packets with errors and packets that were dropped, both ways. Normally next to none; drops "
             "under load mean that a host can't keep up or has reached its instance's limit.",
@@ -359,6 +363,7 @@ def _network_and_clock() -> Row:
             "Clock off by host",
             query(f"topk(10, {_OFFSET})", "{{instance}}"),
             unit="s",
+            width=12,
             minimum=0,
             limits=(alert_limit("HostClockWrong", "seconds"),),
             description="How far each clock is from its time server, in either direction.",
@@ -367,6 +372,7 @@ def _network_and_clock() -> Row:
             "Clock follows a time server",
             query("min by (instance, $keep) (node_timex_sync_status{$node})", "{{instance}}"),
             states={"1": State(text="yes", meaning="good"), "0": State(text="no", meaning="warning")},
+            width=12,
             links=(runbook("HostClockWrong"),),
             description="Whether the kernel knows its clock to be kept in step. Where it is not, the offset means "
             "nothing.",

@@ -55,7 +55,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
             ),
         ),
         annotations=(LIVE_EVENTS, DEPLOYMENTS, firing("kubernetes")),
-        rows=(_now(), _workloads(), _pods(), *kubernetes_scaling.rows(), *kubernetes_capacity.rows(catalogue)),
+        rows=(_now(), _workloads(), _pods(), *kubernetes_scaling.rows(catalogue), *kubernetes_capacity.rows(catalogue)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.model import Row
 from sla_kit.dashboards.vocabulary import (
     State,
@@ -14,6 +15,7 @@ from sla_kit.dashboards.vocabulary import (
     table,
     timeseries,
 )
+from sla_kit.dashboards.watched import Watched
 
 _STATE = '$kube_state_metrics, namespace=~"$namespace"'
 _HPA = "namespace, horizontalpodautoscaler, $keep"
@@ -49,8 +51,9 @@ def _requested(resource: str) -> str:
     """
 
 
-def rows() -> tuple[Row, ...]:
+def rows(catalogue: Catalogue) -> tuple[Row, ...]:
     """The row."""
+    waiting = Watched.of(catalogue).value("ClusterAutoscalerPodsWaiting", "pods")
     recommended = f"and on ({_CONTAINER}) {_recommended('memory')}"
     return (
         row(
@@ -118,7 +121,7 @@ def rows() -> tuple[Row, ...]:
                 ),
                 unit="short",
                 minimum=0,
-                limits=(limit(1, "above", "warning"),),
+                limits=(limit(waiting + 1, "above", "warning"),),
                 links=(runbook("ClusterAutoscalerPodsWaiting"),),
                 description="Pods that fit on no node. They are there for the minutes that a new node takes; longer "
                 "means that none comes, or that nothing would help.",
@@ -169,20 +172,21 @@ def rows() -> tuple[Row, ...]:
             ),
             table(
                 "Requests beside recommendations",
-                query(f"{_requested('memory')} {recommended}", "Memory requested"),
-                query(_recommended("memory"), "Memory recommended"),
+                query(f"{_requested('memory')} {recommended}", "Requested"),
+                query(_recommended("memory"), "Recommended"),
                 query(
                     f"{_recommended('memory')} / on ({_CONTAINER}) {_requested('memory')}",
                     "Times memory",
                 ),
                 query(f"{_recommended('cpu')} / on ({_CONTAINER}) {_requested('cpu')}", "Times processors"),
-                description="What the vertical autoscaler recommends beside what containers request. Well over 1: it "
-                "will be killed or throttled when its node is full; well under: what it holds is idle.",
+                description="The memory that containers request and that the vertical autoscaler recommends, and how "
+                "many times what is requested it recommends. Well over 1: they are killed or throttled when their node "
+                "is full; well under 1: what they hold is idle.",
                 columns=(
                     column("namespace", "Namespace"),
                     column("container", "Container"),
-                    column("Memory requested", unit="bytes", decimals=0),
-                    column("Memory recommended", unit="bytes", decimals=0),
+                    column("Requested", unit="bytes", decimals=0),
+                    column("Recommended", unit="bytes", decimals=0),
                     column("Times memory", decimals=2, limits=(alert_limit("VpaRequestsTooLow", "factor"),)),
                     column("Times processors", decimals=2),
                     column("environment", hidden=True),

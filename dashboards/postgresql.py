@@ -131,6 +131,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     "Sessions by state",
                     query("sum by (state, $keep) (pg_stat_activity_count{$postgres})", "{{state}}"),
                     unit="short",
+                    width=12,
                     minimum=0,
                     stack="normal",
                     description="What the sessions of all chosen instances are doing. Many that are idle in a "
@@ -140,6 +141,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     "Connections used by instance",
                     query(_USED, "{{instance}}"),
                     unit="percentunit",
+                    width=12,
                     minimum=0,
                     maximum=1,
                     limits=_USED_LIMITS,
@@ -156,6 +158,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         "{{user}}@{{database}} at {{instance}}",
                     ),
                     unit="s",
+                    width=12,
                     minimum=0,
                     limits=(alert_limit("PgbouncerClientsWaiting", "seconds"),),
                     description="How long the first client in PgBouncer's queue has waited for a connection, of every "
@@ -177,6 +180,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         color="green",
                     ),
                     unit="short",
+                    width=12,
                     minimum=0,
                     description="Clients that have a connection of PgBouncer's and that wait for one, beside the "
                     "connections that it holds to PostgreSQL, of every pooler.",
@@ -197,6 +201,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         color="red",
                     ),
                     unit="ops",
+                    width=8,
                     minimum=0,
                     description="Transactions a second of the chosen instances. It follows the traffic; many more that "
                     "are rolled back than usual are errors of the application.",
@@ -205,6 +210,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     "Longest queries",
                     query(f"topk(8, {_AT_WORK})", "{{datname}} at {{instance}}"),
                     unit="s",
+                    width=8,
                     minimum=0,
                     limits=(alert_limit("PostgresSlowQueries", "seconds"),),
                     description="How long the oldest transaction at work in each database has been. A steady climb is "
@@ -221,6 +227,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         "{{datname}} at {{instance}}",
                     ),
                     unit="s",
+                    width=8,
                     minimum=0,
                     limits=(alert_limit("PostgresIdleInTransaction", "seconds"),),
                     description="How long the oldest session has held its transaction open without doing anything. "
@@ -237,6 +244,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         "{{datname}} at {{instance}}",
                     ),
                     unit="short",
+                    width=6,
                     minimum=0,
                     limits=(alert_limit("PostgresLockWaits", "sessions"),),
                     description="Sessions that wait for a lock which another holds. One or two that come and go are "
@@ -255,6 +263,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         color="orange",
                     ),
                     unit="short",
+                    width=6,
                     minimum=0,
                     bars=True,
                     links=(runbook("PostgresDeadlocks"),),
@@ -279,6 +288,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         column("cluster", hidden=True),
                     ),
                     sort_by="Time",
+                    width=12,
                 ),
             ),
             *postgresql_upkeep.ROWS,
