@@ -24,7 +24,7 @@ _TYPE = 'kube_secret_type{$kube_state_metrics, namespace="shop", secret="%s", ty
 AREA = Area(
     name="security",
     title="Security (Cilium, Kubernetes API server, Falco, kube-state-metrics, applications)",
-    dashboard="security",
+    dashboard="delivery",
     healthy={
         **security_cluster.HEALTHY,
         **{
