@@ -136,6 +136,7 @@ def _deployments(catalogue: Catalogue) -> Row:
             ),
             sort_by="Failed",
             links=(runbook("DeploymentDrifted"), leads_to("kubernetes", "Kubernetes")),
+            width=10,
         ),
         states(
             "Health of applications",
