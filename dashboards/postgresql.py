@@ -68,7 +68,11 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     query("min by (instance, $keep) (pg_up{$postgres})", "{{instance}}"),
                     unit="short",
                     states=UP,
-                    links=(runbook("PostgresDown"), kibana("Its logs", 'service.name:"postgres"')),
+                    links=(
+                        runbook("PostgresDown"),
+                        runbook("PostgresMissing"),
+                        kibana("Its logs", 'service.name:"postgres"'),
+                    ),
                     no_value="nothing known",
                     description="Whether each exporter reaches its PostgreSQL. Where nothing is known the exporters "
                     "are not scraped, and this whole page is blind.",
