@@ -30,12 +30,14 @@ _SUBQUERY = "SubqueryExpr"
 class Flow:
     """Follows labels through an expression and notes what can't be right on the way.
 
-    ``kept`` are labels that everything scraped has, ``renamed`` says what labels of the inventory are called here.
-    ``problems`` are in the order of the expression.
+    ``kept`` are labels that everything scraped has, ``renamed`` says what labels of the inventory are called here,
+    ``others`` are series besides the inventory's with their labels (None: any). ``problems`` are in the order of the
+    expression.
     """
 
     kept: frozenset[str]
     renamed: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def labels(self, node: Any) -> frozenset[str] | None:
@@ -57,6 +59,8 @@ class Flow:
                 return None
 
     def _of_selector(self, node: Any) -> frozenset[str]:
+        if node.name in self.others:
+            return self._of_other(node, self.others[node.name])
         found = find(node.name)
         if found is None:
             self.problems.append(f"{node.name} is not in the inventory")
@@ -73,6 +77,14 @@ class Flow:
             if matcher.name not in labels and matcher.name != "__name__":
                 self.problems.append(f"{node.name} has no label {matcher.name} ({exporter.title})")
         return labels
+
+    def _of_other(self, node: Any, labels: frozenset[str] | None) -> frozenset[str]:
+        asked = frozenset(matcher.name for matcher in node.matchers.matchers) - {"__name__"}
+        if labels is None:
+            return asked | self.kept | self._called(TARGET_LABELS)
+        for name in sorted(asked - labels - self.kept):
+            self.problems.append(f"{node.name} has no label {name}")
+        return labels | self.kept
 
     def _called(self, labels: Iterable[str]) -> frozenset[str]:
         return frozenset(self.renamed.get(name, name) for name in labels)

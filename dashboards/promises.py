@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.rules.facts import BURN_LIMIT, IN_SERVICE, OBJECTIVE
+from sla_kit.rules.facts import BURN_LIMIT, OBJECTIVE, WHOLE
 from sla_kit.rules.recordings import ratio_name
 from sla_kit.rules.sides import promql_duration
 from sla_kit.rules.slo import watched_slos
 
-_PER_SLO = "service, slo, $keep"
+_PER_PAIR = "on (pairs, $keep) group_left (service, slo)"
 
 
 @dataclass(frozen=True, slots=True)
 class Promises:
     """The windows that a catalogue's SLOs are judged over, and those that their alerts read, in seconds: the page's
-    long and short ones first. ``excluded`` tells that maintenance may be left out."""
+    long ones first. ``excluded`` tells that maintenance is left out."""
 
     own: tuple[int, ...]
     pages: tuple[int, ...]
@@ -45,19 +45,19 @@ class Promises:
         return _either(self._recorded(seconds, chosen, _window(seconds)) for seconds in self.own)
 
     def indicator(self, chosen: str) -> str:
-        """The share of good events of each SLO over its own window."""
+        """The share of good events of each SLO over its own window, outside maintenance of its service."""
         return f"1 - ({self.error_ratio(chosen)})"
 
-    def in_service(self, chosen: str) -> str:
-        """The share of good events of each SLO over its own window, maintenance left out where there was any."""
+    def with_maintenance(self, chosen: str) -> str:
+        """The same with what happened during maintenance, which is left out otherwise."""
         if not self.excluded:
             return self.indicator(chosen)
-        kept = [
-            f"{self.objective(f'{chosen}, {_window(seconds)}')} * 0 + on (sli, service, $keep) group_left () "
-            f"{IN_SERVICE}:{promql_duration(seconds)}{{$scope}}"
+        whole = [
+            f"{self.objective(f'{chosen}, {_window(seconds)}')} * 0 + on (sli, $keep) group_left () "
+            f"{WHOLE}:{promql_duration(seconds)}{{$scope}}"
             for seconds in self.own
         ]
-        return f"1 - ({_either([*kept, self.error_ratio(chosen)])})"
+        return f"1 - ({_either([*whole, self.error_ratio(chosen)])})"
 
     def budget_left(self, chosen: str) -> str:
         """The share of its error budget that each SLO has left; below zero where more is spent than there was."""
@@ -72,14 +72,14 @@ class Promises:
         return _either(self.burn(seconds, chosen) for seconds in self.pages)
 
     def burn_limits(self, chosen: str) -> str:
-        """The burn rates at which each SLO's alerts fire, by their windows."""
-        return f"{BURN_LIMIT}{{$scope, {chosen}}}"
+        """The burn rates at which the alerts of one SLO fire, by their windows."""
+        return f"{BURN_LIMIT}{{$scope}} * {_PER_PAIR} ({self.objective(chosen)} * 0 + 1)"
 
     def burn_at_limits(self, chosen: str, label: str) -> str:
-        """The burn rate over the ``long_window`` or ``short_window`` (``label``) of each alert, with its labels."""
+        """The burn rate of one SLO over the ``long_window`` or ``short_window`` (``label``) of each of its alerts."""
         return _either(
-            f'{BURN_LIMIT}{{$scope, {chosen}, {label}="{promql_duration(seconds)}"}} * 0 '
-            f"+ on ({_PER_SLO}) group_left ()\n({self.burn(seconds, chosen)})"
+            f'{BURN_LIMIT}{{$scope, {label}="{promql_duration(seconds)}"}} * 0 + {_PER_PAIR}\n'
+            f"({self.burn(seconds, chosen)})"
             for seconds in self.read
         )
 

@@ -77,18 +77,20 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     f"min({promises.indicator(_CHOSEN)})",
                     unit="percentunit",
                     decimals=3,
-                    description="The share of events that was good, over the SLO's own window, weighed by events.",
+                    description="The share of events that was good, over the SLO's own window, weighed by events; "
+                    "announced maintenance is left out.",
                     links=(
                         leads_to("application", "The service", service="$service"),
                         kibana("Errors in the logs", "service.name:$service AND log.level:error"),
                     ),
                 ),
                 stat(
-                    "Kept outside maintenance",
-                    f"min({promises.in_service(_CHOSEN)})",
+                    "Kept, maintenance counted",
+                    f"min({promises.with_maintenance(_CHOSEN)})",
                     unit="percentunit",
                     decimals=3,
-                    description="The same without the time in which maintenance of the service was announced.",
+                    description="The same with what happened while maintenance of the service was announced, which is "
+                    "left out otherwise.",
                 ),
                 stat(
                     "Budget left",
@@ -126,7 +128,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                 timeseries(
                     "Kept, and promised",
                     query(promises.indicator(_CHOSEN), "kept"),
-                    query(promises.in_service(_CHOSEN), "outside maintenance", color="sky"),
+                    query(promises.with_maintenance(_CHOSEN), "with maintenance", color="sky"),
                     query(promises.objective(_CHOSEN), "promised", color="grey"),
                     unit="percentunit",
                     decimals=3,
@@ -163,6 +165,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         column("service", hidden=True),
                         column("slo", hidden=True),
                         column("condition", hidden=True),
+                        column("pairs", hidden=True),
                         column("environment", hidden=True),
                         column("cluster", hidden=True),
                     ),

@@ -92,6 +92,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                         column("Budget left", unit="percentunit", decimals=1, limits=BUDGET_LIMITS),
                         column("Burn rate", unit="short", decimals=2, limits=_PACE),
                         column("sli", hidden=True),
+                        column("pairs", hidden=True),
                         column("environment", hidden=True),
                         column("cluster", hidden=True),
                     ),

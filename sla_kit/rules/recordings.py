@@ -152,15 +152,16 @@ def filled(recorded: Recorded, seconds: int) -> str:
         return there
     # What maintenance left out is not missing.
     length = oldest + (RATE_SECONDS if seconds <= SHORT_SECONDS else recorded.bucket)
-    return f"({there} or on () {_maintained(side, length, f' offset {offset}')})"
+    return f"({there} or on () {maintained(side, length, f' offset {offset}')})"
 
 
 def _apart(side: Side, expression: str, seconds: int) -> str:
     """The events of so many seconds, unless there was maintenance in them that does not count."""
-    return f"{expression}\nunless on () {_maintained(side, seconds)}" if side.apart else expression
+    return f"{expression}\nunless on () {maintained(side, seconds)}" if side.apart else expression
 
 
-def _maintained(side: Side, seconds: int, offset: str = "") -> str:
+def maintained(side: Side, seconds: int, offset: str = "") -> str:
+    """PromQL that has a value where there was maintenance that a side leaves out in the last so many seconds."""
     length = promql_duration(max(seconds, _LEAST_MAINTENANCE))
     return f"present_over_time({MAINTENANCE}{{service={quote(side.apart)}}}[{length}]{offset})"
 

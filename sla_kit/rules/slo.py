@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery, Service, Sli, Slo
 from sla_kit.rules.composites import composite_rule
 from sla_kit.rules.conditions import conditions_of, impossible
+from sla_kit.rules.facts import fact_groups
 from sla_kit.rules.model import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup, RuleTestFile
 from sla_kit.rules.recordings import (
     LONGEST_APART,
@@ -23,7 +23,6 @@ from sla_kit.rules.recordings import (
 )
 from sla_kit.rules.sides import Side, sides_of
 from sla_kit.rules.slo_alerts import Watched, alerts_of, no_data_of, too_slow_of, windows_of
-from sla_kit.selectors import quote
 
 #: So often long windows are summed, in seconds: seldom, since they are long, and often enough that Prometheus, which
 #: takes a series to be gone after five minutes, always has a value.
@@ -34,7 +33,6 @@ DIRECT_INTERVAL = 240.0
 GROUP_SLOS = 20
 
 #: What an expression reads of recordings, as name and matcher.
-_READ = re.compile(r'(sla:[\w:]+)(\{\w+="(?:[^"\\]|\\.)*"\})')
 
 _Key = tuple[str, str]
 
@@ -75,8 +73,10 @@ def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
     for source, slos in _by_source(catalogue).items():
         plan = _planned(catalogue, slos)
         groups = [group for chunk in _chunks(slos) for group in _groups(plan, chunk)]
-        if _some_are_off(catalogue):
-            groups = read_only(groups)
+        if not catalogue.monitoring.areas.get("slo", True):
+            continue
+        watched = [each for service, slo in slos if (each := _watched(plan, service, slo)) is not None]
+        groups += fact_groups(slos, watched, groups)
         suffix = "" if source == _first_source(catalogue) else f"-{source}"
         for name, alerts, comment in (
             ("slo-recordings", False, "What is counted of each SLO, and its error ratios."),
@@ -86,31 +86,6 @@ def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
             if chosen:
                 files.append(RuleFile(name + suffix, chosen, "\n".join((comment, *plan.unread))))
     return tuple(files)
-
-
-def _some_are_off(catalogue: Catalogue) -> bool:
-    """Whether any alert on SLOs may not be written."""
-    settings = [catalogue.monitoring.rules, *(service.monitoring.rules for service in catalogue.services)]
-    return not catalogue.monitoring.areas.get("slo", True) or any(settings)
-
-
-def read_only(groups: Sequence[RuleGroup]) -> list[RuleGroup]:
-    """The groups without recordings that nothing in them reads, down to what only those have read."""
-    left = list(groups)
-    while True:
-        read = {match for group in left for rule in group.rules for match in _READ.findall(rule.expression)}
-        kept = [
-            replace(group, rules=rules)
-            for group in left
-            if (rules := tuple(rule for rule in group.rules if isinstance(rule, AlertingRule) or _is_read(rule, read)))
-        ]
-        if sum(len(group.rules) for group in kept) == sum(len(group.rules) for group in left):
-            return kept
-        left = kept
-
-
-def _is_read(rule: RecordingRule, read: set[tuple[str, str]]) -> bool:
-    return any((rule.record, f"{{{name}={quote(value)}}}") in read for name, value in rule.labels.items())
 
 
 def _alerts(group: RuleGroup) -> bool:
