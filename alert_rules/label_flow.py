@@ -81,7 +81,8 @@ class Flow:
     def _of_other(self, node: Any, labels: frozenset[str] | None) -> frozenset[str]:
         asked = frozenset(matcher.name for matcher in node.matchers.matchers) - {"__name__"}
         if labels is None:
-            return asked | self.kept | self._called(TARGET_LABELS)
+            of_buckets = {"le"} if node.name.endswith("_bucket") else set()
+            return asked | self.kept | self._called(TARGET_LABELS) | of_buckets
         for name in sorted(asked - labels - self.kept):
             self.problems.append(f"{node.name} has no label {name}")
         return labels | self.kept

@@ -5,11 +5,16 @@ from __future__ import annotations
 from sla_kit.dashboards.model import Annotation
 
 LIVE_EVENTS = Annotation(
-    name="Live events", expression="sla_event_active{$scope}", title="Live event", text="{{service}}", color="purple"
+    name="Live events",
+    expression="sla_event_active{$scope}",
+    title="Live event",
+    text="{{service}}",
+    color="purple",
+    of="events",
 )
 MAINTENANCE = Annotation(
     name="Maintenance", expression="sla_maintenance_active{$scope}", title="Maintenance", text="{{service}}",
-    color="grey",
+    color="grey", of="maintenance",
 )  # fmt: skip
 INCIDENTS = Annotation(
     name="Incidents",

@@ -155,7 +155,8 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """Marks across all panels, for as long as ``expression`` has a value."""
+    """Marks across all panels, for as long as ``expression`` has a value. ``of`` names the part of the calendar that it
+    shows: there are no such marks where a catalogue has none."""
 
     name: str
     expression: str
@@ -163,6 +164,7 @@ class Annotation:
     color: str
     text: str = ""
     shown: bool = True
+    of: Literal["events", "maintenance", ""] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

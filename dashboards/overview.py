@@ -186,7 +186,10 @@ def _now(catalogue: Catalogue) -> Iterator[Panel]:
     if catalogue.calendar.events:
         yield stat(
             "Next event",
-            query("min(sla_event_starts_in_seconds{$scope}) unless on () sla_event_active or vector(0)", "starts in"),
+            query(
+                "min(sla_event_starts_in_seconds{$scope}) unless on () sla_event_active{$scope} or vector(0)",
+                "starts in",
+            ),
             unit="dtdurations",
             decimals=0,
             links=(leads_to("live-events", "Live events"),),

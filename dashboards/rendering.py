@@ -355,6 +355,7 @@ class _Page:
                 "useValueForTime": False,
             }
             for each in self.dashboard.annotations
+            if not each.of or getattr(self.shared.catalogue.calendar, each.of)
         ]
 
 
