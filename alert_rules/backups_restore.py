@@ -95,7 +95,6 @@ ALERTS = (
         description="A restore of {{ $labels.target }} would reach no further than {{ $value | humanizeDuration }} "
         "before now, over [[seconds]]: what was written since is in no backup and no archive.",
         promises=("backup-recovery",),
-        inhibited_by=("PostgresArchivingFailing",),
         cases=(
             Breach(
                 series={_GAP: gauge(70, lambda t: t.seconds * 3, near=lambda t: t.seconds)},
