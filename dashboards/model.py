@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sla_kit.alert_rules.inventory import Exporter
+
 Kind = Literal["stat", "gauge", "timeseries", "table", "bars", "heatmap", "states", "logs"]
 Side = Literal["above", "below"]
 Stack = Literal["none", "normal", "percent"]
@@ -171,7 +173,8 @@ class Annotation:
 class Dashboard:
     """A dashboard. ``name`` is that of its file, and its uid is ``sla-kit-<name>`` (``uid`` where it is another);
     ``folder`` is where Grafana keeps it. ``instances`` are the exporters whose instances can be chosen: their
-    placeholders ask for the chosen ones. ``hours`` is how much is shown at first."""
+    placeholders ask for the chosen ones. ``exporters`` are those besides the inventory's whose metrics it reads; each
+    has a placeholder, too. ``hours`` is how much is shown at first."""
 
     name: str
     title: str
@@ -181,6 +184,7 @@ class Dashboard:
     uid: str = ""
     tags: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+    exporters: tuple[Exporter, ...] = ()
     variables: tuple[Variable, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     hours: float = 6.0
@@ -195,3 +199,8 @@ class Dashboard:
     def reads_logs(self) -> bool:
         """Whether any panel asks Elasticsearch."""
         return any(isinstance(query, LogQuery) for panel in self.panels for query in panel.queries)
+
+
+def uid_of(dashboard: Dashboard) -> str:
+    """What Grafana knows a dashboard by, whatever its title: links and alerts lead to it."""
+    return dashboard.uid or f"sla-kit-{dashboard.name}"

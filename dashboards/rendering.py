@@ -17,9 +17,11 @@ from sla_kit.dashboards import grafana
 from sla_kit.dashboards.colors import GREY, MEANING, SERIES
 from sla_kit.dashboards.layout import Place, place
 from sla_kit.dashboards.limits import Level, Limits
-from sla_kit.dashboards.model import Column, Dashboard, Limit, Link, LogQuery, Panel, Query, State, Variable
+from sla_kit.dashboards.model import Column, Dashboard, Limit, Link, LogQuery, Panel, Query, State, Variable, uid_of
 from sla_kit.dashboards.wording import Wording, scope_labels
 from sla_kit.errors import SlaKitError
+
+__all__ = ["LOGS", "METRICS", "TAG", "Rendering", "panel_ids", "uid_of"]
 
 METRICS = {"type": "prometheus", "uid": "${datasource}"}
 LOGS = {"type": "elasticsearch", "uid": "${logs}"}
@@ -47,11 +49,6 @@ class Rendering:
     def document(self, dashboard: Dashboard) -> dict[str, Any]:
         """The document, of plain values. Raises `SlaKitError` for what can't be rendered."""
         return _Page(self, dashboard, Wording.of(self.catalogue, dashboard)).document()
-
-
-def uid_of(dashboard: Dashboard) -> str:
-    """What Grafana knows a dashboard by, whatever its title: links and alerts lead to it."""
-    return dashboard.uid or f"sla-kit-{dashboard.name}"
 
 
 def panel_ids(dashboard: Dashboard) -> dict[tuple[str, str], int]:

@@ -16,8 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
+import yaml
+
+from sla_kit.alert_rules.inventory import Exporter, Metric, read_exporter
 from sla_kit.dashboards.model import (
     Annotation,
     Column,
@@ -32,6 +37,7 @@ from sla_kit.dashboards.model import (
     State,
     Variable,
 )
+from sla_kit.errors import SlaKitError
 
 __all__ = [
     "UP",
@@ -40,6 +46,7 @@ __all__ = [
     "Column",
     "Dashboard",
     "LogQuery",
+    "Metric",
     "Panel",
     "Row",
     "State",
@@ -47,6 +54,8 @@ __all__ = [
     "alert_limit",
     "bars",
     "column",
+    "exporter",
+    "exporter_from",
     "gauge",
     "heatmap",
     "kibana",
@@ -155,6 +164,26 @@ def runbook(alert: str) -> Link:
 def kibana(title: str, search: str) -> Link:
     """To the logs in Kibana, searched for something."""
     return Link(title=title, search=search)
+
+
+def exporter(key: str, job: str = "", *, labels: tuple[str, ...] = (), **metrics: Metric) -> Exporter:
+    """An exporter that the inventory has not, by the key of its placeholder: its ``job`` (the key, where none is said),
+    the ``labels`` that all of its metrics may have, and its metrics by name."""
+    return Exporter(
+        exporter=key, title=key, job=job or key, versions=[], source="", labels=list(labels), metrics=metrics
+    )
+
+
+def exporter_from(path: str | Path) -> Exporter:
+    """An exporter that a YAML file tells of, as the inventory's files do. Raises `SlaKitError` with the place."""
+    try:
+        return read_exporter(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise SlaKitError(
+            f"the exporter can't be read: {error}",
+            place=str(path),
+            remedy="write exporter, title, job, versions, source and metrics, as the files of alert_rules/inventory do",
+        ) from error
 
 
 def _panel(

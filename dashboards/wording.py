@@ -34,7 +34,8 @@ class Wording:
         scope = ", ".join(f'{labels.get(name, name)}=~"${name}"' for name in scope_labels(catalogue))
         instance = 'instance=~"$instance"'
         matchers = {"scope": scope}
-        for key, jobs in jobs_of(catalogue).items():
+        others = {each.exporter: (each.job,) for each in dashboard.exporters}
+        for key, jobs in {**jobs_of(catalogue), **others}.items():
             chosen = [job_matcher(jobs), scope, instance if key in dashboard.instances else ""]
             matchers[key] = ", ".join(part for part in chosen if part)
         return cls(matchers, keep, labels)

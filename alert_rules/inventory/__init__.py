@@ -65,10 +65,15 @@ def exporters() -> dict[str, Exporter]:
     for file in sorted(files(__name__).iterdir(), key=lambda file: file.name):
         if not file.name.endswith(".yml"):
             continue
-        text = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # it is a safe loader
-        exporter = msgspec.convert(text, Exporter)
+        exporter = read_exporter(file.read_text(encoding="utf-8"))
         found[exporter.exporter] = exporter
     return found
+
+
+def read_exporter(text: str) -> Exporter:
+    """The exporter that the text of a file tells of. Raises `msgspec.ValidationError`, `yaml.YAMLError`."""
+    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # it is a safe loader
+    return msgspec.convert(content, Exporter)
 
 
 @cache

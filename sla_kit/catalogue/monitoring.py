@@ -9,6 +9,8 @@ from msgspec import field
 
 from sla_kit.catalogue.values import Duration, Name, Value
 
+#: What switches a dashboard off, or on again.
+OFF, ON = frozenset({"off", "false", "no"}), frozenset({"on", "true", "yes"})
 #: One or several names of jobs of Prometheus.
 Jobs = str | list[str]
 
@@ -77,20 +79,23 @@ class Delivery(Value, frozen=True, kw_only=True):
 class Monitoring(Value, frozen=True, kw_only=True):
     """The alert rules of the whole stack and what they need to know of it.
 
-    ``areas`` switches whole areas (``postgresql: off``), ``rules`` single alerts or what they are set to. ``jobs``
+    ``areas`` switches whole areas (``postgresql: off``), ``rules`` single alerts or what they are set to.
+    ``dashboards`` switches single dashboards by their names (``business: off``), and says where the function of one of
+    your own is: in a module that is installed (``orders: my_package.boards:orders``) or in a file of the catalogue's
+    folder (``orders: boards/orders.py:dashboard``). Such code runs when dashboards are made, and only then. ``jobs``
     names the Prometheus jobs of each exporter where they differ from the inventory's, ``targets`` their addresses for
     prometheus.yml; without any they are ``<job>:<port>``, or Kubernetes is asked, as ``discovery`` says. ``labels``
     says what a label is called here (``namespace: exported_namespace``), ``keep_labels`` which labels every aggregation
-    keeps. ``teams`` names the contact that an
-    area's alerts belong to. ``ingress`` is which kind the ingress is. ``grafana``, ``kibana`` and ``alertmanager`` are the
-    addresses that people open; ``tenant`` is that of a Mimir, Cortex or Thanos ruler, ``namespace`` where Kubernetes
-    keeps the manifests.
+    keeps. ``teams`` names the contact that an area's alerts belong to. ``ingress`` is which kind the ingress is.
+    ``grafana``, ``kibana`` and ``alertmanager`` are the addresses that people open; ``tenant`` is that of a Mimir,
+    Cortex or Thanos ruler, ``namespace`` where Kubernetes keeps the manifests.
     """
 
     scrape_interval: Duration = 15.0
     evaluation_interval: Duration = 30.0
     areas: dict[Name, bool] = field(default_factory=dict)
     rules: dict[Name, bool | RuleSettings] = field(default_factory=dict)
+    dashboards: dict[Name, str] = field(default_factory=dict)
     jobs: dict[Name, Jobs] = field(default_factory=dict)
     targets: dict[Name, list[str]] = field(default_factory=dict)
     discovery: Literal["static", "kubernetes"] = "static"
@@ -106,6 +111,10 @@ class Monitoring(Value, frozen=True, kw_only=True):
     namespace: str = "monitoring"
     slo: SloRules = field(default_factory=SloRules)
     delivery: Delivery = field(default_factory=Delivery)
+
+    def shows(self, dashboard: str) -> bool:
+        """Whether a dashboard is not switched off by its name."""
+        return self.dashboards.get(dashboard, "").lower() not in OFF
 
 
 class ServiceMonitoring(Value, frozen=True, kw_only=True):

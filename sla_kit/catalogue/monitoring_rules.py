@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path as Folder
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.monitoring import Jobs, RuleSettings
+from sla_kit.catalogue.monitoring import OFF, ON, Jobs, RuleSettings
 from sla_kit.catalogue.places import Findings, Path, nearest
 
 if TYPE_CHECKING:
     from sla_kit.alert_rules.alert import Alert
 
+#: Where the function of a dashboard is: a module's, or a file's of the catalogue's folder.
+PLACE = re.compile(r"(?:(?P<file>[^:]+\.py)|(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)):(?P<function>[A-Za-z_]\w*)")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 #: The alerts that follow from SLOs, which no module of alert rules declares, and their area.
 SLO_ALERTS = (
@@ -63,6 +66,7 @@ def check_monitoring(catalogue: Catalogue, findings: Findings) -> None:
                 findings.expect(name, areas, (*here, key, name), "area of alerts", ())
         for name, team in monitoring.teams.items():
             findings.expect(team, contacts, (*here, "teams", name), "contact", [("contacts",)])
+    _dashboards(catalogue, (*here, "dashboards"), findings)
     _jobs(monitoring.jobs, (*here, "jobs"), findings)
     _settings(monitoring.rules, (*here, "rules"), catalogue, findings)
     for index, service in enumerate(catalogue.services):
@@ -89,6 +93,21 @@ def _reachable(catalogue: Catalogue, findings: Findings) -> None:
         if not getattr(catalogue.monitoring.delivery, key):
             hint = "such as smtp.example.com:587" if key == "smarthost" else "such as alerts@example.com"
             findings.say(("monitoring", "delivery"), f"e-mail needs a {key}", hint)
+
+
+def _dashboards(catalogue: Catalogue, path: Path, findings: Findings) -> None:
+    """Notes what can't lead to the function of a dashboard. The code itself is not looked at, nor run."""
+    for name, written in catalogue.monitoring.dashboards.items():
+        if written.lower() in OFF | ON:
+            continue
+        found = PLACE.fullmatch(written)
+        if not found:
+            hint = "off, or its function: my_package.boards:orders, boards/orders.py:dashboard"
+            findings.say((*path, name), f"{written!r} leads to no dashboard", hint)
+        elif found["file"] and catalogue.folder and not (Folder(catalogue.folder) / found["file"]).is_file():
+            findings.say(
+                (*path, name), f"there is no file {found['file']}", "it is looked for in the catalogue's folder"
+            )
 
 
 def _jobs(jobs: Mapping[str, Jobs], path: Path, findings: Findings) -> None:
