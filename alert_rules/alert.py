@@ -121,10 +121,11 @@ class Breach:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
     """A case in which the alert must not fire: ``series`` as they are (their ``bad``) for ``lasts`` seconds, after
-    ``healthy`` seconds in which they are ``good``."""
+    ``healthy`` seconds in which they are ``good``, and ``earlier`` ones before those in which they are ``near``."""
 
     name: str
     series: Mapping[str, Shape]
+    earlier: float = 0.0
     healthy: float = 0.0
     lasts: float = 7200.0
     step: float = 60.0

@@ -219,13 +219,22 @@ AREA = Area(
         Alert(
             name="AppTrafficGone",
             exporter="application",
-            # After a live event traffic falls a hundredfold, as it should.
+            # After a live event traffic falls a hundredfold, as it should: to what it was at this time a day before, or
+            # a week before where that day had an event, too.
             expression="""
                 sum by ($keep, job) (rate(http_request_duration_seconds_count{$application}[$window]))
                 / (
                   sum by ($keep, job) (rate(http_request_duration_seconds_count{$application}[$window] offset $ago))
                   > $traffic
                 ) < $ratio
+                unless
+                  sum by ($keep, job) (rate(http_request_duration_seconds_count{$application}[$window]))
+                  > $ratio
+                  * sum by ($keep, job) (rate(http_request_duration_seconds_count{$application}[$window] offset 1d))
+                unless
+                  sum by ($keep, job) (rate(http_request_duration_seconds_count{$application}[$window]))
+                  > $ratio
+                  * sum by ($keep, job) (rate(http_request_duration_seconds_count{$application}[$window] offset 1w))
                 unless on () count_over_time(sla_event_active[$after])""",
             thresholds={
                 "ratio": Threshold(0.1, "ratio", "how much of the earlier traffic must be left"),
@@ -239,7 +248,7 @@ AREA = Area(
             severity="warning",
             summary="Hardly any requests reach {{ $labels.job }}",
             description="{{ $labels.job }} gets {{ $value | humanizePercentage }} of the requests that it got [[ago]] "
-            "earlier, under [[ratio]], though no live event has just ended.",
+            "earlier, under [[ratio]]. That is not usual at this time, and no live event has just ended.",
             promises=("availability",),
             inhibited_by=("AppDown",),
             inhibition_labels=("cluster", "job"),
@@ -252,8 +261,36 @@ AREA = Area(
                     step=70,  # no divisor of the window: whether its edge belongs to it differs between versions
                     lag=490,
                     clears=0,
-                    says="application gets 0% of the requests that it got 1h earlier, under 10 %, though no live event "
-                    "has just ended.",
+                    says="application gets 0% of the requests that it got 1h earlier, under 10 %. That is not usual at "
+                    "this time, and no live event has just ended.",
+                ),
+                Breach(
+                    name="a usual day",
+                    series={_COUNT % "200": counter(lambda t: 6000 * t.traffic, 0)},
+                    labels=_JOB,
+                    value=0,
+                    healthy=8 * 86_400,
+                    step=140,
+                    lag=280,
+                    clears=0,
+                    says="application gets 0% of the requests that it got 1h earlier, under 10 %. That is not usual at "
+                    "this time, and no live event has just ended.",
+                ),
+                Quiet(
+                    name="back to what it was a day before",
+                    series={_COUNT % "200": counter(lambda t: 6000 * t.traffic, 60, near=60)},
+                    earlier=90_000,
+                    healthy=12_600,
+                    lasts=2800,
+                    step=280,
+                ),
+                Quiet(
+                    name="back to what it was a week before, and busy a day before",
+                    series={_COUNT % "200": counter(lambda t: 6000 * t.traffic, 60, near=60)},
+                    earlier=6 * 86_400,
+                    healthy=90_000,
+                    lasts=2800,
+                    step=280,
                 ),
                 Quiet(
                     name="hardly any traffic an hour ago",

@@ -123,8 +123,9 @@ def _breach(prefix: str, catalogue: Catalogue, settings: Settings, case: Breach)
 
 
 def _quiet(prefix: str, catalogue: Catalogue, settings: Settings, case: Quiet) -> RuleTest:
-    before, samples = int(case.healthy // case.step), int(case.lasts // case.step)
-    phases = [Phase("good", before), Phase("bad", samples + 1)]
+    earlier, healthy = int(case.earlier // case.step), int(case.healthy // case.step)
+    before, samples = earlier + healthy, int(case.lasts // case.step)
+    phases = [Phase("near", earlier), Phase("good", healthy), Phase("bad", samples + 1)]
     series = _series(catalogue, settings, case.series, phases, case.step, settings.values())
     times = dict.fromkeys(((before + samples // 2) * case.step, (before + samples) * case.step))
     return RuleTest(
