@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import yaml
 
 from sla_kit.catalogue.places import Place
@@ -17,29 +19,29 @@ _STANDARD = "tag:yaml.org,2002:"
 _MAX_BYTES = 10_000_000
 _MAX_DEPTH = 60
 _MAX_ALIASED = 200_000
+#: The tags that YAML's own texts have.
+_KINDS = {"str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq", "binary"}
 #: The characters that YAML 1.1 leaves out of its streams (section 5.1).
 _FORBIDDEN = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A leaf: the text as written and the type that YAML 1.1 would give it (str, int, float, bool, null, timestamp)."""
+class Scalar(msgspec.Struct, frozen=True):
+    """A leaf: the text as written and the type that YAML 1.1 would give it (str, int, float, bool, null, timestamp, or merge,
+    which is "<<")."""
 
     place: Place
     text: str
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(msgspec.Struct, frozen=True):
     """A list."""
 
     place: Place
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """A mapping: each key's text with the key's own place and its value, in the order of the file. ``hint`` may
     explain a key that is missing."""
 
@@ -93,92 +95,69 @@ def read_text(path: Path, name: str, remedy: str = "") -> tuple[str | None, list
 
 def parse(text: str, name: str) -> tuple[Node | None, list[Mistake]]:
     """The tree of one YAML document; no tree where the text is empty or not YAML."""
-    bad = _FORBIDDEN.search(text)
-    if bad:
-        line = text.count("\n", 0, bad.start()) + 1
-        column = bad.start() - text.rfind("\n", 0, bad.start())
-        return None, [Place(name, line, column).mistake(f"the character {ord(bad.group()):#x} is not allowed in YAML")]
-    loader = None
-    try:
-        deep = _too_deep(text, name)
-        if deep is not None:
-            return None, [deep]
-        loader = _Loader(text)
-        root = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        return None, [_syntax_mistake(error, name)]
-    except RecursionError:
-        return None, [Place(name, 1, 1).mistake("is nested too deeply")]
-    except (yaml.YAMLError, ValueError) as error:
-        return None, [Place(name, 1, 1).mistake(f"is not YAML: {error}".splitlines()[0])]
-    finally:
-        if loader is not None:
-            loader.dispose()
-    if root is None:
+    trees, mistake = _trees(text, name, single=True)
+    if mistake is not None:
+        return None, [mistake]
+    if not trees:
         return None, [Place(name, 1, 1).mistake("is empty", "a catalogue needs at least a name and services")]
-    tree = _Tree(name)
-    node = tree.node(root, 0)
-    return (None if tree.unusable else node), tree.mistakes
+    [tree] = trees
+    return (None if tree.unusable else tree.root), tree.mistakes
 
 
 def parse_all(text: str, name: str) -> tuple[list[Node], list[Mistake]]:
     """The tree of each YAML document of a text, without those that are empty."""
+    trees, mistake = _trees(text, name, single=False)
+    if mistake is not None:
+        return [], [mistake]
+    nodes = [tree.root for tree in trees if not tree.unusable and not is_null(tree.root)]
+    return nodes, [mistake for tree in trees for mistake in tree.mistakes]
+
+
+def _trees(text: str, name: str, *, single: bool) -> tuple[list[_Tree], Mistake | None]:
+    """The tree of each document, or why there is none of any."""
     bad = _FORBIDDEN.search(text)
     if bad:
-        return [], [parse(text, name)[1][0]]
-    loader = None
-    roots: list[yaml.Node] = []
+        line = text.count("\n", 0, bad.start()) + 1
+        column = bad.start() - text.rfind("\n", 0, bad.start())
+        return [], Place(name, line, column).mistake(f"the character {ord(bad.group()):#x} is not allowed in YAML")
+    loader: Any = None
+    trees: list[_Tree] = []
     try:
-        deep = _too_deep(text, name)
-        if deep is not None:
-            return [], [deep]
         loader = _Loader(text)
-        while loader.check_node():
-            root = loader.get_node()
-            if root is not None:
-                roots.append(root)
+        loader.get_event()  # the stream begins
+        while not isinstance(begin := loader.get_event(), yaml.StreamEndEvent):
+            if single and trees:
+                mark = begin.start_mark
+                return [], Place(name, mark.line + 1, mark.column + 1).mistake(
+                    "holds more than one YAML document", "put each into a file of its own, in one folder"
+                )
+            trees.append(_Tree(name, loader))
+            loader.get_event()  # the document ends
+    except _TooDeepError as error:
+        return [], error.place.mistake("is nested too deeply")
     except yaml.MarkedYAMLError as error:
-        return [], [_syntax_mistake(error, name)]
-    except RecursionError:
-        return [], [Place(name, 1, 1).mistake("is nested too deeply")]
+        return [], _syntax_mistake(error, name)
     except (yaml.YAMLError, ValueError) as error:
-        return [], [Place(name, 1, 1).mistake(f"is not YAML: {error}".splitlines()[0])]
+        return [], Place(name, 1, 1).mistake(f"is not YAML: {error}".splitlines()[0])
     finally:
         if loader is not None:
             loader.dispose()
-    nodes: list[Node] = []
-    mistakes: list[Mistake] = []
-    for root in roots:
-        tree = _Tree(name)
-        node = tree.node(root, 0)
-        mistakes += tree.mistakes
-        if not tree.unusable and not is_null(node):
-            nodes.append(node)
-    return nodes, mistakes
+    return trees, None
 
 
-def _too_deep(text: str, name: str) -> Mistake | None:
-    """The mistake of a text that nests beyond all measure, before a tree is made of it: libyaml's events are walked
-    without recursion, but its composer recurses in C, where ten thousand brackets end the whole process."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _MAX_DEPTH:
-                mark = event.start_mark
-                place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
-                return place.mistake("is nested too deeply")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return None
+class _TooDeepError(Exception):
+    """A text nests beyond all measure."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
 
 
 def _syntax_mistake(error: yaml.MarkedYAMLError, name: str) -> Mistake:
     mark = error.problem_mark or error.context_mark
     place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
     problem = error.problem or error.context or "the syntax is wrong"
-    if "single document" in (error.context or ""):
-        return place.mistake("holds more than one YAML document", "put each into a file of its own, in one folder")
+    if "nesting depth" in problem:  # libyaml's own bound
+        return place.mistake("is nested too deeply")
     hint = ""
     if "cannot start any token" in problem:
         hint = "indent with spaces, and put text with special characters in quotes"
@@ -188,77 +167,72 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, name: str) -> Mistake:
 
 
 class _Tree:
-    """Turns PyYAML's nodes into ours: merge keys resolved, duplicates told, aliases bounded."""
+    """One document as nodes: merge keys resolved, duplicates told, aliases bounded.
 
-    def __init__(self, name: str) -> None:
+    Made from the events of libyaml. PyYAML's composer would make a tree first, of nodes that nobody needs, and it
+    recurses in C, where ten thousand brackets end the whole process.
+    """
+
+    def __init__(self, name: str, loader: Any) -> None:
         self.mistakes: list[Mistake] = []
         self.unusable = False
         self._name = name
-        self._done: dict[int, tuple[Node, int]] = {}
-        self._open: set[int] = set()
+        self._next = loader.get_event
+        #: By anchor: the place, and once it is whole the node and how many it is with its aliases written out.
+        self._anchors: dict[str, tuple[Place, Node | None, int]] = {}
+        self._count = 0
         self._aliased = 0
+        self.root = self._node(self._next(), 0)
 
-    def node(self, raw: yaml.Node, depth: int) -> Node:
-        return self._sized(raw, depth)[0]
+    def _node(self, event: Any, depth: int) -> Node:
+        """The node that begins with an event."""
+        mark = event.start_mark
+        place = Place(self._name, mark.line + 1, mark.column + 1)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, place)
+        anchor, before = event.anchor, self._count
+        if anchor is not None:
+            self._anchor(event, place)
+        self._count += 1
+        node: Node
+        if isinstance(event, yaml.ScalarEvent):
+            node = Scalar(place, event.value, self._type(event, place))
+        else:
+            if depth == _MAX_DEPTH:
+                raise _TooDeepError(place)
+            self._type(event, place)
+            if isinstance(event, yaml.MappingStartEvent):
+                node = Mapping(place, self._entries(depth + 1))
+            else:
+                node = Sequence(place, tuple(self._items(depth + 1)))
+        if anchor is not None:
+            self._anchors[anchor] = (place, node, self._count - before)
+        return node
 
-    def _place(self, raw: yaml.Node) -> Place:
-        mark = raw.start_mark
-        return Place(self._name, mark.line + 1, mark.column + 1) if mark else Place(self._name, 1, 1)
+    def _items(self, depth: int) -> list[Node]:
+        items: list[Node] = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            items.append(self._node(event, depth))
+        return items
 
-    def _sized(self, raw: yaml.Node, depth: int) -> tuple[Node, int]:
-        """A node and how many nodes it is once aliases are written out. A node that was seen is an alias."""
-        place = self._place(raw)
-        nothing = Scalar(place, "", "null")
-        if self.unusable:
-            return nothing, 1
-        if id(raw) in self._open:
-            return self._give_up(place, "an alias holds itself"), 1
-        if id(raw) in self._done:
-            self._aliased += self._done[id(raw)][1]
-            if self._aliased > _MAX_ALIASED:
-                return self._give_up(place, "aliases grow beyond all measure"), 1
-            return self._done[id(raw)]
-        if depth > _MAX_DEPTH:
-            return self._give_up(place, "is nested too deeply"), 1
-        self._open.add(id(raw))
-        result = self._converted(raw, place, depth)
-        self._open.discard(id(raw))
-        self._done[id(raw)] = result
-        return result
-
-    def _converted(self, raw: yaml.Node, place: Place, depth: int) -> tuple[Node, int]:
-        if isinstance(raw, yaml.ScalarNode):
-            return Scalar(place, raw.value, self._type(raw, place)), 1
-        self._type(raw, place)
-        if isinstance(raw, yaml.SequenceNode):
-            sized = [self._sized(item, depth + 1) for item in raw.value]
-            return Sequence(place, tuple(node for node, _ in sized)), 1 + sum(size for _, size in sized)
-        return self._mapping(raw, place, depth)
-
-    def _mapping(self, raw: yaml.Node, place: Place, depth: int) -> tuple[Mapping, int]:
+    def _entries(self, depth: int) -> dict[str, tuple[Place, Node]]:
         own: dict[str, tuple[Place, Node]] = {}
         merged: dict[str, tuple[Place, Node]] = {}
-        total = 1
-        for raw_key, raw_value in raw.value:
-            key_place = self._place(raw_key)
-            if not isinstance(raw_key, yaml.ScalarNode):
-                self.mistakes.append(key_place.mistake("a key must be text"))
-                continue
-            value, size = self._sized(raw_value, depth + 1)
-            total += 1 + size
-            if raw_key.tag == _STANDARD + "merge":
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key, value = self._node(event, depth), self._node(self._next(), depth)
+            if not isinstance(key, Scalar):
+                self.mistakes.append(key.place.mistake("a key must be text"))
+            elif key.type == "merge":
                 for name, entry in self._merged(value).items():
                     merged.setdefault(name, entry)
-                continue
-            key = raw_key.value
-            if key in own:
-                first = own[key][0].line
+            elif key.text in own:
+                first = own[key.text][0].line
                 self.mistakes.append(
-                    key_place.mistake(f"the key {key} is there twice", f"it is in line {first} already")
+                    key.place.mistake(f"the key {key.text} is there twice", f"it is in line {first} already")
                 )
-                continue
-            own[key] = (key_place, value)
-        return Mapping(place, {**{k: v for k, v in merged.items() if k not in own}, **own}), total
+            else:
+                own[key.text] = (key.place, value)
+        return {**{name: entry for name, entry in merged.items() if name not in own}, **own} if merged else own
 
     def _merged(self, value: Node) -> dict[str, tuple[Place, Node]]:
         """What ``<<`` brings in: one mapping or a list of them, of which the first wins."""
@@ -274,16 +248,47 @@ class _Tree:
             self.mistakes.append(value.place.mistake("<< merges mappings only", "write <<: *anchor"))
         return {}
 
-    def _type(self, raw: yaml.Node, place: Place) -> str:
-        tag: str = raw.tag
+    def _anchor(self, event: Any, place: Place) -> None:
+        if event.anchor in self._anchors:
+            raise yaml.composer.ComposerError(None, None, f"the anchor {event.anchor} is there twice", event.start_mark)
+        self._anchors[event.anchor] = (place, None, 0)
+
+    def _alias(self, event: Any, place: Place) -> Node:
+        if event.anchor not in self._anchors:
+            raise yaml.composer.ComposerError(
+                None, None, f"the anchor {event.anchor} is nowhere before", event.start_mark
+            )
+        _, node, size = self._anchors[event.anchor]
+        if node is None:
+            return self._give_up(place, "an alias holds itself")
+        self._count += size
+        self._aliased += size
+        if self._aliased > _MAX_ALIASED:
+            return self._give_up(place, "aliases grow beyond all measure")
+        return node
+
+    def _type(self, event: Any, place: Place) -> str:
+        """The type that an event's tag gives it, or that YAML 1.1 gives its text."""
+        tag: str | None = event.tag
+        if tag is None or tag == "!":
+            return _plain_type(event.value) if isinstance(event, yaml.ScalarEvent) and event.implicit[0] else "str"
         kind = tag.removeprefix(_STANDARD)
-        known = {"str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq", "binary"}
-        if not tag.startswith(_STANDARD) or kind not in known:
+        if not tag.startswith(_STANDARD) or kind not in _KINDS:
             self.mistakes.append(place.mistake(f"the tag {tag} is not allowed", "a catalogue is plain data"))
             return "str"
-        return "str" if kind in ("merge", "value", "binary") else kind
+        return "str" if kind in ("value", "binary") else kind
 
     def _give_up(self, place: Place, message: str) -> Scalar:
+        if not self.unusable:
+            self.mistakes.append(place.mistake(message))
         self.unusable = True
-        self.mistakes.append(place.mistake(message))
         return Scalar(place, "", "null")
+
+
+@lru_cache(maxsize=4096)
+def _plain_type(text: str) -> str:
+    """The type that YAML 1.1 gives a text without quotes."""
+    for tag, pattern in _Loader.yaml_implicit_resolvers.get(text[:1], ()):
+        if pattern.match(text):
+            return str(tag).removeprefix(_STANDARD)
+    return "str"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from sla_kit.errors import Mistake
 
@@ -12,7 +13,7 @@ from sla_kit.errors import Mistake
 Path = tuple[str | int, ...]
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """A file with its 1-based line and column; line 0 where there is no text."""
 
     file: str
