@@ -200,25 +200,28 @@ def joins(node: Any) -> Iterator[Any]:
     return (each for each in walk(node) if type(each).__name__ == "BinaryExpr" and "group_" in str(each.modifier or ""))
 
 
-def bare_counter(node: Any) -> str:
-    """The counter whose level, not its rise, an expression is made of; "" where there is none."""
+def bare_counter(node: Any, others: frozenset[str] = frozenset()) -> str:
+    """The counter whose level, not its rise, an expression is made of; "" where there is none. ``others`` are counters
+    besides the inventory's."""
     match type(node).__name__:
+        case "VectorSelector" if node.name in others:
+            return str(node.name)
         case "VectorSelector":
             found = find(node.name)
             rises = found is not None and found[1].type in ("counter", "histogram")
             rises = rises or (found is not None and found[1].type == "summary" and node.name not in found[0].metrics)
             return str(node.name) if rises else ""
         case "MatrixSelector":
-            return bare_counter(node.vector_selector)
+            return bare_counter(node.vector_selector, others)
         case "ParenExpr" | "UnaryExpr" | "SubqueryExpr":
-            return bare_counter(node.expr)
+            return bare_counter(node.expr, others)
         case "Call":
-            levels = map(bare_counter, node.args) if node.func.name in _LEVELS else ()
+            levels = [bare_counter(each, others) for each in node.args] if node.func.name in _LEVELS else []
             return next((found for found in levels if found), "")
         case "AggregateExpr":
-            return "" if str(node.op) in _COUNTING else bare_counter(node.expr)
+            return "" if str(node.op) in _COUNTING else bare_counter(node.expr, others)
         case "BinaryExpr" if str(node.op) not in _SETS | _COMPARISONS:
-            return bare_counter(node.lhs) or bare_counter(node.rhs)
+            return bare_counter(node.lhs, others) or bare_counter(node.rhs, others)
         case _:
             return ""
 

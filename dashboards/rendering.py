@@ -236,8 +236,8 @@ class _Page:
             properties.append(("thresholds", {"mode": "absolute", "steps": _steps(levels, plain=False)}))
         if levels or column.states:
             properties.append(("custom.cellOptions", {"type": "color-text"}))
-        if column.link is not None:
-            properties.append(("links", self.data_links((column.link,))))
+        if column.link is not None and (links := self.data_links((column.link,))):
+            properties.append(("links", links))
         if column.width:
             properties.append(("custom.width", column.width))
         if not properties:

@@ -140,7 +140,7 @@ def _recoveries() -> Panel:
     timed = f'sla:objective:ratio{{$scope, {_CHOSEN}, sli=""}}'
     return table(
         "Outages",
-        query(timed, "Objective"),
+        query(f"max by (service, slo, promise, $keep) ({timed})", "Objective"),
         query(
             f"max by (service, slo, $keep) (time() - {_OUTAGE})\nor on (service, slo, $keep)\n"
             f"max by (service, slo, $keep) (0 * {timed})",
