@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sla_kit.preview.answers import Answered
 from sla_kit.preview.units import text
 
-_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
+_LABEL = re.compile(r"{{\s*(?:term\s+)?([\w.]+)\s*}}")
 #: Grafana's own palette, for series of which a dashboard says nothing.
 PALETTE = ("#73BF69", "#F2CC0C", "#8AB8FF", "#FF780A", "#F2495C", "#5794F2", "#B877D9", "#705DA0", "#37872D", "#FADE2A")
 GREY = "#6E7077"
@@ -60,9 +61,16 @@ class Field:
         """The values from which on it has which colour."""
         return [(step["value"], step["color"]) for step in self.config.get("thresholds", {}).get("steps", [])]
 
-    def limits(self) -> list[tuple[float, str]]:
-        """Those of them that are values."""
-        return [(value, color) for value, color in self.steps() if value is not None]
+    def lines(self) -> list[tuple[float, str]]:
+        """The lines that Grafana draws for them (UPlotThresholds): each in the colour of what is above it. Up to a step
+        that is transparent, what is below a line counts, and the line has its colour."""
+        steps = self.steps()
+        clear = next((place for place, (_, color) in enumerate(steps) if color == "transparent"), 0)
+        found = [
+            (value, before if place <= clear else color)
+            for place, ((_, before), (value, color)) in enumerate(pairwise(steps), 1)
+        ]
+        return [(value, color) for value, color in found if value is not None and color != "transparent"]
 
     def shown(self, value: float) -> Shown:
         """A value as it is shown."""

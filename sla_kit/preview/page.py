@@ -15,6 +15,9 @@ from sla_kit.preview import panels
 from sla_kit.preview.answers import Page
 from sla_kit.preview.filling import ALL, choices, filled
 
+#: Pixels above and below the panels.
+_HEADER, _FOOTER = 48, 44
+
 
 def html(page: Page, source: str, timezone: str = "UTC") -> str:
     """The page. ``source`` is the address of the history as it may be shown."""
@@ -34,13 +37,15 @@ def html(page: Page, source: str, timezone: str = "UTC") -> str:
         gap=panels.GAP,
         title_height=panels.TITLE,
         legend=panels.LEGEND,
+        header=_HEADER,
+        footer=_FOOTER,
     )
 
 
 def height_of(document: Mapping[str, Any]) -> int:
     """How high the page of a document is, in pixels, at full width."""
     units = max((each["gridPos"]["y"] + each["gridPos"]["h"] for each in document["panels"]), default=1)
-    return panels.height_of(units) + 48 + 44
+    return panels.height_of(units) + _HEADER + _FOOTER
 
 
 def _rows(page: Page, zone: Any) -> list[dict[str, Any]]:

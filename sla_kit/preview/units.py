@@ -3,17 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-_SHORT = ("", " K", " Mil", " Bil", " Tri")
-_BINARY = (" B", " KiB", " MiB", " GiB", " TiB", " PiB")
-_DECIMAL = (" B", " kB", " MB", " GB", " TB", " PB")
-_PER_SECOND = {"reqps": " req/s", "ops": " ops/s", "rps": " rd/s", "wps": " wr/s", "iops": " io/s", "cps": " c/s",
-               "pps": " p/s", "eps": " evt/s", "mps": " msg/s"}  # fmt: skip
-_SECONDS = ((1e-9, " ns", 1e-9), (1e-6, " µs", 1e-6), (1.0, " ms", 1e-3), (60.0, " s", 1.0), (3600.0, " mins", 60.0),
-            (86400.0, " hours", 3600.0), (604800.0, " days", 86400.0))  # fmt: skip
-_SCALES = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PARTS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+#: What belongs to a unit, from the smallest on: from which value on, by what it is divided, and what is written behind.
+Steps = tuple[tuple[float, float, str], ...]
+
+_MINUTE, _HOUR, _DAY, _WEEK, _YEAR = 60.0, 3600.0, 86400.0, 604800.0, 31_536_000.0
+_TIME: Steps = (
+    (0.0, 1e-9, " ns"), (1e-6, 1e-6, " µs"), (1e-3, 1e-3, " ms"), (1.0, 1.0, " s"), (_MINUTE, _MINUTE, " min"),
+    (_HOUR, _HOUR, " hour"), (_DAY, _DAY, " day"), (_WEEK, _WEEK, " week"), (_YEAR, _YEAR, " year"),
+)  # fmt: skip
+_IN_SECONDS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": _MINUTE, "h": _HOUR, "d": _DAY}
+#: Units that are told in words where they stand alone; an axis tells them in one unit.
+_IN_WORDS = ("dtdurations", "dtdhms", "dthms", "clocks")
+_PARTS = ((_YEAR, "year"), (2_592_000.0, "month"), (_WEEK, "week"), (_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"),
+          (1.0, "second"), (1e-3, "millisecond"))  # fmt: skip
+_COUNTED = {"reqps": "req/s", "ops": "ops/s", "rps": "rd/s", "wps": "wr/s", "iops": "io/s", "cps": "c/s",
+            "eps": "evt/s", "mps": "msg/s", "recps": "rec/s", "rowsps": "rows/s"}  # fmt: skip
+
+
+def _scaled(base: float, suffixes: Sequence[str], behind: str = "") -> Steps:
+    return tuple(
+        (base**power if power else 0.0, base**power, f"{suffix}{behind}") for power, suffix in enumerate(suffixes)
+    )
+
+
+_SI, _IEC = (" ", " k", " M", " G", " T", " P"), (" ", " Ki", " Mi", " Gi", " Ti", " Pi")
+_STEPS: dict[str, Steps] = {
+    "short": _scaled(1000, ("", " K", " Mil", " Bil", " Tri")),
+    "none": ((0.0, 1.0, ""),),
+    "": ((0.0, 1.0, ""),),
+    "percent": ((0.0, 1.0, "%"),),
+    "percentunit": ((0.0, 0.01, "%"),),
+    "bytes": _scaled(1024, _IEC, "B"),
+    "decbytes": _scaled(1000, _SI, "B"),
+    "binBps": _scaled(1024, _IEC, "B/s"),
+    "Bps": _scaled(1000, _SI, "B/s"),
+    "bps": _scaled(1000, _SI, "b/s"),
+    "pps": _scaled(1000, _SI, "p/s"),
+    "hertz": _scaled(1000, _SI, "Hz"),
+    **{unit: _scaled(1000, ("", "K", "M", "B", "T"), f" {name}") for unit, name in _COUNTED.items()},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What values are divided by before they are written, and what is written behind them."""
+
+    divisor: float
+    suffix: str
+
+    @classmethod
+    def of(cls, unit: str, largest: float) -> Scale:
+        """The one in which a value of that size is told."""
+        steps = _TIME if unit in _IN_SECONDS or unit in _IN_WORDS else _STEPS.get(unit, ((0.0, 1.0, f" {unit}"),))
+        factor = _IN_SECONDS.get(unit, 1.0)
+        size = abs(largest) * factor
+        _, divisor, suffix = steps[0]
+        if steps is _TIME and size == 0:
+            return cls(1.0 / factor, " s")
+        for least, by, behind in steps:
+            if size >= least:
+                divisor, suffix = by, behind
+        return cls(divisor / factor, suffix)
+
+    def text(self, value: float, decimals: int | None) -> str:
+        """A value with so many decimals, or as many as make three digits."""
+        return number(value / self.divisor, decimals) + self.suffix
 
 
 def text(value: float, unit: str, decimals: int | None = None, now: float = 0.0) -> str:
@@ -22,63 +79,55 @@ def text(value: float, unit: str, decimals: int | None = None, now: float = 0.0)
         return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if unit in _SCALES:
-        return _duration(value * _SCALES[unit], decimals)
-    made = _FORMATS.get(unit)
-    if made is not None:
-        return made(value, decimals)
-    if unit in _PER_SECOND:
-        return _scaled(value, 1000.0, _SHORT, decimals) + _PER_SECOND[unit]
-    if unit in ("dtdurations", "clocks", "dtdhms"):
-        return _parts(value)
     if unit == "dateTimeFromNow":
-        seconds = value / 1000 - now
-        return f"in {_parts(seconds)}" if seconds > 0 else f"{_parts(-seconds)} ago"
-    return _scaled(value, 1000.0, _SHORT, decimals) + (f" {unit}" if unit not in ("", "short", "none") else "")
+        return _from_now(value / 1000 - now)
+    if unit in _IN_WORDS:
+        return _in_words(value, decimals or 0)
+    if unit == "bool_yes_no":
+        return "Yes" if value else "No"
+    return Scale.of(unit, value).text(value, decimals)
 
 
-def _number(value: float, decimals: int | None) -> str:
-    """With the decimals that are asked for, or as many as three digits take."""
+def number(value: float, decimals: int | None) -> str:
+    """A plain number; without ``decimals`` three digits, none behind the point of a whole one."""
     if decimals is None:
-        size = abs(value)
-        decimals = 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2 if size >= 1 else 3
-        return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:.0f}"
-    return f"{value:.{decimals}f}"
+        whole = abs(value - round(value)) < 1e-9 * max(1.0, abs(value))
+        decimals = 0 if whole or value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    if decimals > 9:
+        return f"{value:.3g}"
+    # Half is rounded up as people do it, and what is nothing has no sign.
+    rounded = math.floor(abs(value) * 10**decimals + 0.5) / 10**decimals
+    return f"{math.copysign(rounded, value) if rounded else 0.0:.{decimals}f}"
 
 
-def _scaled(value: float, base: float, suffixes: Sequence[str], decimals: int | None) -> str:
-    step = 0
-    while abs(value) >= base and step + 1 < len(suffixes):
-        value, step = value / base, step + 1
-    return f"{_number(value, decimals)}{suffixes[step]}"
-
-
-def _duration(seconds: float, decimals: int | None) -> str:
+def _in_words(seconds: float, more: int) -> str:
+    """2 hours, 5 minutes: from the largest unit on, and ``more`` units after it."""
     if seconds == 0:
-        return "0 s"
-    for below, suffix, scale in _SECONDS:
-        if abs(seconds) < below:
-            return f"{_number(seconds / scale, decimals)}{suffix}"
-    return f"{_number(seconds / 604800, decimals)} weeks"
-
-
-def _parts(seconds: float) -> str:
-    sign, left = "-" if seconds < 0 else "", abs(seconds)
-    found = []
+        return "0 seconds"
+    if seconds < 0:
+        return f"{_in_words(-seconds, more)} ago"
+    found: list[str] = []
+    left = seconds
     for length, name in _PARTS:
-        count, left = divmod(left, length)
-        if count:
-            found.append(f"{int(count)}{name}")
-    return sign + (" ".join(found[:2]) or "0s")
+        count = math.floor(left / length + 1e-9)
+        if count or found:
+            found.append(f"{count} {name}{'' if count == 1 else 's'}")
+            left -= count * length
+        if len(found) > more:
+            break
+    return ", ".join(found) or "0 seconds"
 
 
-_FORMATS: dict[str, Callable[[float, int | None], str]] = {
-    "percentunit": lambda value, decimals: f"{_number(value * 100, decimals)}%",
-    "percent": lambda value, decimals: f"{_number(value, decimals)}%",
-    "bytes": lambda value, decimals: _scaled(value, 1024.0, _BINARY, decimals),
-    "decbytes": lambda value, decimals: _scaled(value, 1000.0, _DECIMAL, decimals),
-    "binBps": lambda value, decimals: _scaled(value, 1024.0, _BINARY, decimals) + "/s",
-    "Bps": lambda value, decimals: _scaled(value, 1000.0, _DECIMAL, decimals) + "/s",
-    "none": lambda value, decimals: _number(value, decimals),
-    "bool_yes_no": lambda value, decimals: "yes" if value else "no",
-}
+def _from_now(seconds: float) -> str:
+    """As the library moment tells distances in time: in 3 hours, a day ago."""
+    size = abs(seconds)
+    for below, words, length in (
+        (44.5, "a few seconds", 0.0), (89.5, "a minute", 0.0), (44.5 * 60, "{} minutes", 60.0),
+        (89.5 * 60, "an hour", 0.0), (21.5 * 3600, "{} hours", 3600.0), (35.5 * 3600, "a day", 0.0),
+        (25.5 * 86400, "{} days", 86400.0), (45.5 * 86400, "a month", 0.0), (319.5 * 86400, "{} months", 30.44 * 86400),
+        (547.5 * 86400, "a year", 0.0), (math.inf, "{} years", 365.25 * 86400),
+    ):  # fmt: skip
+        if size < below:
+            told = words.format(math.floor(size / length + 0.5) if length else "")
+            return f"in {told}" if seconds > 0 else f"{told} ago"
+    raise AssertionError("the last one takes all")

@@ -27,18 +27,20 @@ class Settings:
     timeout_seconds: float = 120.0
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], server: str = "", tenant: str = "") -> Settings:
+    def from_environment(
+        cls, environment: Mapping[str, str], server: str = "", tenant: str = "", prefix: str = _PREFIX
+    ) -> Settings:
         """The settings that ``SLA_KIT_PROMETHEUS_TOKEN`` (or ``_TOKEN_FILE``), ``_USERNAME`` and ``_PASSWORD`` (or
         ``_PASSWORD_FILE``), ``_CA_FILE``, ``_CLIENT_CERT`` and ``_CLIENT_KEY``, ``_HEADERS`` (``name=value``,
         separated by commas; a comma in a value is ``%2C``) and ``_TIMEOUT`` (seconds) make.
 
         Of a ``server`` that a catalogue names only variables with its name in them count, such as
         ``SLA_KIT_PROMETHEUS_EU_WEST_TOKEN``: no server is sent what is meant for another. Its ``tenant`` is sent as
-        X-Scope-OrgID.
+        X-Scope-OrgID. Of another kind of server the variables' ``prefix`` is another.
 
         Raises `SourceError` for a file that can't be read and for settings that contradict one another.
         """
-        read = _Variables(environment, _PREFIX + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
+        read = _Variables(environment, prefix + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
         headers = read.headers("HEADERS")
         settings = cls(
             token=read.secret("TOKEN"),
