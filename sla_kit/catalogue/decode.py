@@ -10,6 +10,7 @@ import json
 import re
 import types
 import typing
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, Union
 
@@ -25,6 +26,11 @@ from sla_kit.errors import Mistake
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
 _PERIODS = ("day", "week", "month", "quarter", "year")
+#: How numbers of a form are read, and an example.
+_PARSED: dict[str, tuple[Callable[[str], float], str]] = {
+    "duration": (parse_duration, "such as 15m, 1h30m, 100ms, 30d, or seconds"),
+    "ratio": (parse_ratio, "such as 99.9% or 0.999"),
+}
 #: Set by loading, never by writing.
 _NOT_WRITTEN = {Catalogue: {"folder"}}
 
@@ -53,60 +59,61 @@ class _Decoder:
         self.whole = whole
         self.mistakes: list[Mistake] = []
 
-    def value(self, node: Node, wanted: Any, path: Path) -> Any:
+    def value(self, node: Node, wanted: _Wanted, path: Path) -> Any:
         """A node as the wanted type; `_UnreadableError` after noting why not."""
         self.places.put(path, node.place)
-        if wanted is Any:
+        kind = wanted.kind
+        if kind == "any":
             return plain(node)
-        form, wanted = _form(wanted)
-        options = _options(wanted)
-        if options is not None:
-            return self._one_of(node, options, path)
-        if is_null(node):
+        if kind == "union":
+            return self._one_of(node, wanted, path)
+        if isinstance(node, Scalar) and node.type == "null":
             raise self._wrong(node, f"{_label(path)} has no value", "leave the key out, or put text in quotes")
-        origin = typing.get_origin(wanted)
-        if origin is list:
-            return self._list(node, typing.get_args(wanted)[0], path)
-        if origin is dict:
-            wanted_key, wanted_value = typing.get_args(wanted)
-            return self._dict(node, wanted_key, wanted_value, path)
-        if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-            if wanted is Window and isinstance(node, Scalar):
+        if kind == "scalar":
+            if isinstance(node, Scalar):
+                return self._scalar(node, wanted, path)
+            what = "text" if wanted.type is str else "one value"
+            raise self._wrong(node, f"{_label(path)} must be {what}, not {_what(node)}")
+        if kind == "list":
+            return self._list(node, wanted, path)
+        if kind == "dict":
+            return self._dict(node, wanted, path)
+        if isinstance(node, Scalar):
+            if wanted.type is Window:
                 return self._window(node, path)
-            if wanted in (Part, Dependency) and isinstance(node, Scalar):
-                return wanted(slo=node.text)
-            if not isinstance(node, Mapping):
-                raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
-            return self.struct(node, wanted, path)
-        if not isinstance(node, Scalar):
-            kind = "text" if wanted is str else "one value"
-            raise self._wrong(node, f"{_label(path)} must be {kind}, not {_what(node)}")
-        return self._scalar(node, form, wanted, path)
+            if wanted.type in (Part, Dependency):
+                return wanted.type(slo=node.text)
+        if not isinstance(node, Mapping):
+            raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
+        return self.struct(node, wanted.type, path)
 
     def struct(self, node: Mapping, wanted: Any, path: Path) -> Any:
         """A struct with whatever could be decoded, stand-ins for the rest."""
-        tag_field = wanted.__struct_config__.tag_field
-        fields = {each.encode_name: each for each in written_fields(wanted)}
-        guesses = self._unknown_keys(node, [*fields, *([tag_field] if tag_field else [])])
+        tag_field, fields, required = _fields(wanted)
         values: dict[str, Any] = {}
-        for key, each in fields.items():
-            child = node.get(key)
-            if child is None:
-                if each.required:
-                    if key not in guesses and (path or self.whole):
-                        missing = f"{_label(path) or 'the catalogue'} has no {key}"
-                        self.mistakes.append(node.place.mistake(missing, node.hint))
-                    self.places.mark_broken((*path, key))
-                    values[each.name] = _stand_in(each.type)
-                elif key in guesses:
-                    self.places.mark_broken((*path, key))
+        unknown = False
+        for key, (_, child) in node.entries.items():
+            each = fields.get(key)
+            if each is None:
+                unknown = unknown or key != tag_field
                 continue
             try:
-                values[each.name] = self.value(child, each.type, (*path, key))
+                values[each.name] = self.value(child, each.wanted, (*path, key))
             except _UnreadableError:
                 self.places.mark_broken((*path, key))
                 if each.required:
-                    values[each.name] = _stand_in(each.type)
+                    values[each.name] = _stand_in(each.wanted)
+        guesses = self._unknown_keys(node, [*fields, *([tag_field] if tag_field else [])]) if unknown else set()
+        for key in guesses.intersection(fields):
+            self.places.mark_broken((*path, key))
+        for key in required:
+            if key in node.entries:
+                continue
+            if key not in guesses and (path or self.whole):
+                missing = f"{_label(path) or 'the catalogue'} has no {key}"
+                self.mistakes.append(node.place.mistake(missing, node.hint))
+            self.places.mark_broken((*path, key))
+            values[fields[key].name] = _stand_in(fields[key].wanted)
         return wanted(**values)
 
     def _unknown_keys(self, node: Mapping, known: list[str]) -> set[str]:
@@ -123,21 +130,16 @@ class _Decoder:
             meant.update(name for name in free if hint == f"did you mean {name}?")
         return meant
 
-    def _one_of(self, node: Node, options: tuple[Any, ...], path: Path) -> Any:
+    def _one_of(self, node: Node, wanted: _Wanted, path: Path) -> Any:
         """A union: nothing, text or a list, or one of several structs told apart by their tag."""
-        if is_null(node) and type(None) in options:
+        if wanted.nothing and is_null(node):
             return None
-        structs = [each for each in options if isinstance(each, type) and issubclass(each, msgspec.Struct)]
-        rest = [each for each in options if each is not type(None) and each not in structs]
-        if isinstance(node, Mapping) and structs:
+        structs = wanted.structs
+        if structs and isinstance(node, Mapping):
             return self.struct(node, self._tagged(node, structs, path) if len(structs) > 1 else structs[0], path)
-        if isinstance(node, Sequence):
-            rest = [each for each in rest if typing.get_origin(_form(each)[1]) is list] or rest
-        else:
-            rest = [each for each in rest if typing.get_origin(_form(each)[1]) is not list] or rest
-        return self.value(node, rest[0] if rest else structs[0], path)
+        return self.value(node, wanted.of[1 if isinstance(node, Sequence) else 0], path)
 
-    def _tagged(self, node: Mapping, structs: list[Any], path: Path) -> Any:
+    def _tagged(self, node: Mapping, structs: tuple[Any, ...], path: Path) -> Any:
         field = structs[0].__struct_config__.tag_field
         by_tag = {each.__struct_config__.tag: each for each in structs}
         tag = node.get(field)
@@ -148,7 +150,7 @@ class _Decoder:
             raise self._wrong(tag, f"unknown {field} {_quoted(text)}", nearest(text, by_tag))
         return by_tag[tag.text]
 
-    def _list(self, node: Node, wanted: Any, path: Path) -> list[Any]:
+    def _list(self, node: Node, wanted: _Wanted, path: Path) -> list[Any]:
         if not isinstance(node, Sequence):
             hint = f"write [{node.text}]" if isinstance(node, Scalar) and len(node.text) < 40 else ""
             raise self._wrong(node, f"{_label(path)} must be a list, not {_what(node)}", hint)
@@ -156,24 +158,24 @@ class _Decoder:
         for item in node.items:
             here = (*path, len(found))
             try:
-                found.append(self.value(item, wanted, here))
+                found.append(self.value(item, wanted.of[0], here))
             except _UnreadableError:
                 self.places.mark_partial(path)
         return found
 
-    def _dict(self, node: Node, wanted_key: Any, wanted: Any, path: Path) -> dict[str, Any]:
+    def _dict(self, node: Node, wanted: _Wanted, path: Path) -> dict[str, Any]:
         if not isinstance(node, Mapping):
             raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
         found: dict[str, Any] = {}
         for key, (place, child) in node.entries.items():
             here = (*path, key)
-            if _form(wanted_key)[0] == "name" and not _NAME.fullmatch(key):
+            if wanted.form == "name" and not _NAME.fullmatch(key):
                 self._bad_name(Scalar(place, key, "str"))
             try:
-                found[key] = self.value(child, wanted, here)
+                found[key] = self.value(child, wanted.of[0], here)
             except _UnreadableError:
                 self.places.mark_broken(here)
-                found[key] = _stand_in(wanted)
+                found[key] = _stand_in(wanted.of[0])
         return found
 
     def _window(self, node: Scalar, path: Path) -> Window:
@@ -187,29 +189,27 @@ class _Decoder:
             hint = hint or f"30d, or one of {', '.join(_PERIODS)}"
             raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} is not a window", hint) from None
 
-    def _scalar(self, node: Scalar, form: str, wanted: Any, path: Path) -> Any:
-        if typing.get_origin(wanted) is Literal:
-            known = typing.get_args(wanted)
-            if node.text not in known:
-                raise self._wrong(node, f"{_label(path)} can't be {_quoted(node.text)}", nearest(node.text, known))
-            return node.text
-        if wanted is str:
+    def _scalar(self, node: Scalar, wanted: _Wanted, path: Path) -> Any:
+        form = wanted.form
+        if wanted.type is str:
             if form == "name" and not _NAME.fullmatch(node.text):
                 self._bad_name(node)
             return node.text
-        if wanted is bool:
+        if wanted.words:
+            if node.text not in wanted.words:
+                hint = nearest(node.text, wanted.words)
+                raise self._wrong(node, f"{_label(path)} can't be {_quoted(node.text)}", hint)
+            return node.text
+        if wanted.type is bool:
             if node.text.lower() in _TRUE | _FALSE:
                 return node.text.lower() in _TRUE
             raise self._wrong(node, f"{_label(path)} must be true or false, not {_quoted(node.text)}")
-        parse, hint = {
-            "duration": (parse_duration, "such as 15m, 1h30m, 100ms, 30d, or seconds"),
-            "ratio": (parse_ratio, "such as 99.9% or 0.999"),
-        }.get(form, (parse_number, ""))
+        parse, hint = _PARSED.get(form, (parse_number, ""))
         try:
             number = parse(node.text)
-            if wanted is int and number != int(number):
+            if wanted.type is int and number != int(number):
                 raise ValueError("is not a whole number")
-            return int(number) if wanted is int else number
+            return int(number) if wanted.type is int else number
         except (ValueError, ArithmeticError) as error:
             reason = str(error) if form != "ratio" else "is not a share"
             if form == "duration":
@@ -251,11 +251,66 @@ def written_fields(wanted: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
 
 def field_form(wanted: Any) -> str:
     """How a field's value is written: "duration", "ratio", "time", "name", or "" where nothing is special."""
-    options = _options(wanted) or (wanted,)
-    return next((form for form in (_form(each)[0] for each in options) if form), "")
+    return next((form for form in (_bare(each)[0] for each in _options(wanted) or (wanted,)) if form), "")
 
 
-def _form(wanted: Any) -> tuple[str, Any]:
+class _Wanted(msgspec.Struct, frozen=True):
+    """A type of the model taken apart, which is done once.
+
+    ``type`` is it without its annotation, ``form`` what that asks for (of a mapping: for its keys). ``of`` is the type
+    of a list's items or a mapping's values; of a union what text is read as, and what a list is. A union may allow
+    ``nothing`` and have ``structs``; ``words`` are those that a text may be.
+    """
+
+    type: Any
+    form: str
+    kind: Literal["any", "union", "list", "dict", "struct", "scalar"]
+    of: tuple[_Wanted, ...] = ()
+    nothing: bool = False
+    structs: tuple[Any, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class _Field(msgspec.Struct, frozen=True):
+    """A field of a struct: its name in Python, and what stands there."""
+
+    name: str
+    required: bool
+    wanted: _Wanted
+
+
+@cache
+def _fields(wanted: Any) -> tuple[str | None, dict[str, _Field], tuple[str, ...]]:
+    """The key that tells a struct from others, its fields by their keys, and the keys that must be there."""
+    found = {
+        each.encode_name: _Field(each.name, each.required, _taken_apart(each.type)) for each in written_fields(wanted)
+    }
+    required = tuple(key for key, each in found.items() if each.required)
+    return wanted.__struct_config__.tag_field, found, required
+
+
+def _taken_apart(wanted: Any) -> _Wanted:
+    form, wanted = _bare(wanted)
+    if wanted is Any:
+        return _Wanted(wanted, form, "any")
+    options = _options(wanted)
+    if options is not None:
+        structs = tuple(each for each in options if _is_struct(each))
+        rest = [_taken_apart(each) for each in options if each is not type(None) and not _is_struct(each)]
+        lists, others = ([each for each in rest if (each.kind == "list") is listed] for listed in (True, False))
+        text, listed = (next(iter(first or rest), None) or _taken_apart(structs[0]) for first in (others, lists))
+        return _Wanted(wanted, form, "union", (text, listed), type(None) in options, structs)
+    origin, of = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is list:
+        return _Wanted(wanted, form, "list", (_taken_apart(of[0]),))
+    if origin is dict:
+        return _Wanted(wanted, _bare(of[0])[0], "dict", (_taken_apart(of[1]),))
+    if origin is Literal:
+        return _Wanted(wanted, form, "scalar", words=of)
+    return _Wanted(wanted, form, "struct" if _is_struct(wanted) else "scalar")
+
+
+def _bare(wanted: Any) -> tuple[str, Any]:
     """The form that a type's annotation asks for, and the type without its annotation."""
     form = ""
     while typing.get_origin(wanted) is typing.Annotated:
@@ -273,18 +328,20 @@ def _options(wanted: Any) -> tuple[Any, ...] | None:
     return None
 
 
-def _stand_in(wanted: Any) -> Any:
+def _is_struct(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, msgspec.Struct)
+
+
+def _stand_in(wanted: _Wanted) -> Any:
     """Some value of a type, never shown to anybody."""
-    _, wanted = _form(wanted)
-    options = _options(wanted)
-    if options is not None:
-        return None if type(None) in options else _stand_in(str if str in options else options[0])
-    origin = typing.get_origin(wanted)
-    if origin is Literal:
-        return typing.get_args(wanted)[0]
-    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-        return wanted(**{each.name: _stand_in(each.type) for each in written_fields(wanted) if each.required})
-    return (origin or wanted)()
+    if wanted.kind == "struct":
+        fields = _fields(wanted.type)[1].values()
+        return wanted.type(**{each.name: _stand_in(each.wanted) for each in fields if each.required})
+    if wanted.kind == "union":
+        return None if wanted.nothing else _stand_in(wanted.of[0])
+    if wanted.words:
+        return wanted.words[0]
+    return (typing.get_origin(wanted.type) or wanted.type)()
 
 
 def _label(path: Path) -> str:

@@ -26,8 +26,8 @@ _FORBIDDEN = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff
 
 
 class Scalar(msgspec.Struct, frozen=True):
-    """A leaf: the text as written and the type that YAML 1.1 would give it (str, int, float, bool, null, timestamp, or merge,
-    which is "<<")."""
+    """A leaf: the text as written and the type that YAML 1.1 would give it (str, int, float, bool, null, timestamp;
+    merge for "<<")."""
 
     place: Place
     text: str
