@@ -12,9 +12,9 @@ from sla_kit.alert_rules.inventory import Exporter, exporters
 from sla_kit.alert_rules.label_flow import Flow, bare_counter, selectors
 from sla_kit.catalogue.model import Catalogue, Latency, Requests
 from sla_kit.dashboards.gate_document import Found, panels_of
-from sla_kit.dashboards.model import Dashboard, LogQuery, Panel
+from sla_kit.dashboards.model import Dashboard, LogQuery, Panel, Query
 from sla_kit.dashboards.rendering import panel_ids
-from sla_kit.dashboards.wording import scope_labels
+from sla_kit.dashboards.wording import RECORDED_LABELS, is_recorded, scope_labels
 from sla_kit.rules.model import RecordingRule, RuleFile
 from sla_kit.selectors import Matcher, Selector
 
@@ -135,7 +135,10 @@ class _Asked:
             asked = {Matcher(each.name, _OPERATORS[str(each.op)], each.value) for each in selector.matchers.matchers}
             if any(selector.name == name and matchers <= asked for name, matchers in series.promised):
                 self._others[selector.name] = None
-        flow = Flow(series.scope, series.catalogue.monitoring.labels, self._others)
+        renamed = series.catalogue.monitoring.labels
+        if renamed.keys() & RECORDED_LABELS and is_recorded(expression):
+            renamed = {name: other for name, other in renamed.items() if name not in RECORDED_LABELS}
+        flow = Flow(series.scope, renamed, self._others)
         self.labels = flow.labels(self._tree) or frozenset()
         self._problems = flow.problems
 
@@ -188,6 +191,8 @@ def _columns(panel: Panel, labels: set[str], series: Series) -> Found:
         return
     place = f"panel {panel.title!r}"
     renamed = series.catalogue.monitoring.labels
+    if all(isinstance(query, Query) and is_recorded(query.expression) for query in panel.queries):
+        renamed = {name: other for name, other in renamed.items() if name not in RECORDED_LABELS}
     there = labels | {query.legend for query in panel.queries if query.legend}
     for query in panel.queries:
         if isinstance(query, LogQuery):

@@ -123,7 +123,7 @@ class _Page:
             "max": panel.maximum,
             "mappings": _mappings(panel.states),
             "noValue": panel.no_value or None,
-            "links": self.data_links(panel.links),
+            "links": self.data_links(panel.links, _expressions(panel)),
         }
         logs = isinstance(panel.queries[0], LogQuery) if panel.queries else False
         common: dict[str, Any] = {
@@ -194,14 +194,15 @@ class _Page:
         return core.Logs(**common, showTime=True, wrapLogMessages=True, enableLogDetails=True)
 
     def table(self, panel: Panel, common: dict[str, Any], levels: list[Level]) -> core.Panel:
-        order = [self.wording.label(column.name) for column in panel.columns]
+        asked = _expressions(panel)
+        order = [self.wording.label(column.name, *asked) for column in panel.columns]
         names = {f"Value #{_ref(at)}": query.legend or f"Value {_ref(at)}" for at, query in enumerate(panel.queries)}
         if len(names) == 1:
             names = {"Value": next(iter(names.values()))}
         places = {legend: value for value, legend in names.items()}
         renames = dict(names)
         for column in panel.columns:
-            name = self.wording.label(column.name)
+            name = self.wording.label(column.name, *asked)
             renames[places.get(name, name)] = column.title or name
         hidden = {"Time": True} | {places.get(c.name, c.name): True for c in panel.columns if c.hidden}
         indexes = {places.get(name, name): at for at, name in enumerate(order)}
@@ -210,7 +211,7 @@ class _Page:
             **common,
             filterable=True,
             unit=panel.unit,
-            overrides=[override for column in panel.columns if (override := self.column(column))],
+            overrides=[override for column in panel.columns if (override := self.column(column, asked))],
             transformations=[
                 *([{"id": "merge", "options": {}}] if len(panel.queries) > 1 else []),
                 {"id": "organize", "options": organize},
@@ -223,7 +224,7 @@ class _Page:
         made.extraJson["options"] = {"cellHeight": "sm"}
         return made
 
-    def column(self, column: Column) -> dict[str, Any] | None:
+    def column(self, column: Column, asked: tuple[str, ...]) -> dict[str, Any] | None:
         levels = self.levels(column.limits)
         properties: list[tuple[str, Any]] = []
         if column.unit:
@@ -236,14 +237,14 @@ class _Page:
             properties.append(("thresholds", {"mode": "absolute", "steps": _steps(levels, plain=False)}))
         if levels or column.states:
             properties.append(("custom.cellOptions", {"type": "color-text"}))
-        if column.link is not None and (links := self.data_links((column.link,))):
+        if column.link is not None and (links := self.data_links((column.link,), asked)):
             properties.append(("links", links))
         if column.width:
             properties.append(("custom.width", column.width))
         if not properties:
             return None
         return {
-            "matcher": {"id": "byName", "options": column.title or self.wording.label(column.name)},
+            "matcher": {"id": "byName", "options": column.title or self.wording.label(column.name, *asked)},
             "properties": [{"id": name, "value": value} for name, value in properties],
         }
 
@@ -265,7 +266,7 @@ class _Page:
         formats = {"table": "table", "heatmap": "heatmap"}
         return grafana.Target(
             expr=self.wording.expression(query.expression),
-            legendFormat=self.wording.template(query.legend) if panel.kind != "table" else "",
+            legendFormat=self.wording.template(query.legend, query.expression) if panel.kind != "table" else "",
             refId=ref,
             format=formats.get(panel.kind, "time_series"),
             instant=query.instant,
@@ -281,9 +282,9 @@ class _Page:
             )
         return found
 
-    def data_links(self, links: Iterable[Link]) -> list[dict[str, Any]] | None:
+    def data_links(self, links: Iterable[Link], asked: tuple[str, ...]) -> list[dict[str, Any]] | None:
         """Links on values, which may hold what the series is of; None where there are none."""
-        made = [self.link(each) for each in links if not each.alert]
+        made = [self.link(each, asked) for each in links if not each.alert]
         return [each for each in made if each] or None
 
     def header_links(self, panel: Panel) -> list[dict[str, Any]]:
@@ -294,16 +295,16 @@ class _Page:
         named += [each for each in panel.links if each.alert and each.alert not in alerts]
         return [made for each in named if (made := self.link(each))]
 
-    def link(self, link: Link) -> dict[str, Any] | None:
-        url = self.address(link)
+    def link(self, link: Link, asked: tuple[str, ...] = ()) -> dict[str, Any] | None:
+        url = self.address(link, asked)
         return None if not url else {"title": link.title, "url": url, "targetBlank": not link.dashboard}
 
-    def address(self, link: Link) -> str:
+    def address(self, link: Link, asked: tuple[str, ...]) -> str:
         """Where a link leads; "" where the catalogue does not say where that is."""
         catalogue = self.shared.catalogue
         if link.dashboard:
             values = {"datasource": "${datasource}", **link.values}
-            chosen = "&".join(f"var-{name}={self.wording.template(value)}" for name, value in values.items())
+            chosen = "&".join(f"var-{name}={self.wording.template(value, *asked)}" for name, value in values.items())
             return f"/d/sla-kit-{link.dashboard}?${{__url_time_range}}&{chosen}"
         if link.alert:
             base = catalogue.runbooks.rstrip("/")
@@ -333,7 +334,8 @@ class _Page:
         return found
 
     def variable(self, variable: Variable) -> grafana.Variable:
-        values = f"label_values({self.wording.expression(variable.metric)}, {self.wording.label(variable.label)})"
+        label = self.wording.label(variable.label, variable.metric)
+        values = f"label_values({self.wording.expression(variable.metric)}, {label})"
         return _choice(variable.name, variable.title, values, several=variable.several, preset=variable.preset)
 
     def annotations(self) -> list[dict[str, Any]]:
@@ -347,8 +349,8 @@ class _Page:
                 "name": each.name,
                 "step": "60s",
                 "tagKeys": "",
-                "textFormat": self.wording.template(each.text),
-                "titleFormat": self.wording.template(each.title),
+                "textFormat": self.wording.template(each.text, each.expression),
+                "titleFormat": self.wording.template(each.title, each.expression),
                 "useValueForTime": False,
             }
             for each in self.dashboard.annotations
@@ -378,6 +380,10 @@ def _ref(number: int) -> str:
 
 def _hours(hours: float) -> str:
     return f"{hours / 24:g}d" if hours >= 48 and hours % 24 == 0 else f"{hours:g}h"
+
+
+def _expressions(panel: Panel) -> tuple[str, ...]:
+    return tuple(query.expression for query in panel.queries if isinstance(query, Query))
 
 
 def _many(query: Query | LogQuery) -> bool:

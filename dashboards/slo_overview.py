@@ -31,6 +31,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
     promises = Promises.of(catalogue)
     detail = leads_to("slo-detail", "This SLO", service="${__data.fields.Service}", slo="${__data.fields.SLO}")
     of_series = leads_to("slo-detail", "This SLO", service="${__field.labels.service}", slo="${__field.labels.slo}")
+    promise = (column("promise", "Promise"),) if any(slo.promise for _, slo in catalogue.slos()) else ()
     return Dashboard(
         name="slo-overview",
         title="SLO overview",
@@ -85,7 +86,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     columns=(
                         column("service", "Service"),
                         column("slo", "SLO", link=detail),
-                        column("promise", "Promise"),
+                        *promise,
                         column("window", "Window"),
                         column("Objective", unit="percentunit", decimals=3),
                         column("Kept", unit="percentunit", decimals=3),

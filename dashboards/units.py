@@ -1,5 +1,7 @@
-"""The units that Grafana knows (packages/grafana-data/src/valueFormats/categories.ts), without most of physics'. What it
-does not know it writes behind the value, as if that were meant."""
+"""The units that Grafana knows (packages/grafana-data/src/valueFormats/categories.ts), without most of physics'.
+
+What it does not know it writes behind the value, as if that were meant.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,15 @@ from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.model import Dashboard
 
 _PLACEHOLDER = re.compile(r"\$(\w+)")
+_METRIC = re.compile(r"([A-Za-z_:][\w:]*)\s*{")
+#: What our own rules record, and Prometheus of their alerts; they write these labels, whatever exporters call theirs.
+_RECORDED = re.compile(r"sla:.*|sla_event_.*|sla_maintenance_active|ALERTS|ALERTS_FOR_STATE")
+RECORDED_LABELS = frozenset(
+    {
+        "alertname", "alertstate", "area", "condition", "long_window", "pairs", "promise", "service", "severity",
+        "short_window", "sli", "slo", "team", "window",
+    }
+)  # fmt: skip
 #: The label that tells environments apart where one server holds several; "all" also means series without it.
 ENVIRONMENT = "environment"
 
@@ -42,17 +51,29 @@ class Wording:
 
     def expression(self, text: str) -> str:
         """An expression as Grafana asks it."""
+        names = self.names(text)
         text = _PLACEHOLDER.sub(lambda match: self.matchers.get(match[1], match[0]), dedent(text).strip())
-        return kept(renamed(text, self.labels), self.keep)
+        return kept(renamed(text, names), self.keep)
 
-    def label(self, name: str) -> str:
-        """What a label is called here."""
-        return self.labels.get(name, name)
+    def names(self, *expressions: str) -> Mapping[str, str]:
+        """What labels are called in the result of some expressions: of what rules record, as the rules call them."""
+        if self.labels.keys() & RECORDED_LABELS and all(map(is_recorded, expressions)):
+            return {name: other for name, other in self.labels.items() if name not in RECORDED_LABELS}
+        return self.labels
 
-    def template(self, text: str) -> str:
+    def label(self, name: str, *expressions: str) -> str:
+        """What a label is called here, in the result of some expressions."""
+        return self.names(*expressions).get(name, name) if expressions else self.labels.get(name, name)
+
+    def template(self, text: str, *expressions: str) -> str:
         """A legend, whose ``{{label}}`` are Prometheus's labels; or a link with labels of the series."""
-        text = re.sub(r"{{\s*(\w+)\s*}}", lambda match: "{{" + self.label(match[1]) + "}}", text)
-        return re.sub(r"(__field\.labels\.)(\w+)", lambda match: match[1] + self.label(match[2]), text)
+        text = re.sub(r"{{\s*(\w+)\s*}}", lambda match: "{{" + self.label(match[1], *expressions) + "}}", text)
+        return re.sub(r"(__field\.labels\.)(\w+)", lambda match: match[1] + self.label(match[2], *expressions), text)
+
+
+def is_recorded(expression: str) -> bool:
+    """Whether an expression reads nothing but what our own rules record."""
+    return all(map(_RECORDED.fullmatch, _METRIC.findall(expression)))
 
 
 def scope_labels(catalogue: Catalogue) -> tuple[str, ...]:
