@@ -10,7 +10,6 @@ Importing this is light: numpy and pandas are loaded when something is evaluated
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from sla_kit.errors import CatalogueError, MissingExtraError, SlaKitError, SourceError
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
     from sla_kit.forecasting import forecast
     from sla_kit.sources import open_source
 
-try:
-    __version__ = version("sla-kit")
-except PackageNotFoundError:  # a bare source tree on the path
-    __version__ = "0+unknown"
+    __version__: str
 
 __all__ = [
     "CatalogueError",
@@ -49,7 +45,9 @@ _LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what needs numpy, or reads YAML, on first use."""
+    """Loads what needs numpy, or reads YAML or what is installed, on first use."""
+    if name == "__version__":
+        return _version()
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -60,6 +58,15 @@ def __getattr__(name: str) -> Any:
         if error.name and error.name.startswith("sla_kit"):
             raise
         raise MissingExtraError(f"sla_kit.{name}", error.name or "?", "report") from error
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("sla-kit")
+    except PackageNotFoundError:  # a bare source tree on the path
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

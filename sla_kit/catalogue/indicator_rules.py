@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import lru_cache
 
 from sla_kit.catalogue.model import (
     Bound,
@@ -198,18 +199,24 @@ def _matchers(matchers: Matchers, path: Path, findings: Findings) -> None:
 
 
 def _pattern(value: str, path: Path, findings: Findings) -> None:
-    if not value.startswith(("=~", "!~")):
-        return
-    pattern = value[2:]
+    if value.startswith(("=~", "!~")):
+        wrong, hint = _mistaken(value[2:])
+        if wrong:
+            findings.say(path, f"{value[2:82]!r} {wrong}", hint)
+
+
+@lru_cache(maxsize=1024)
+def _mistaken(pattern: str) -> tuple[str, str]:
+    """What is wrong with a regular expression, and a hint; empty where nothing is."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        findings.say(path, f"{pattern[:80]!r} is no regular expression: {error}")
-        return
+        return f"is no regular expression: {error}", ""
     if _NOT_RE2.search(pattern):
-        findings.say(path, f"{pattern[:80]!r} holds lookaround or a reference", "Prometheus (RE2) knows neither")
+        return "holds lookaround or a reference", "Prometheus (RE2) knows neither"
+    return "", ""
 
 
 def _positive(value: float, path: Path, findings: Findings) -> None:

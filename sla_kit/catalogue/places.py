@@ -63,7 +63,7 @@ class Places:
 
     def broken(self, path: Path) -> bool:
         """Whether the part, or one that holds it, is a stand-in."""
-        return any(path[:end] in self._broken for end in range(len(path) + 1))
+        return bool(self._broken) and any(path[:end] in self._broken for end in range(len(path) + 1))
 
     def has_broken(self, path: Path) -> bool:
         """Whether the part, one that holds it, or one inside it is a stand-in or lost an entry."""
