@@ -391,18 +391,16 @@ def _many(query: Query | LogQuery) -> bool:
 
 
 def _steps(levels: list[Level], *, plain: bool) -> list[dict[str, Any]]:
-    """The colours from values on. ``plain`` leaves what is below all limits without one, where lines have their own; a
-    limit's line has the colour of what is above it."""
-    good = MEANING["good"] if levels else GREY
+    """The colours from values on. ``plain`` leaves what is good without one, where lines have their own: by that
+    Grafana tells on which side of a limit it is bad, and draws the limit in the colour of that side."""
+    best = "transparent" if plain else MEANING["good"] if levels else GREY
     if levels and levels[0].side == "below":
         worst_first = sorted(levels, key=lambda level: level.value)
         colors = [MEANING[level.severity] for level in worst_first]
         values: list[float | None] = [None, *(level.value for level in worst_first)]
-        return grafana.steps(list(zip([*colors, good], values, strict=True)))
+        return grafana.steps(list(zip([*colors, best], values, strict=True)))
     ordered = sorted(levels, key=lambda level: level.value)
-    return grafana.steps(
-        [("transparent" if plain else good, None), *((MEANING[level.severity], level.value) for level in ordered)]
-    )
+    return grafana.steps([(best, None), *((MEANING[level.severity], level.value) for level in ordered)])
 
 
 def _mappings(states: Mapping[str, State]) -> list[dict[str, Any]]:
@@ -416,12 +414,16 @@ def _mappings(states: Mapping[str, State]) -> list[dict[str, Any]]:
 
 
 def _colored(queries: Iterable[Query | LogQuery]) -> list[dict[str, Any]]:
-    """Our own colours for the queries that say one, or that are alone with their series."""
+    """Our own colours for the queries that say one, or that are alone with their series. Where there are more than
+    colours, Grafana's palette goes on longer."""
     listed = list(queries)
-    names = list(SERIES.values())
+    said = {SERIES[query.color] for query in listed if query.color}
+    free = [color for color in SERIES.values() if color not in said]
+    alone = [query for query in listed if not query.color and not _many(query)]
+    given = iter(free if len(alone) <= len(free) else ())
     found = []
     for number, query in enumerate(listed):
-        color = SERIES[query.color] if query.color else "" if _many(query) else names[number % len(names)]
+        color = SERIES[query.color] if query.color else "" if _many(query) else next(given, "")
         if color:
             fixed = {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
             found.append({"matcher": {"id": "byFrameRefID", "options": _ref(number)}, "properties": [fixed]})
