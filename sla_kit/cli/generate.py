@@ -1,4 +1,4 @@
-"""`sla-kit generate`: rules, their tests, configuration and runbooks from the catalogue."""
+"""`sla-kit generate`: rules, their tests, configuration, runbooks and dashboards from the catalogue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from sla_kit.cli.options import TimeType, catalogue_options
 
-_PARTS = ("rules", "tests", "config", "runbooks", "backfill")
+_PARTS = ("rules", "tests", "config", "runbooks", "backfill", "dashboards")
 
 
 @click.command()
@@ -24,7 +24,7 @@ _PARTS = ("rules", "tests", "config", "runbooks", "backfill")
     default="files",
     show_default=True,
     help="files: for a plain Prometheus and Alertmanager. kubernetes: manifests for prometheus-operator. "
-    "ruler: rules for Mimir, Cortex or Thanos.",
+    "ruler: rules for Mimir, Cortex or Thanos, and nothing else.",
 )
 @click.option(
     "--only",
@@ -50,7 +50,8 @@ def generate(
     force: bool,
     at: float | None,
 ) -> None:
-    """Writes what Prometheus and Alertmanager need: rules with their tests, configuration, runbooks.
+    """Writes what Prometheus, Alertmanager and Grafana need: rules with their tests, configuration, runbooks and
+    dashboards.
 
     \b
       rules/*.yml                 recordings and alerts of the SLOs, the calendar, alerts of the whole stack
@@ -58,8 +59,10 @@ def generate(
       prometheus.yml, alertmanager.yml, blackbox.yml
       runbooks/*.md               a page an alert
       backfill/backfill.sh        fills long windows from the samples that Prometheus has already
+      dashboards/*.json, provisioning/   Grafana's dashboards, their folders, data sources
 
-    Either all files are written or none; files that are not sla-kit's are never touched.
+    Either all files are written or none; files that are not sla-kit's are never touched. Dashboards need the extra
+    "dashboards"; without it name the other parts: --only rules --only config …
 
     \b
     Examples:
@@ -83,8 +86,11 @@ def generate(
     if check:
         sys.exit(_told(files.differences(outputs, folder, part=bool(only)), folder))
     written = files.write(outputs, folder, force=force, part=bool(only))
-    rules, alerts, tests = plan.counted(outputs)
-    click.echo(f"{out}: {rules} recording rules, {alerts} alerts, {tests} tests of them")
+    made = plan.counted(outputs)
+    dashboards = f", {made.dashboards} dashboards" if "dashboards" in parts and form != "ruler" else ""
+    click.echo(
+        f"{out}: {made.recordings} recording rules, {made.alerts} alerts, {made.tests} tests of them{dashboards}"
+    )
     click.echo(
         f"{len(written.changed)} files written, {len(written.unchanged)} unchanged, {len(written.removed)} removed"
     )

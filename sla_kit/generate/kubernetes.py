@@ -13,8 +13,16 @@ from typing import Any
 from sla_kit.alert_rules.inventory import exporters
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.alertmanager import alertmanager_config
-from sla_kit.generate.files import Output
-from sla_kit.generate.prometheus_config import OF_KUBERNETES, blackbox_config, module_for, probed, scraped_jobs
+from sla_kit.generate.files import Output, OutputError
+from sla_kit.generate.prometheus_config import (
+    OF_KUBERNETES,
+    blackbox_config,
+    module_for,
+    probed,
+    scraped_jobs,
+    server_of,
+    servers,
+)
 from sla_kit.generate.rules_yaml import duration, rules_text
 from sla_kit.generate.runbooks import runbooks
 from sla_kit.rules import backfill
@@ -23,7 +31,7 @@ from sla_kit.rules.model import RuleFile, RuleGroup
 Manifest = dict[str, Any]
 _HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
 #: What `kubectl apply` can keep of one object in its annotation (262,144 bytes), and a little less.
-_LARGEST = 200_000
+LARGEST = 200_000
 #: What the operator writes of its own accord, or finds by role.
 _NO_MONITORS = ("prometheus", "alertmanager", "blackbox", *OF_KUBERNETES)
 
@@ -32,22 +40,59 @@ def manifests(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Iterat
     """A file a manifest."""
     from sla_kit.generate.plan import rule_files, yaml_text
 
-    files = rule_files(catalogue, at)
-    namespace = catalogue.monitoring.namespace
+    files = rule_files(catalogue, at) if {"rules", "runbooks"} & set(parts) else ()
+    namespace, names = catalogue.monitoring.namespace, Names()
     if "rules" in parts:
-        for file in (part for whole in files for part in _parts(whole)):
-            head = yaml_text(_object("monitoring.coreos.com/v1", "PrometheusRule", f"sla-kit-{file.name}", namespace))
-            yield Output(f"rules/{kubernetes_name(file.name)}.yml", f"{_HEAD}{head}spec:\n{rules_text(file, '  ')}")
+        for whole in files:
+            for file in _parts(whole):
+                path = names.path("rules", file.name, "the rules")
+                yield Output(path, f"{_HEAD}{_head_of(catalogue, whole.name, file)}spec:\n{rules_text(file, '  ')}")
     if "config" in parts:
-        for name, manifest in _config(catalogue, at, namespace):
-            yield Output(f"{name}.yml", _HEAD + yaml_text(manifest))
+        for path, manifest in _config(catalogue, at, namespace, names):
+            yield Output(path, _HEAD + yaml_text(manifest))
     if "runbooks" in parts:
         pages = {output.path.removeprefix("runbooks/"): output.text for output in runbooks(catalogue, files)}
         for number, data in enumerate(_split(pages), 1):
-            manifest = _object("v1", "ConfigMap", f"sla-kit-runbooks-{number}", namespace) | {"data": data}
+            manifest = manifest_of("v1", "ConfigMap", f"sla-kit-runbooks-{number}", namespace) | {"data": data}
             yield Output(f"runbooks-{number}.yml", _HEAD + yaml_text(manifest))
     if "backfill" in parts:
         yield from _backfill(catalogue, namespace)
+    if "dashboards" in parts:
+        from sla_kit.generate.kubernetes_dashboards import config_maps
+
+        yield from config_maps(catalogue, names)
+
+
+class Names:
+    """Hands out paths, and refuses two things that Kubernetes would call by one name: it knows no upper case, and no
+    sign but "-" and "."."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+
+    def path(self, folder: str, text: str, what: str) -> str:
+        """Where the manifest named after a text goes. Raises `OutputError` where another's is."""
+        path = f"{folder}/{kubernetes_name(text)}.yml"
+        mine = f"{what} {text!r}"
+        other = self._given.setdefault(path, mine)
+        if other != mine:
+            raise OutputError(
+                f"{other} and {mine} would both be called {kubernetes_name(text)!r} by Kubernetes",
+                remedy="rename one of them (a source, a job, a dashboard) so that they differ in letters or digits",
+            )
+        return path
+
+
+def _head_of(catalogue: Catalogue, whole: str, file: RuleFile) -> str:
+    """What stands above the rules. Where there are several servers, a label tells by which they are to be selected."""
+    from sla_kit.generate.plan import yaml_text
+
+    version, name = "monitoring.coreos.com/v1", f"sla-kit-{file.name}"
+    manifest = manifest_of(version, "PrometheusRule", name, catalogue.monitoring.namespace)
+    if len(servers(catalogue)) > 1:
+        server = server_of(catalogue, whole)
+        manifest["metadata"]["labels"]["sla-kit/source"] = kubernetes_name(server)[:63].rstrip("-.") or "all"
+    return yaml_text(manifest)
 
 
 def _backfill(catalogue: Catalogue, namespace: str) -> Iterator[Output]:
@@ -61,12 +106,14 @@ def _backfill(catalogue: Catalogue, namespace: str) -> Iterator[Output]:
     names = []
     for number, data in enumerate(_split({"backfill.sh": backfill.script(filled)} | texts), 1):
         names.append("sla-kit-backfill" if number == 1 else f"sla-kit-backfill-{number}")
-        manifest = _object("v1", "ConfigMap", names[-1], namespace) | {"data": data}
+        manifest = manifest_of("v1", "ConfigMap", names[-1], namespace) | {"data": data}
         yield Output(f"{names[-1].replace('sla-kit-backfill', 'backfill-rules')}.yml", _HEAD + yaml_text(manifest))
     yield Output("backfill-job.yml", _HEAD + yaml_text(backfill.job(names, namespace=namespace)))
 
 
-def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[str, Manifest]]:
+def _config(catalogue: Catalogue, at: float, namespace: str, names: Names) -> Iterator[tuple[str, Manifest]]:
+    from sla_kit.generate.plan import yaml_text
+
     interval = duration(catalogue.monitoring.scrape_interval)
     probes = probed(catalogue)
     paths: dict[str, dict[str, str]] = {}
@@ -90,14 +137,14 @@ def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[s
             "selector": {"matchLabels": {"app.kubernetes.io/name": job}},
             "endpoints": endpoints,
         }
-        manifest = _object("monitoring.coreos.com/v1", "ServiceMonitor", f"sla-kit-{job}", namespace)
-        yield f"monitors/{kubernetes_name(job)}", manifest | {"spec": spec}
+        manifest = manifest_of("monitoring.coreos.com/v1", "ServiceMonitor", f"sla-kit-{job}", namespace)
+        yield names.path("monitors", job, "the job"), manifest | {"spec": spec}
     for job, targets in probes.items():
         by_module: dict[str, list[str]] = {}
         for target in targets:
             by_module.setdefault(module_for(target), []).append(target)
         for module, chosen in by_module.items():
-            manifest = _object("monitoring.coreos.com/v1", "Probe", f"sla-kit-{job}-{module}", namespace)
+            manifest = manifest_of("monitoring.coreos.com/v1", "Probe", f"sla-kit-{job}-{module}", namespace)
             spec = {
                 "jobName": job,
                 "interval": interval,
@@ -105,12 +152,10 @@ def _config(catalogue: Catalogue, at: float, namespace: str) -> Iterator[tuple[s
                 "prober": {"url": (catalogue.monitoring.targets.get("blackbox") or ["blackbox-exporter:9115"])[0]},
                 "targets": {"staticConfig": {"static": chosen}},
             }
-            yield f"monitors/{kubernetes_name(f'{job}-{module}')}", manifest | {"spec": spec}
-    from sla_kit.generate.plan import yaml_text
-
+            yield names.path("monitors", f"{job}-{module}", "the probes"), manifest | {"spec": spec}
     blackbox = {"data": {"blackbox.yml": yaml_text(blackbox_config())}}
-    yield "blackbox", _object("v1", "ConfigMap", "sla-kit-blackbox", namespace) | blackbox
-    yield "alertmanager", _alertmanager(alertmanager_config(catalogue, at), namespace)
+    yield "blackbox.yml", manifest_of("v1", "ConfigMap", "sla-kit-blackbox", namespace) | blackbox
+    yield "alertmanager.yml", _alertmanager(alertmanager_config(catalogue, at), namespace)
 
 
 def _alertmanager(config: Mapping[str, Any], namespace: str) -> Manifest:
@@ -134,7 +179,7 @@ def _alertmanager(config: Mapping[str, Any], namespace: str) -> Manifest:
             {"name": each["name"], "timeIntervals": [_interval(one) for one in each["time_intervals"]]}
             for each in config["time_intervals"]
         ]
-    return _object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", "sla-kit", namespace) | {"spec": spec}
+    return manifest_of("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", "sla-kit", namespace) | {"spec": spec}
 
 
 def _route(route: Mapping[str, Any]) -> Manifest:
@@ -252,7 +297,8 @@ def _secret(key: str) -> Manifest:
     return {"name": "sla-kit-alertmanager", "key": re.sub(r"[^-._a-zA-Z0-9]", "-", key)}
 
 
-def _object(version: str, kind: str, name: str, namespace: str) -> Manifest:
+def manifest_of(version: str, kind: str, name: str, namespace: str) -> Manifest:
+    """The beginning of a manifest."""
     metadata = {
         "name": kubernetes_name(name),
         "namespace": namespace,
@@ -272,7 +318,7 @@ def _parts(file: RuleFile) -> Iterator[RuleFile]:
     size = 0
     for group in file.groups:
         length = len(rules_text(replace(file, groups=(group,)), "  ").encode())
-        if parts[-1] and size + length > _LARGEST:
+        if parts[-1] and size + length > LARGEST:
             parts.append([])
             size = 0
         parts[-1].append(group)
@@ -287,7 +333,7 @@ def _split(pages: Mapping[str, str]) -> Iterator[dict[str, str]]:
     size = 0
     for name, text in pages.items():
         length = len(text.encode()) + len(name)
-        if part and size + length > _LARGEST:
+        if part and size + length > LARGEST:
             yield part
             part, size = {}, 0
         part[name] = text

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -12,22 +13,31 @@ from sla_kit import alert_rules
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.alertmanager import alertmanager_config
 from sla_kit.generate.files import Output, OutputError
-from sla_kit.generate.prometheus_config import blackbox_config, prometheus_config
+from sla_kit.generate.prometheus_config import blackbox_config, prometheus_config, server_of, servers
 from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.generate.runbooks import runbooks
 from sla_kit.rules import backfill, calendar, slo
 from sla_kit.rules.model import RuleFile, RuleTestFile
 
 #: The parts of the output that can be asked for alone.
-PARTS = ("rules", "tests", "config", "runbooks", "backfill")
+PARTS = ("rules", "tests", "config", "runbooks", "backfill", "dashboards")
 #: Credentials before a host, whether a scheme stands before them or not.
 _PASSWORD = re.compile(r"(?:[A-Za-z][\w+.-]*://)?[^\s/@?#]*:[^\s/@?#]*@")
 _HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
 
 
 def rule_files(catalogue: Catalogue, at: float) -> tuple[RuleFile, ...]:
-    """Every rule file: the calendar, the SLOs, the areas of alerts."""
-    return (*calendar.rule_files(catalogue, at), *slo.rule_files(catalogue, at), *alert_rules.rule_files(catalogue))
+    """Every rule file: the calendar, the SLOs, the areas of alerts. Raises `OutputError` where two would be one."""
+    files = (*calendar.rule_files(catalogue, at), *slo.rule_files(catalogue, at), *alert_rules.rule_files(catalogue))
+    seen: set[str] = set()
+    for file in files:
+        if file.name in seen:  # only sources give files their names
+            raise OutputError(
+                f"two files of rules would be called {file.name}",
+                remedy="rename the source whose name begins with 'recordings'",
+            )
+        seen.add(file.name)
+    return files
 
 
 def rule_test_files(catalogue: Catalogue, at: float) -> tuple[RuleTestFile, ...]:
@@ -49,6 +59,7 @@ def outputs(catalogue: Catalogue, at: float, parts: tuple[str, ...] = PARTS, for
         found = tuple(namespaces(catalogue, at, parts))
     else:
         found = _files(catalogue, at, parts)
+    _refuse_clashes(found)
     return tuple(sorted(found, key=lambda output: output.path))
 
 
@@ -61,7 +72,7 @@ def _files(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> tuple[Out
         tests = rule_test_files(catalogue, at)
         found += [Output(f"tests/{file.name}.yml", _HEAD + rule_tests_text(file)) for file in tests]
     if "config" in parts:
-        found.append(Output("prometheus.yml", _HEAD + yaml_text(prometheus_config(catalogue))))
+        found += _prometheus(catalogue, at, files)
         found.append(Output("alertmanager.yml", _HEAD + yaml_text(alertmanager_config(catalogue, at))))
         found.append(Output("blackbox.yml", _HEAD + yaml_text(blackbox_config())))
     if "runbooks" in parts:
@@ -71,7 +82,36 @@ def _files(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> tuple[Out
         found += [Output(f"backfill/{each.rules.name}.yml", _HEAD + rules_text(each.rules)) for each in filled]
         if filled:
             found.append(Output("backfill/backfill.sh", backfill.script(filled), executable=True))
+    if "dashboards" in parts:
+        from sla_kit.generate import dashboards
+
+        found += dashboards.files(catalogue)
     return tuple(found)
+
+
+def _prometheus(catalogue: Catalogue, at: float, files: tuple[RuleFile, ...]) -> Iterator[Output]:
+    """The configuration of the first or only Prometheus, and one for each further source."""
+    names = servers(catalogue)
+    if len(names) == 1:
+        yield Output("prometheus.yml", _HEAD + yaml_text(prometheus_config(catalogue)))
+        return
+    present = [file.name for file in files or rule_files(catalogue, at)]
+    for number, server in enumerate(names):
+        mine = sorted(name for name in present if server_of(catalogue, name) in ("", server))
+        config = prometheus_config(catalogue, server, mine)
+        yield Output(f"prometheus{f'-{server}' if number else ''}.yml", _HEAD + yaml_text(config))
+
+
+def _refuse_clashes(found: Iterable[Output]) -> None:
+    """Raises `OutputError` for files that some file systems take for one."""
+    seen: dict[str, str] = {}
+    for output in found:
+        other = seen.setdefault(output.path.casefold(), output.path)
+        if other != output.path:
+            raise OutputError(
+                f"{other} and {output.path} differ only in upper and lower case, and are one file on some systems",
+                remedy="rename the source, tenant or dashboard that one of them is named after",
+            )
 
 
 def _refuse_secrets(catalogue: Catalogue) -> None:
@@ -100,16 +140,28 @@ def _refuse_secrets(catalogue: Catalogue) -> None:
             )
 
 
-def counted(outputs: Iterable[Output]) -> tuple[int, int, int]:
-    """How many recording rules, alerts and tests the files hold."""
-    records = alerts = tests = 0
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How much some files hold."""
+
+    recordings: int = 0
+    alerts: int = 0
+    tests: int = 0
+    dashboards: int = 0
+
+
+def counted(outputs: Iterable[Output]) -> Counted:
+    """How many recording rules, alerts, tests and dashboards the files hold."""
+    records = alerts = tests = dashboards = 0
     for output in outputs:
         if output.path.startswith("tests/"):
             tests += output.text.count("\n  - name: ")
-        elif not output.path.startswith(("backfill", "thanos/", "runbooks")):
+        elif output.path.startswith("dashboards/"):
+            dashboards += 1
+        elif not output.path.startswith(("backfill", "thanos/", "runbooks", "provisioning/")):
             records += output.text.count("- record: ")
             alerts += output.text.count("- alert: ")
-    return records, alerts, tests
+    return Counted(records, alerts, tests, dashboards)
 
 
 def yaml_text(content: Any) -> str:

@@ -7,14 +7,14 @@ exporter's CONFIGURATION.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from sla_kit import alert_rules
 from sla_kit.alert_rules.inventory import Exporter, exporters, find
 from sla_kit.alert_rules.settings import job_names
-from sla_kit.catalogue.model import Catalogue, Probe
+from sla_kit.catalogue.model import Catalogue, Probe, Service, Slo
 from sla_kit.generate.rules_yaml import duration
 
 Config = dict[str, Any]
@@ -24,8 +24,27 @@ _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # 
 _CA = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
 
 
-def prometheus_config(catalogue: Catalogue) -> Config:
-    """The configuration of a Prometheus that scrapes what the rules read and evaluates them."""
+def servers(catalogue: Catalogue) -> tuple[str, ...]:
+    """The sources that each need a Prometheus of their own: those that an SLO is measured by, and the first one, which
+    also has the alerts of the stack. None of them has a name where there is only one."""
+    used = {catalogue.source(service, slo) for service, slo in catalogue.slos()}
+    names = [each.name for number, each in enumerate(catalogue.sources) if number == 0 or each.name in used]
+    return tuple(names) if len(names) > 1 else ("",)
+
+
+def server_of(catalogue: Catalogue, rule_file: str) -> str:
+    """Which of the `servers` evaluates a rule file; "" means each of them: all ask what the calendar says."""
+    first, *others = servers(catalogue)
+    for name in others:
+        if rule_file in (f"slo-{name}", f"slo-recordings-{name}"):
+            return name
+    return "" if rule_file == "calendar" else first
+
+
+def prometheus_config(catalogue: Catalogue, server: str = "", rule_files: Sequence[str] = ("*",)) -> Config:
+    """The configuration of a Prometheus that scrapes what the rules read and evaluates them: of the whole catalogue, or
+    of one of its `servers`, whose rules are in ``rule_files``. On a server that does not hold their series they would
+    say that these are gone."""
     monitoring = catalogue.monitoring
     labels = ({"environment": catalogue.environment} if catalogue.environment else {}) | dict(
         monitoring.external_labels
@@ -38,32 +57,33 @@ def prometheus_config(catalogue: Catalogue) -> Config:
             "evaluation_interval": duration(monitoring.evaluation_interval),
             **({"external_labels": labels} if labels else {}),
         },
-        "rule_files": ["rules/*.yml"],
+        "rule_files": [f"rules/{name}.yml" for name in rule_files],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(managers)}]}]},
-        "scrape_configs": list(_scrapes(catalogue)),
+        "scrape_configs": list(_scrapes(catalogue, server)),
     }
 
 
-def used_exporters(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+def used_exporters(catalogue: Catalogue, server: str = "") -> dict[str, tuple[str, ...]]:
     """The exporters that an alert which is on reads, by their keys, with the jobs that are read."""
     found: dict[str, dict[str, None]] = {}
-    for each in alert_rules.resolved(catalogue):
+    of_the_stack = server in ("", servers(catalogue)[0])
+    for each in alert_rules.resolved(catalogue) if of_the_stack else ():
         named = re.findall(r"\$\{?(\w+)", each.alert.expression)
         for key in dict.fromkeys([each.alert.exporter, *named]):
             if key in exporters():
                 found.setdefault(key, {}).update(dict.fromkeys(each.settings.scope.jobs[key]))
-    for key in ("prometheus", "alertmanager"):
+    for key in ("prometheus", "alertmanager") if of_the_stack else ("prometheus",):
         if key in exporters():
             jobs = job_names(catalogue.monitoring.jobs.get(key, exporters()[key].job))
             found.setdefault(key, {}).update(dict.fromkeys(jobs))
     return {key: tuple(jobs) for key, jobs in sorted(found.items())}
 
 
-def promised_jobs(catalogue: Catalogue) -> dict[str, str]:
+def promised_jobs(catalogue: Catalogue, server: str = "") -> dict[str, str]:
     """The jobs that promises name, with the exporter whose metric is read there: an application's where no other
     publishes it. Those of probes, which have targets of their own, are left out."""
     found: dict[str, str] = {}
-    for service, slo in catalogue.slos():
+    for service, slo in _slos(catalogue, server):
         sli = catalogue.sli(service, slo)
         metric, named = getattr(sli, "metric", ""), getattr(sli, "matchers", {}).get("job", "")
         if metric.startswith("probe_"):
@@ -76,10 +96,10 @@ def promised_jobs(catalogue: Catalogue) -> dict[str, str]:
     return found
 
 
-def probed(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+def probed(catalogue: Catalogue, server: str = "") -> dict[str, tuple[str, ...]]:
     """What the catalogue's probes ask for, by the job that its promises name."""
     found: dict[str, dict[str, None]] = {}
-    for service, slo in catalogue.slos():
+    for service, slo in _slos(catalogue, server):
         sli = catalogue.sli(service, slo)
         if not isinstance(sli, Probe) or sli.metric != "probe_success":
             continue
@@ -114,25 +134,30 @@ def module_for(target: str) -> str:
     return "tcp_connect" if re.search(r":\d+$", target) else "icmp"
 
 
-def scraped_jobs(catalogue: Catalogue) -> list[tuple[str, str]]:
+def scraped_jobs(catalogue: Catalogue, server: str = "") -> list[tuple[str, str]]:
     """Each job beside those of probes, with the key of the exporter that is behind it. Several exporters may share a
     job's name: each is scraped for itself."""
-    probes = probed(catalogue)
-    found = [(job, key) for key, jobs in used_exporters(catalogue).items() for job in jobs]
+    probes = probed(catalogue, server)
+    found = [(job, key) for key, jobs in used_exporters(catalogue, server).items() for job in jobs]
     have = {job for job, _ in found} | set(probes)
-    found += [(job, key) for job, key in promised_jobs(catalogue).items() if job not in have]
+    found += [(job, key) for job, key in promised_jobs(catalogue, server).items() if job not in have]
     # The calendar is recorded by rules, and what asks for probes reads them in the job of that name.
     return [(job, key) for job, key in found if key != "calendar" and not (key == "blackbox" and job in probes)]
 
 
-def _scrapes(catalogue: Catalogue) -> Iterator[Config]:
+def _slos(catalogue: Catalogue, server: str) -> Iterator[tuple[Service, Slo]]:
+    """The SLOs that a server measures, or all."""
+    return (pair for pair in catalogue.slos() if not server or catalogue.source(*pair) == server)
+
+
+def _scrapes(catalogue: Catalogue, server: str) -> Iterator[Config]:
     """Every job under a name of its own; where it is another job's, its series get the ``job`` that rules read."""
     wanted = [
         (job, "probe", config)
-        for job, targets in probed(catalogue).items()
+        for job, targets in probed(catalogue, server).items()
         for config in _probes(catalogue, job, targets)
     ]
-    wanted += [(job, key, _job(catalogue, exporters()[key], job)) for job, key in scraped_jobs(catalogue)]
+    wanted += [(job, key, _job(catalogue, exporters()[key], job)) for job, key in scraped_jobs(catalogue, server)]
     taken: dict[str, None] = {}
     reserved = {job for job, _, _ in wanted}
     written: list[tuple[str, Config]] = []

@@ -7,10 +7,10 @@ little and known, and a test holds that PyYAML reads it back unchanged whatever 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
-from sla_kit.rules.model import AlertingRule, Rule, RuleFile, RuleTest, RuleTestFile
+from sla_kit.rules.model import RecordingRule, Rule, RuleFile, RuleTest, RuleTestFile
 
 #: Text that YAML reads as itself without quotes: words that are no number, no date and none of its own.
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
@@ -25,20 +25,23 @@ _UNITS = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)
 
 def rules_text(file: RuleFile, extra_indent: str = "") -> str:
     """The file of some rule groups; ``extra_indent`` stands before each line, for a manifest around it."""
-    lines = [*(f"# {line}".rstrip() for line in file.comment.splitlines()), "groups:"]
+    parts = [_comment("", file.comment), "groups:\n"]
     for group in file.groups:
-        lines += _group(group.name, group.interval_seconds, group.comment, group.rules)
-    text = "\n".join(lines) + "\n"
+        parts += (_comment("  ", group.comment), f"  - name: {scalar(group.name)}\n")
+        if group.interval_seconds:
+            parts.append(f"    interval: {duration(group.interval_seconds)}\n")
+        parts.append("    rules:\n")
+        parts += [_rule(rule) for rule in group.rules]
+    text = "".join(parts)
     return re.sub(r"^(?=.)", extra_indent, text, flags=re.MULTILINE) if extra_indent else text
 
 
 def rule_tests_text(file: RuleTestFile, rules_folder: str = "../rules") -> str:
     """promtool's tests of some rule files, which stand in ``rules_folder``, as seen from the test's."""
-    lines = ["rule_files:", *(f"  - {scalar(f'{rules_folder}/{name}.yml')}" for name in file.rule_files)]
-    lines += [f"evaluation_interval: {duration(file.evaluation_interval_seconds)}", "tests:"]
-    for test in file.tests:
-        lines += _test(test)
-    return "".join(f"{line}\n" for line in lines)
+    parts = ["rule_files:\n", *(f"  - {scalar(f'{rules_folder}/{name}.yml')}\n" for name in file.rule_files)]
+    parts.append(f"evaluation_interval: {duration(file.evaluation_interval_seconds)}\ntests:\n")
+    parts += [_test(test) for test in file.tests]
+    return "".join(parts)
 
 
 @lru_cache(maxsize=4096)
@@ -58,6 +61,8 @@ def scalar(text: str) -> str:
     """A text on one line, quoted where it must be."""
     if _PLAIN.fullmatch(text) and text.lower() not in _OWN_WORDS:
         return text
+    if text.isascii() and text.isprintable():  # as nearly all are, which is much faster told than by an expression
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return '"' + _ESCAPED.sub(_escape, text) + '"'
 
 
@@ -70,86 +75,77 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _group(name: str, interval: float, comment: str, rules: Iterable[Rule]) -> Iterator[str]:
-    for line in comment.splitlines():
-        yield f"  # {line}".rstrip()
-    yield f"  - name: {scalar(name)}"
-    if interval:
-        yield f"    interval: {duration(interval)}"
-    yield "    rules:"
-    for rule in rules:
-        yield from _rule(rule)
+def _comment(indent: str, text: str) -> str:
+    return "".join(f"{indent}# {line}".rstrip() + "\n" for line in text.splitlines()) if text else ""
 
 
-def _rule(rule: Rule) -> Iterator[str]:
-    for line in rule.comment.splitlines():
-        yield f"      # {line}".rstrip()
-    if isinstance(rule, AlertingRule):
-        yield f"      - alert: {scalar(rule.alert)}"
-        yield _one("        ", "expr", rule.expression)
-        if rule.pending_seconds:
-            yield f"        for: {duration(rule.pending_seconds)}"
-        if rule.keep_firing_seconds:
-            yield f"        keep_firing_for: {duration(rule.keep_firing_seconds)}"
-        yield from _mapping("        ", "labels", rule.labels)
-        yield from _mapping("        ", "annotations", rule.annotations)
-    else:
-        yield f"      - record: {scalar(rule.record)}"
-        yield _one("        ", "expr", rule.expression)
-        yield from _mapping("        ", "labels", rule.labels)
+def _rule(rule: Rule) -> str:
+    before = _comment("      ", rule.comment)
+    labels = _mapping("        ", "labels", rule.labels)
+    if isinstance(rule, RecordingRule):
+        expression = _one("        ", "expr", rule.expression)
+        return f"{before}      - record: {scalar(rule.record)}\n{expression}{labels}"
+    pending = f"        for: {duration(rule.pending_seconds)}\n" if rule.pending_seconds else ""
+    keep = f"        keep_firing_for: {duration(rule.keep_firing_seconds)}\n" if rule.keep_firing_seconds else ""
+    return (
+        f"{before}      - alert: {scalar(rule.alert)}\n{_one('        ', 'expr', rule.expression)}{pending}{keep}"
+        f"{labels}{_mapping('        ', 'annotations', rule.annotations)}"
+    )
 
 
-def _test(test: RuleTest) -> Iterator[str]:
-    yield f"  - name: {scalar(test.name)}"
-    yield f"    interval: {duration(test.interval_seconds)}"
+def _test(test: RuleTest) -> str:
+    parts = [f"  - name: {scalar(test.name)}\n    interval: {duration(test.interval_seconds)}\n"]
     if test.series:
-        yield "    input_series:"
+        parts.append("    input_series:\n")
         for series, values in test.series.items():
-            yield f"      - series: {scalar(series)}"
-            yield f"        values: {scalar(values)}"
+            parts.append(f"      - series: {scalar(series)}\n        values: {scalar(values)}\n")
     if test.alerts:
-        yield "    alert_rule_test:"
+        parts.append("    alert_rule_test:\n")
         for check in test.alerts:
-            yield f"      - eval_time: {duration(check.at_seconds)}"
-            yield f"        alertname: {scalar(check.alert)}"
+            parts.append(f"      - eval_time: {duration(check.at_seconds)}\n        alertname: {scalar(check.alert)}\n")
             if check.firing:
-                yield "        exp_alerts:"
+                parts.append("        exp_alerts:\n")
                 for alert in check.firing:
                     labels = _mapping("            ", "exp_labels", alert.labels)
-                    yield from _listed(labels if alert.labels else iter(["            exp_labels: {}"]))
-                    yield from _mapping("            ", "exp_annotations", alert.annotations)
+                    parts.append(_listed(labels or "            exp_labels: {}\n"))
+                    parts.append(_mapping("            ", "exp_annotations", alert.annotations))
     if test.values:
-        yield "    promql_expr_test:"
+        parts.append("    promql_expr_test:\n")
         for value in test.values:
-            yield from _listed(iter([_one("        ", "expr", value.expression)]))
-            yield f"        eval_time: {duration(value.at_seconds)}"
+            parts.append(_listed(_one("        ", "expr", value.expression)))
+            parts.append(f"        eval_time: {duration(value.at_seconds)}\n")
             if value.values:
-                yield "        exp_samples:"
+                parts.append("        exp_samples:\n")
                 for series, number in value.values.items():
-                    yield f"          - labels: {scalar(series)}"
-                    yield f"            value: {number!r}"
+                    parts.append(f"          - labels: {scalar(series)}\n            value: {number!r}\n")
+    return "".join(parts)
 
 
-def _listed(lines: Iterator[str]) -> Iterator[str]:
-    """Lines whose first begins an entry of a list."""
-    for index, line in enumerate(lines):
-        if index:
-            yield line
-        else:
-            at = len(line) - len(line.lstrip())
-            yield f"{line[: at - 2]}- {line[at:]}"
+def _listed(text: str) -> str:
+    """Lines of which the first begins an entry of a list."""
+    inside = text.lstrip()
+    return f"{text[: len(text) - len(inside) - 2]}- {inside}"
 
 
-def _mapping(indent: str, key: str, content: Mapping[str, str]) -> Iterator[str]:
-    if content:
-        yield f"{indent}{key}:"
-        for name, text in content.items():
-            yield _one(f"{indent}  ", name, text)
+def _mapping(indent: str, key: str, content: Mapping[str, str]) -> str:
+    if not content:
+        return ""
+    inside = f"{indent}  "
+    return f"{indent}{key}:\n" + "".join([_one(inside, name, text) for name, text in content.items()])
 
 
 def _one(indent: str, key: str, text: str) -> str:
     """A key with a text, which is a block where it has several lines."""
-    if "\n" in text and _BLOCK.fullmatch(text) and not text.endswith("\n") and "\n\n" not in text.replace(" ", ""):
+    if "\n" in text and _is_block(text):
         inside = text.replace("\n", f"\n{indent}  ")
-        return f"{indent}{scalar(key)}: |-\n{indent}  {inside}"
-    return f"{indent}{scalar(key)}: {scalar(text)}"
+        return f"{indent}{scalar(key)}: |-\n{indent}  {inside}\n"
+    return f"{indent}{scalar(key)}: {scalar(text)}\n"
+
+
+def _is_block(text: str) -> bool:
+    """Whether a literal block keeps a text as it is."""
+    if text.endswith("\n") or "\n\n" in text.replace(" ", ""):
+        return False
+    if text.isascii() and text.replace("\n", "").isprintable():  # which is much faster told than by an expression
+        return text[0] not in " \n"
+    return bool(_BLOCK.fullmatch(text))
