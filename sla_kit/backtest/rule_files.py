@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from sla_kit.catalogue.nodes import Mapping, Node, Scalar, is_null
 from sla_kit.catalogue.nodes import Sequence as ListNode
 from sla_kit.catalogue.places import PYTHON, Place, nearest
@@ -265,4 +267,4 @@ class _Reading:
 
 def _with_labels(rule: Rule, added: dict[str, str]) -> Rule:
     """A rule with its group's labels, of which its own go before."""
-    return replace(rule, labels={**added, **rule.labels}) if added else rule
+    return msgspec.structs.replace(rule, labels={**added, **rule.labels}) if added else rule

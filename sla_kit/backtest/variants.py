@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from sla_kit.backtest.rule_files import Group, PlacedRule, RuleSet
 from sla_kit.catalogue.places import nearest
 from sla_kit.catalogue.quantities import parse_duration
@@ -90,9 +92,9 @@ def _set(rule: AlertingRule, setting: Setting) -> AlertingRule:
         except ValueError as error:
             raise SettingError(f"{setting.value!r} {error}", place=place, remedy="write 30s, 5m or 1h") from error
         return (
-            replace(rule, pending_seconds=seconds)
+            msgspec.structs.replace(rule, pending_seconds=seconds)
             if setting.key == "for"
-            else replace(rule, keep_firing_seconds=seconds)
+            else msgspec.structs.replace(rule, keep_firing_seconds=seconds)
         )
     match = _THRESHOLD.fullmatch(setting.key)
     if match is None:
@@ -113,7 +115,7 @@ def _set(rule: AlertingRule, setting: Setting) -> AlertingRule:
         raise SettingError(f"its expression compares with {len(found)} numbers only", place=place)
     at = found[wanted - 1]
     expression = rule.expression[: at.start("number")] + number + rule.expression[at.end("number") :]
-    return replace(rule, expression=expression)
+    return msgspec.structs.replace(rule, expression=expression)
 
 
 def _number(text: str, place: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ _MAX_ALIASED = 200_000
 #: The tags that YAML's own texts have.
 _KINDS = {"str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq", "binary"}
 #: The characters that YAML 1.1 leaves out of its streams (section 5.1).
-_FORBIDDEN = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = yaml.reader.Reader.NON_PRINTABLE
 
 
 class Scalar(msgspec.Struct, frozen=True):
