@@ -121,6 +121,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                     query(f"topk(6, {promises.burn_now(_CHOSEN)})", "{{service}}/{{slo}}"),
                     unit="short",
                     decimals=1,
+                    logarithmic=True,
                     limits=_PACE,
                     links=(of_series,),
                     description="How many times as fast as they may SLOs burn their budgets; at 1 a budget lasts for "

@@ -31,7 +31,7 @@ METRICS, LOGS = "prometheus", "elasticsearch"
 @dataclass(frozen=True, slots=True)
 class Answered:
     """One query as it was asked, and what came of it: an ``answer`` (of log lines the ``lines``), or why there is none
-    (``said``). One ``left_out`` was not asked at all."""
+    (``said``). One ``left_out`` was not asked at all. ``counted`` is what log entries are counted as."""
 
     ref: str
     expression: str
@@ -41,6 +41,7 @@ class Answered:
     said: str = ""
     lines: tuple[Mapping[str, Any], ...] = ()
     left_out: bool = False
+    counted: str = ""
 
     @property
     def empty(self) -> bool:

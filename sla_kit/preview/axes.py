@@ -81,13 +81,12 @@ def value_axis(values: Floats, ends: Ends, most: int) -> ValueAxis:
         above = math.ceil(high / step - 1e-9) * step
         high = above if above - high < 0.5 * step else high
     counts = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    decimals = max(0, -math.floor(math.log10(step / scale.divisor) + 1e-9))
-    if decimals and abs(step / scale.divisor * 10**decimals - round(step / scale.divisor * 10**decimals)) > 1e-6:
-        decimals += 1
-    ticks = tuple(
-        Tick((count * step - low) / (high - low), number(count * step / scale.divisor, decimals) + scale.suffix)
+    decimals = _decimals(step / scale.divisor)
+    labels = (
+        number(count * step / scale.divisor, decimals) + scale.suffix if count else text(0.0, ends.unit)
         for count in counts
     )
+    ticks = tuple(Tick((count * step - low) / (high - low), label) for count, label in zip(counts, labels, strict=True))
     return ValueAxis(low, high, False, ticks)
 
 
@@ -102,17 +101,28 @@ def _logarithmic(known: Floats, ends: Ends, most: int) -> ValueAxis:
     if high <= low:
         high = low * 10
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-    every = max(1, -(-len(powers) // most))
+    every = max(1, -(-len(powers) // (most + 2)))
     marks = [10.0**each for each in powers if (each - powers[0]) % every == 0]
     if len(powers) <= 2:
         marks = [factor * 10.0**each for each in (*powers, powers[-1] + 1) for factor in (1, 2, 5)]
     span = math.log10(high / low)
     ticks = tuple(
-        Tick(math.log10(mark / low) / span, text(mark, ends.unit))
+        Tick(math.log10(mark / low) / span, _plain(mark, ends.unit))
         for mark in marks
         if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)
     )
     return ValueAxis(low, high, True, ticks)
+
+
+def _decimals(step: float) -> int:
+    """How many decimals multiples of a step need."""
+    return next((count for count in range(12) if abs(step * 10**count - round(step * 10**count)) < 1e-6 * step), 12)
+
+
+def _plain(mark: float, unit: str) -> str:
+    """A round number with no more decimals than it needs."""
+    scale = Scale.of(unit, mark)
+    return scale.text(mark, _decimals(mark / scale.divisor))
 
 
 def _step(span: float, most: int) -> float:

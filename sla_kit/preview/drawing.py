@@ -23,8 +23,8 @@ from sla_kit.timeline import Floats, Grid
 _GRID = "#E3E4E8"
 #: Pixels that a time's label takes, with room around it; the height of a line of text; and how few labels a phone has.
 _LABEL, _LINE, _PHONE = 78, 16, 5
-#: Cividis (Nuñez, Anderton, Renslow 2018) from its bright end, which stands out from a white page, to its dark one.
-_HEAT = ("#FDEA45", "#E1CC55", "#C4B56C", "#A59C74", "#8A8678", "#707173", "#575D6D", "#3B496C", "#123570", "#00204C")
+#: From nearly nothing to the most: paler than cividis (Nuñez, Anderton, Renslow 2018) where it begins, then as it goes.
+_HEAT = ("#F6F3E0", "#EFE7B0", "#E1CC55", "#C4B56C", "#A59C74", "#8A8678", "#707173", "#575D6D", "#3B496C", "#00204C")
 
 
 @dataclass(frozen=True, slots=True)

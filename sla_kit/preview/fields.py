@@ -96,6 +96,8 @@ def legend(answered: Answered, labels: Mapping[str, str]) -> str:
     """What a series is called."""
     if answered.legend:
         return _LABEL.sub(lambda match: labels.get(match[1], ""), answered.legend)
+    if answered.counted:
+        return " ".join(labels.values()) or answered.counted
     if not labels:
         return answered.ref
     return "{" + ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "__name__") + "}"

@@ -89,7 +89,9 @@ class LogServer:
             return Answered(ref, asked, legend, instant, None, error.message)
         if not target.get("bucketAggs"):
             return Answered(ref, asked, legend, True, None, lines=tuple(lines_of(answer)))
-        return Answered(ref, asked, legend, instant, _answer(series_of(target, answer, shown), shown, instant))
+        found = _answer(series_of(target, answer, shown), shown, instant)
+        counted = "Unique Count" if target["metrics"][0]["type"] == "cardinality" else "Count"
+        return Answered(ref, asked, legend, instant, found, counted=counted)
 
     def _search(self, body: Mapping[str, Any]) -> dict[str, Any]:
         try:

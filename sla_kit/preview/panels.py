@@ -186,7 +186,7 @@ def _bars(panel: Mapping[str, Any], answers: tuple[Answered, ...], now: float, t
         found.append(
             f'<div class="bar"><span title="{escape(name)}">{escape(name)}</span><i><u style="width:'
             f'{_share(value, low, high) * 100:.1f}%;background:{shown.color or "#5794F2"}"></u></i>'
-            f"<b>{escape(shown.text)}</b></div>"
+            f"<b{f' style=color:{shown.color}' if shown.color else ''}>{escape(shown.text)}</b></div>"
         )
     if len(lines) > fitting:
         found.append(f'<div class="more">and {len(lines) - fitting} more</div>')
