@@ -20,6 +20,7 @@ _BLOCK = re.compile(r"[^\s\x00-\x1f][^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\uf
 #: What a quoted text can't hold as it is.
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+_NEWLINE = "\n"  # for f-strings, which may hold no backslash before Python 3.12
 _UNITS = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
@@ -81,14 +82,14 @@ def _comment(indent: str, text: str) -> str:
 
 def _rule(rule: Rule) -> str:
     before = _comment("      ", rule.comment)
+    expression = _value("        ", rule.expression)
     labels = _mapping("        ", "labels", rule.labels)
     if isinstance(rule, RecordingRule):
-        expression = _one("        ", "expr", rule.expression)
-        return f"{before}      - record: {scalar(rule.record)}\n{expression}{labels}"
+        return f"{before}      - record: {scalar(rule.record)}\n        expr: {expression}\n{labels}"
     pending = f"        for: {duration(rule.pending_seconds)}\n" if rule.pending_seconds else ""
     keep = f"        keep_firing_for: {duration(rule.keep_firing_seconds)}\n" if rule.keep_firing_seconds else ""
     return (
-        f"{before}      - alert: {scalar(rule.alert)}\n{_one('        ', 'expr', rule.expression)}{pending}{keep}"
+        f"{before}      - alert: {scalar(rule.alert)}\n        expr: {expression}\n{pending}{keep}"
         f"{labels}{_mapping('        ', 'annotations', rule.annotations)}"
     )
 
@@ -112,7 +113,7 @@ def _test(test: RuleTest) -> str:
     if test.values:
         parts.append("    promql_expr_test:\n")
         for value in test.values:
-            parts.append(_listed(_one("        ", "expr", value.expression)))
+            parts.append(f"      - expr: {_value('        ', value.expression)}\n")
             parts.append(f"        eval_time: {duration(value.at_seconds)}\n")
             if value.values:
                 parts.append("        exp_samples:\n")
@@ -131,20 +132,24 @@ def _mapping(indent: str, key: str, content: Mapping[str, str]) -> str:
     if not content:
         return ""
     inside = f"{indent}  "
-    return f"{indent}{key}:\n" + "".join([_one(inside, name, text) for name, text in content.items()])
+    lines = [
+        f"{inside}{scalar(name)}: {_value(inside, text) if _NEWLINE in text else scalar(text)}\n"
+        for name, text in content.items()
+    ]
+    return f"{indent}{key}:\n" + "".join(lines)
 
 
-def _one(indent: str, key: str, text: str) -> str:
-    """A key with a text, which is a block where it has several lines."""
+def _value(indent: str, text: str) -> str:
+    """A text behind its key, which is a block where it has several lines."""
     if "\n" in text and _is_block(text):
         inside = text.replace("\n", f"\n{indent}  ")
-        return f"{indent}{scalar(key)}: |-\n{indent}  {inside}\n"
-    return f"{indent}{scalar(key)}: {scalar(text)}\n"
+        return f"|-\n{indent}  {inside}"
+    return scalar(text)
 
 
 def _is_block(text: str) -> bool:
     """Whether a literal block keeps a text as it is."""
-    if text.endswith("\n") or "\n\n" in text.replace(" ", ""):
+    if text.endswith("\n") or "\n\n" in text or (" \n" in text and "\n\n" in text.replace(" ", "")):
         return False
     if text.isascii() and text.replace("\n", "").isprintable():  # which is much faster told than by an expression
         return text[0] not in " \n"
