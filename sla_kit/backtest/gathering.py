@@ -97,7 +97,7 @@ def gather(
         for piece in pieces:
             if ended.is_set():
                 return
-            name = digest(identity, job.expression, sorted(job.rule.labels.items()), piece)
+            name = _name(identity, job, piece)
             kept = state.find(name)
             if kept is None:
                 kept = reduced(job, source.walk(job.expression, piece))
@@ -116,6 +116,24 @@ def gather(
         ended.set()  # the first error ends it all
         pool.shutdown(wait=True, cancel_futures=True)
     return found
+
+
+def remembered(jobs: Sequence[Job], identity: str, state: State) -> list[Seen] | None:
+    """What `gather` would give, where ``state`` holds all of it; else None."""
+    found = []
+    for job in jobs:
+        seen = Seen()
+        for piece in chunks(job.grid):
+            kept = state.find(_name(identity, job, piece))
+            if kept is None:
+                return None
+            seen.add(kept)
+        found.append(seen)
+    return found
+
+
+def _name(identity: str, job: Job, piece: Grid) -> str:
+    return digest(identity, job.expression, sorted(job.rule.labels.items()), piece)
 
 
 def reduced(job: Job, pieces: Iterable[Answer | Failed]) -> Kept:

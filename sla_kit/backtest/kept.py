@@ -75,6 +75,21 @@ class State:
         """Keeps an answer."""
         self._write(self._path(name), msgspec.msgpack.encode(kept))
 
+    def has_samples(self, name: str) -> bool:
+        """Whether samples are kept by that name."""
+        return self._sample_path(name).is_file()
+
+    def find_samples(self, name: str) -> bytes | None:
+        """The content of a file of samples, None where there is none."""
+        try:
+            return self._sample_path(name).read_bytes()
+        except OSError:
+            return None
+
+    def put_samples(self, name: str, content: bytes) -> None:
+        """Keeps samples that were fetched."""
+        self._write(self._sample_path(name), content)
+
     def begun(self) -> Begun | None:
         """The last run that began here."""
         try:
@@ -87,11 +102,15 @@ class State:
         self._write(self.folder / "run.json", msgspec.json.encode(begun))
 
     def clear_scratch(self) -> None:
-        """Takes a server's data away."""
+        """Takes a server's data away, and the samples that were fetched for it."""
         shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.folder / "samples", ignore_errors=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / "answers" / name[:2] / name[2:]
+
+    def _sample_path(self, name: str) -> Path:
+        return self.folder / "samples" / name[:2] / name[2:]
 
     def _write(self, path: Path, data: bytes) -> None:
         try:

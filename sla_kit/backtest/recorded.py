@@ -1,38 +1,29 @@
-"""Rules on a recorded history: its samples as blocks of a Prometheus of our own, recorded series written beside them
-level by level. Without Prometheus's programs sla-kit evaluates what it can itself."""
+"""Rules on a recorded history: its samples go into a Prometheus of our own. Without Prometheus's programs sla-kit
+evaluates what it can itself."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from sla_kit.backtest.asking import Asker
 from sla_kit.backtest.builtin import BuiltIn
 from sla_kit.backtest.evaluators import Evaluator, Wanted
-from sla_kit.backtest.expressions import Reading, lookback_seconds, readings
+from sla_kit.backtest.expressions import Reading
 from sla_kit.backtest.kept import State, digest
-from sla_kit.backtest.local import Programs, serving, write_blocks
-from sla_kit.backtest.recording import recorded_series
-from sla_kit.backtest.resolving import Recording, Recordings
+from sla_kit.backtest.local import Programs
+from sla_kit.backtest.needs import names_left_out, needs
+from sla_kit.backtest.own import OwnPrometheus
+from sla_kit.backtest.resolving import Recordings
 from sla_kit.history import read
 from sla_kit.history.store import Series
 from sla_kit.selectors import Selector
 from sla_kit.sources import Progress
-from sla_kit.sources.connection import Connection, connect
-from sla_kit.sources.settings import Address, Settings
-from sla_kit.timeline import Grid
 
 #: Samples that are brought from a recording at once.
 _AT_ONCE = 2_000_000
-#: How far an instant selector looks back, and a margin.
-_LOOKBACK_SECONDS = 600
-#: A server of our own is waited for as long as it takes.
-_PATIENCE_SECONDS = 7200.0
 
 
 class RecordedHistory:
@@ -40,11 +31,10 @@ class RecordedHistory:
 
     def __init__(self, path: Path, programs: Programs | None, state: State) -> None:
         self._history = read(path)
-        self._programs = programs
-        self._state = state
+        self._own = OwnPrometheus(programs, state) if programs else None
         self.source = str(path)
         self.name = "prometheus" if programs else "builtin"
-        self.connections = max(1, min(4, os.cpu_count() or 1)) if programs else 1
+        self.connections = self._own.connections if self._own else 1
         self.identity = digest(self.name, programs, *_looks_of(path))
 
     def span(self) -> tuple[int, int] | None:
@@ -56,28 +46,25 @@ class RecordedHistory:
         """The beginning: where the recording begins is known already."""
         return start
 
-    @contextmanager
-    def checking(self) -> Iterator[Evaluator]:
-        """An empty Prometheus, which knows its PromQL as well as a full one."""
-        if self._programs is None:
-            yield BuiltIn(self._history, self.source)
-            return
-        with self._serving(self._state.scratch / "empty" / "data") as asker:
-            yield asker
+    def checking(self) -> AbstractContextManager[Evaluator]:
+        """An empty Prometheus."""
+        return nullcontext(BuiltIn(self._history, self.source)) if self._own is None else self._own.checking()
 
     def recorded(self, recordings: Recordings, expressions: Sequence[str]) -> frozenset[str]:
         """Those that are read often, or by ranges; sla-kit's own PromQL puts all in."""
-        return frozenset() if self._programs is None else recordings.worth_recording(expressions)
+        return frozenset() if self._own is None else recordings.worth_recording(expressions)
 
     def prepared(
         self, wanted: Wanted, everything: Sequence[Wanted], progress: Progress
     ) -> AbstractContextManager[Evaluator]:
         """A Prometheus over the samples that any set of rules needs and over what this one records."""
-        if self._programs is None:
+        if self._own is None:
             return nullcontext(BuiltIn(self._history, self.source))
-        return self._prepared(wanted, everything, progress)
+        span = self._history.span()
+        raw = self._raw(self._own, wanted, everything, progress)
+        return self._own.over(raw, span[0] / 1000 if span else None, wanted, progress)
 
-    def missing(self, names: Sequence[str], start: int, end: int, evaluator: Evaluator) -> set[str]:
+    def missing(self, names: Sequence[str], start: int, end: int) -> set[str]:
         """Metrics that the recording does not hold."""
         return set(names) - set(self._history.metrics())
 
@@ -86,60 +73,21 @@ class RecordedHistory:
 
     # --- with a Prometheus ---
 
-    @contextmanager
-    def _prepared(self, wanted: Wanted, everything: Sequence[Wanted], progress: Progress) -> Iterator[Evaluator]:
-        raw = self._raw(everything, progress)
-        levels = wanted.recordings.levels(expression for expression, _ in wanted.expressions)
-        store = raw
-        begins = wanted.recordings.begins(wanted.expressions)
-        for number, nodes in enumerate(levels):
-            below = store
-            rules = [(wanted.recordings.rule(node), begins[node]) for node in nodes]
-            jobs = [(one, self._grid(one, begin, wanted.end)) for one, begin in rules]
-            texts = [wanted.recordings.resolved(one.rule.expression, one.interval) for one, _ in jobs]
-            told = [(one.rule.record, sorted(one.rule.labels.items()), grid) for one, grid in jobs]
-            store = self._state.scratch / digest(below, texts, told) / "data"
-            if _done(store):
-                continue
-            _linked(below, store)
-            with self._serving(below) as asker:
-                what = f"recording rules, level {number + 1} of {len(levels)}"
-                series = recorded_series(asker, jobs, texts, self.connections, progress, what)
-                assert self._programs is not None
-                write_blocks(self._programs, series, store)
-            _mark(store)
-        with self._serving(store) as asker:
-            yield asker
-
-    def _raw(self, everything: Sequence[Wanted], progress: Progress) -> Path:
+    def _raw(self, own: OwnPrometheus, wanted: Wanted, everything: Sequence[Wanted], progress: Progress) -> Path:
         """The folder with the blocks of all samples that some expressions need."""
-        expressions: dict[str, None] = {}
-        start = float("inf")
-        for wanted in everything:
-            begins = wanted.recordings.begins(wanted.expressions)
-            for expression, first in wanted.expressions:
-                expressions[expression] = None
-                start = min(start, first - lookback_seconds(expression))
-            for node, first in begins.items():
-                inner = wanted.recordings.rule(node).rule.expression
-                expressions[inner] = None
-                start = min(start, first - lookback_seconds(inner))
-        rows = self._rows([reading for expression in expressions for reading in readings(expression)])
+        needed = needs(wanted, everything)
+        left_out = names_left_out(wanted.recordings, needed)
+        rows = self._rows((need.reading for need in needed), left_out)
         span = self._history.span()
-        first_ms = int(max(span[0] if span else 0, (start - _LOOKBACK_SECONDS) * 1000))
-        last_ms = max((wanted.end for wanted in everything), default=0) * 1000
-        store = self._state.scratch / digest(self.identity, rows, first_ms // 60_000, last_ms) / "data"
-        if not _done(store):
-            shutil.rmtree(store, ignore_errors=True)
-            store.mkdir(parents=True)
-            assert self._programs is not None
-            write_blocks(self._programs, self._series(rows, (first_ms, last_ms), progress), store)
-            _mark(store)
-        return store
+        start = min((need.begin for need in needed), default=0.0)
+        first_ms = int(max(span[0] if span else 0, start * 1000))
+        last_ms = max((each.end for each in everything), default=0) * 1000
+        name = digest(self.identity, rows, first_ms // 60_000, last_ms)
+        return own.stored(name, self._series(rows, (first_ms, last_ms), progress))
 
-    def _rows(self, wanted: Iterable[Reading]) -> list[int]:
+    def _rows(self, wanted: Iterable[Reading], left_out: frozenset[str]) -> list[int]:
         """The series that selectors may select, by their places."""
-        metrics = self._history.metrics()
+        metrics = [metric for metric in self._history.metrics() if metric not in left_out]
         found: set[int] = set()
         for reading in set(wanted):
             matchers = tuple(one for one in reading.matchers if one.label != "__name__") if reading.plain else ()
@@ -166,45 +114,6 @@ class RecordedHistory:
                 done += len(waiting)
                 progress(done, len(rows), "reading the recording")
                 waiting, samples = [], 0
-
-    def _grid(self, one: Recording, begin: float, end: int) -> Grid:
-        span = self._history.span()
-        first = max(begin, span[0] / 1000 if span else begin)
-        start = int(first // one.interval) * one.interval - one.interval
-        return Grid(start, one.interval, max(0, (end - start) // one.interval))
-
-    @contextmanager
-    def _serving(self, store: Path) -> Iterator[Asker]:
-        assert self._programs is not None
-        with serving(self._programs, store) as url:
-            address = Address.parse(url)
-            client = connect(address, Settings())
-            client._session.trust_env = False  # no proxy stands between us and ourselves
-            asker = Asker(Connection(client, address, _PATIENCE_SECONDS), _PATIENCE_SECONDS)
-            try:
-                yield asker
-            finally:
-                asker.close()
-
-
-def _linked(below: Path, store: Path) -> None:
-    """The blocks of another store in a new one; blocks never change, so links do."""
-    shutil.rmtree(store, ignore_errors=True)
-    store.parent.mkdir(parents=True, exist_ok=True)
-
-    def blocks(folder: str, names: list[str]) -> list[str]:
-        top = Path(folder) == below
-        return [name for name in names if top and not (below / name / "meta.json").is_file()]
-
-    shutil.copytree(below, store, copy_function=os.link, ignore=blocks)
-
-
-def _done(store: Path) -> bool:
-    return (store.parent / "done").is_file()
-
-
-def _mark(store: Path) -> None:
-    (store.parent / "done").touch()
 
 
 def _looks_of(path: Path) -> list[str]:

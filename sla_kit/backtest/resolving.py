@@ -88,6 +88,11 @@ class Recordings:
 
         return rewritten(expression, change)
 
+    def gives(self, reading: Reading) -> bool:
+        """Whether a selector reads what these rules record, and no samples of the history."""
+        rules = self.by_name.get(reading.metric, ())
+        return any(not reading.plain or _may_give(one, reading.matchers) for one in rules)
+
     def read_by(self, expression: str) -> Iterator[Node]:
         """The rules whose recordings an expression itself reads."""
         found = ((name, number) for name, _, fitting in self._reads(expression) for number in fitting)

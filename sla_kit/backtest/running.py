@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from sla_kit.backtest.evaluators import Engine, EngineName, Evaluator, Wanted, open_engine
+from sla_kit.backtest.evaluators import Engine, EngineName, Wanted, open_engine
 from sla_kit.backtest.expressions import readings
-from sla_kit.backtest.gathering import Job, Seen, gather
+from sla_kit.backtest.gathering import Job, Seen, gather, remembered
 from sla_kit.backtest.judging import Asked, Judging
 from sla_kit.backtest.kept import Begun, State, digest, opened_state
 from sla_kit.backtest.promises import Promises, declared, merged, promises
+from sla_kit.backtest.raw_samples import NativeHistogramError
 from sla_kit.backtest.resolving import CycleError, Recordings, recordings_of, seconds_between
 from sla_kit.backtest.results import Backtest, KnownIncident
 from sla_kit.backtest.rule_files import PlacedRule, RuleFileError, RuleSet
@@ -72,30 +73,57 @@ def backtest(
     settings = settings or Settings()
     if not rules or not any(group.alerts for group in rules[0].groups):
         raise SlaKitError("there is no alerting rule to replay", remedy="give rule files with alerts, by --rules")
-    with opened_state(state) as kept, open_engine(source, settings.engine, kept, settings.prometheus) as engine:
-        question = digest(engine.identity, window, at, [each.groups for each in rules], settings)
-        moment = _moment(engine, kept, question, at)
-        period, notes, settled = _period(engine, window, moment, settings.timezone, rules)
+    with opened_state(state) as kept:
+        given = _Given(source, rules, window, at, tuple(incidents), catalogue, settings, keep_scratch)
+        try:
+            return _replayed(given, kept, progress)
+        except NativeHistogramError as error:
+            if settings.engine != "auto":
+                raise
+            # Only the server itself can evaluate those.
+            found = _replayed(replace(given, settings=replace(settings, engine="server")), kept, progress)
+            return replace(found, notes=(*found.notes, f"{error.message}; the server evaluated the rules."))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What `backtest` is given."""
+
+    source: str
+    rules: Sequence[RuleSet]
+    window: str
+    at: datetime | float | None
+    incidents: tuple[KnownIncident, ...]
+    catalogue: Catalogue | None
+    settings: Settings
+    keep_scratch: bool
+
+
+def _replayed(given: _Given, kept: State, progress: Progress) -> Backtest:
+    settings, rules, catalogue = given.settings, given.rules, given.catalogue
+    with open_engine(given.source, settings.engine, kept, settings.prometheus, rules) as engine:
+        question = digest(engine.identity, given.window, given.at, [each.groups for each in rules], settings)
+        moment = _moment(engine, kept, question, given.at)
+        period, notes, settled = _period(engine, given.window, moment, settings.timezone, rules)
         kept.begin(Begun(question, moment))
         asked = [_asked(engine, each, period, settings) for each in rules]
         _check(engine, rules, asked)
-        found = None if catalogue is None else _promises(source, catalogue, period, progress)
-        told = [*incidents, *(declared(catalogue, period) if catalogue is not None else ())]
+        found = None if catalogue is None else _promises(given.source, catalogue, period, progress)
+        told = [*given.incidents, *(declared(catalogue, period) if catalogue is not None else ())]
         counts = settings.outages if settings.outages is not None else not told
         known = merged([*told, *(found.incidents if found and counts else ())], period)
         everything = [wanted for wanted, _ in asked]
         variants = []
         for each, (wanted, alerts) in zip(rules, asked, strict=True):
-            with engine.prepared(wanted, everything, progress) as evaluator:
-                seen = _gathered(engine, evaluator, wanted, alerts, kept, progress)
-                absent = _absent(engine, evaluator, wanted, alerts, seen, period)
+            seen = _gathered(engine, wanted, everything, alerts, kept, progress)
+            absent = _absent(engine, wanted, alerts, seen, period)
             judging = Judging(period, known, settings.manner, found.spending if found else None, settled)
             results = tuple(
                 judging.alert(one, seen.get(number), absent.get(number, "")) for number, one in enumerate(alerts)
             )
             variants.append(judging.variant(each, results))
         kept.begin(Begun(question, moment, done=True))
-        if not keep_scratch:
+        if not given.keep_scratch:
             kept.clear_scratch()
         if all(one.absent for variant in variants for one in variant.alerts):
             raise SlaKitError(
@@ -139,7 +167,8 @@ def _period(
         if begun <= period.start:
             return period, [], 0
         note = f"The server holds samples from {_told(begun)} on; only what it holds could be replayed."
-        return Period(period.name, begun, period.end), [note], begun + _SETTLING
+        notes = [note] if begun - period.start > INTERVAL else []
+        return Period(period.name, begun, period.end), notes, begun + _SETTLING
     start, end = max(period.start, span[0]), min(period.end, max(span[1], period.start))
     if start >= end:
         raise SlaKitError(
@@ -244,7 +273,12 @@ def _asked(engine: Engine, each: RuleSet, period: Period, settings: Settings) ->
 
 
 def _gathered(
-    engine: Engine, evaluator: Evaluator, wanted: Wanted, alerts: Sequence[Asked], kept: State, progress: Progress
+    engine: Engine,
+    wanted: Wanted,
+    everything: Sequence[Wanted],
+    alerts: Sequence[Asked],
+    kept: State,
+    progress: Progress,
 ) -> dict[int, Seen]:
     """When each alert's expression had values, by the alert's number."""
     numbers = [number for number, one in enumerate(alerts) if one.job is not None]
@@ -257,20 +291,22 @@ def _gathered(
         for one in wanted.recordings.by_name[name]
     ]
     identity = digest(engine.identity, definitions) if recorded else engine.identity
-    try:
-        seen = gather(jobs, evaluator, identity, kept, progress, engine.connections)
-    except QueryRefusedError as error:
-        raise SlaKitError(
-            f"an expression with its recording rules put in is refused: {error.said}",
-            place=engine.source,
-            remedy="this should not be: the rules alone were taken. Please report it with the rule file",
-        ) from error
+    seen = remembered(jobs, identity, kept)
+    if seen is None:
+        try:
+            with engine.prepared(wanted, everything, progress) as evaluator:
+                seen = gather(jobs, evaluator, identity, kept, progress, engine.connections)
+        except QueryRefusedError as error:
+            raise SlaKitError(
+                f"an expression with its recording rules put in is refused: {error.said}",
+                place=engine.source,
+                remedy="this should not be: the rules alone were taken. Please report it with the rule file",
+            ) from error
     return dict(zip(numbers, seen, strict=True))
 
 
 def _absent(
     engine: Engine,
-    evaluator: Evaluator,
     wanted: Wanted,
     alerts: Sequence[Asked],
     seen: dict[int, Seen],
@@ -279,7 +315,7 @@ def _absent(
     """For alerts that never had a value, and those that read nothing else: the metrics that are not in the history."""
     reads = {number: sorted(_raw_names(alerts[number].rule.expression, wanted.recordings)) for number in seen}
     names = sorted({name for several in reads.values() for name in several})
-    gone = engine.missing(names, period.start, period.end, evaluator) if names else set()
+    gone = engine.missing(names, period.start, period.end) if names else set()
     return {
         number: f"not in the history: {', '.join(name for name in several if name in gone)}"
         for number, several in reads.items()

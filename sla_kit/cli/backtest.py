@@ -133,8 +133,8 @@ class _Least(click.ParamType):  # type: ignore[type-arg]
 )  # fmt: skip
 @click.option(
     "--engine", type=click.Choice(["auto", "server", "prometheus", "builtin"]), default="auto", show_default=True,
-    help="Who evaluates: the live server, a Prometheus of our own over a recorded history, or sla-kit's own PromQL, "
-    "which knows less.",
+    help="Who evaluates: the live server, a Prometheus of our own over a recorded history or samples fetched from the "
+    "server, or sla-kit's own PromQL, which knows less.",
 )  # fmt: skip
 @click.option(
     "--prometheus", default="", metavar="PROGRAM", envvar="SLA_KIT_PROMETHEUS_PROGRAM", show_envvar=True,

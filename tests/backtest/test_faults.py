@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from sla_kit.backtest.as_json import document
+from sla_kit.backtest.evaluators import EngineName
 from sla_kit.backtest.kept import StateError, opened_state
 from sla_kit.backtest.results import Backtest
 from sla_kit.backtest.running import Settings, backtest
@@ -71,7 +72,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.url
 
 
-def run(source: str, folder: Path, rules: str = RULES) -> Backtest:
+def run(source: str, folder: Path, rules: str = RULES, engine: EngineName = "server") -> Backtest:
     folder.mkdir(exist_ok=True)
     (folder / "rules.yml").write_text(rules)
     return backtest(
@@ -80,7 +81,7 @@ def run(source: str, folder: Path, rules: str = RULES) -> Backtest:
         window="1d",
         at=END,
         incidents=INCIDENTS,
-        settings=Settings(),
+        settings=Settings(engine=engine),
         state=folder / "state",
     )
 
@@ -193,21 +194,23 @@ import sla_kit.backtest.running as running
 original = running.backtest
 import tests.backtest.test_faults as here
 here.backtest = lambda *args, **kwargs: original(*args, **kwargs, progress=progress)
-run(sys.argv[1], Path(sys.argv[2]))
+run(sys.argv[1], Path(sys.argv[2]), engine=sys.argv[4])
 """
 
 
-@pytest.mark.parametrize("recorded", [False, True], ids=["server", "recording"])
-def test_a_run_that_is_killed_goes_on(recorded: bool, server: str, undisturbed: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("history_is", ["asked", "fetched", "recorded"])
+def test_a_run_that_is_killed_goes_on(history_is: str, server: str, undisturbed: object, tmp_path: Path) -> None:
     source = server
-    if recorded:  # before a recording begins there is nothing to evaluate, as there is on a server
+    engine: EngineName = "server" if history_is == "asked" else "prometheus"
+    if history_is == "recorded":
         source = str(tmp_path / "history.om")
         openmetrics.write(history(), Path(source), {})
-        undisturbed = told(run(source, tmp_path / "peace"))
+    if history_is != "asked":  # a range of what is recorded begins otherwise than a subquery
+        undisturbed = told(run(source, tmp_path / "peace", engine=engine))
     kills = 0
     for number in (1, 2, 3, 2, 4, 1):
         done = subprocess.run(
-            [sys.executable, "-c", KILLED, source, str(tmp_path / "run"), str(number)],
+            [sys.executable, "-c", KILLED, source, str(tmp_path / "run"), str(number), engine],
             cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,
@@ -216,12 +219,13 @@ def test_a_run_that_is_killed_goes_on(recorded: bool, server: str, undisturbed: 
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
         kills += done.returncode == -signal.SIGKILL
     assert kills >= 3
-    found = told(run(source, tmp_path / "run"))
+    found = told(run(source, tmp_path / "run", engine=engine))
     assert isinstance(found, dict)
     assert isinstance(undisturbed, dict)
     assert found["alerts"] == undisturbed["alerts"]
-    if recorded:
-        assert not any((tmp_path / "run" / "state" / "prometheus").glob("*")), "a finished run leaves no blocks"
+    if engine == "prometheus":
+        left = [tmp_path / "run" / "state" / name for name in ("prometheus", "samples")]
+        assert not any(folder.exists() for folder in left), "a finished run leaves no samples"
         running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
         assert str(tmp_path) not in running, "no server is left behind"
     assert any((tmp_path / "run" / "state" / "answers").iterdir())

@@ -117,15 +117,17 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ways() -> list[tuple[str, EngineName]]:
-    return [(version, engine) for version in prometheus_versions() for engine in ("server", "prometheus")]
+def ways() -> list[tuple[str, EngineName, str]]:
+    """Who evaluates, and on what: the server, a Prometheus of our own on its samples, and one on a recording."""
+    each: tuple[tuple[EngineName, str], ...] = (("server", "live"), ("prometheus", "live"), ("prometheus", "recorded"))
+    return [(version, engine, history_is) for version in prometheus_versions() for engine, history_is in each]
 
 
 @pytest.fixture(scope="module", params=ways(), ids="-".join)
 def found(
     request: pytest.FixtureRequest, recording: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Backtest]:
-    version, engine = request.param
+    version, engine, history_is = request.param
     folder = tmp_path_factory.mktemp("run")
     (folder / "rules.yml").write_text(RULES)
     program = prometheus_program(version)
@@ -137,7 +139,7 @@ def found(
             source, rules, window="1d", at=END, incidents=INCIDENTS, settings=settings, state=folder / "state"
         )
 
-    if engine == "server":
+    if history_is == "live":
         with prometheus(version, openmetrics=recording) as server:
             yield run(server.url)
     else:

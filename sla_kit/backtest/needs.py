@@ -1,0 +1,47 @@
+"""Which samples rules read of a history: the selectors, each with the time from which on it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sla_kit.backtest.evaluators import Wanted
+from sla_kit.backtest.expressions import Reading, lookback_seconds, readings
+from sla_kit.backtest.resolving import Recordings
+
+#: How far an instant selector looks back, and a margin.
+_LOOKBACK_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A selector, as an instant one, and from when on its series are read, epoch seconds."""
+
+    reading: Reading
+    begin: float
+
+
+def needs(own: Wanted, everything: Sequence[Wanted]) -> list[Need]:
+    """What any set of rules reads that ``own`` does not record itself: what a history holds under those names was
+    recorded by other rules, or by these at another time."""
+    found: dict[Reading, float] = {}
+    for wanted in everything:
+        for expression, first in _evaluated(wanted):
+            begin = first - lookback_seconds(expression) - _LOOKBACK_SECONDS
+            for each in readings(expression):
+                reading = replace(each, start=0, end=0, range="", modifiers="", absent=None)
+                if not own.recordings.gives(reading):
+                    found[reading] = min(begin, found.get(reading, begin))
+    return [Need(reading, begin) for reading, begin in found.items()]
+
+
+def names_left_out(recordings: Recordings, needed: Sequence[Need]) -> frozenset[str]:
+    """What a selector that names no metric must not bring along: the recordings that are made anew."""
+    return frozenset(recordings.by_name) - {need.reading.metric for need in needed}
+
+
+def _evaluated(wanted: Wanted) -> Iterator[tuple[str, float]]:
+    """All that is evaluated, and from when on."""
+    yield from wanted.expressions
+    for node, first in wanted.recordings.begins(wanted.expressions).items():
+        yield wanted.recordings.rule(node).rule.expression, first
