@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from sla_kit.cli.grafana import diff, pull, push
 from sla_kit.cli.options import TimeType, catalogue_options
 from sla_kit.cli.progress import progress_bar
 
@@ -52,6 +53,7 @@ def dashboards() -> None:
       sla-kit dashboards list -c sla.yml
       sla-kit dashboards preview overview -c sla.yml --source http://localhost:9090
       sla-kit generate -c sla.yml --out build        writes them, with provisioning
+      sla-kit dashboards push -c sla.yml --url https://grafana.example.com --token-file token
     """
 
 
@@ -161,4 +163,5 @@ def preview(
         sys.exit(1)
 
 
-dashboards.add_command(preview)
+for command in (preview, push, pull, diff):
+    dashboards.add_command(command)
