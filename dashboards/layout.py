@@ -21,7 +21,8 @@ class Place:
 
 def lines_of(row: Row) -> list[list[tuple[Panel, int]]]:
     """The panels of a row with their widths, line by line. Panels without a width share what the others of their line
-    leave; a line without any is filled by its last panel."""
+    leave; a line without any is filled by its last panel. One that is left alone below several gets company from
+    above, unless it is a table: four drawings stand two by two."""
     lines: list[list[Panel]] = [[]]
     used = 0
     least = _least_width(row.panels)
@@ -32,6 +33,7 @@ def lines_of(row: Row) -> list[list[tuple[Panel, int]]]:
             used = 0
         lines[-1].append(panel)
         used += width
+    _evened(lines)
     return [_shared(line) for line in lines if line]
 
 
@@ -64,6 +66,14 @@ def _least_width(panels: Sequence[Panel]) -> int:
     small = all(panel.kind in ("stat", "gauge") for panel in free)
     least = 4 if small else 8
     return least if len(free) < len(panels) else max(least, COLUMNS // len(free))
+
+
+def _evened(lines: list[list[Panel]]) -> None:
+    """Moves panels from the line above to a shorter one below it, from the last line up."""
+    for above, below in zip(reversed(lines[:-1]), reversed(lines), strict=False):
+        free = not any(panel.width for panel in (*above, *below)) and all(panel.kind != "table" for panel in below)
+        while free and len(above) - len(below) > 1:
+            below.insert(0, above.pop())
 
 
 def _shared(line: Sequence[Panel]) -> list[tuple[Panel, int]]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 
-from sla_kit.preview.units import Scale, number, text
+from sla_kit.preview.units import Scale, number
 from sla_kit.timeline import Floats
 
 #: A logarithmic axis shows no more decades than that below its highest value.
@@ -82,10 +82,9 @@ def value_axis(values: Floats, ends: Ends, most: int) -> ValueAxis:
         high = above if above - high < 0.5 * step else high
     counts = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     decimals = _decimals(step / scale.divisor)
-    labels = (
-        number(count * step / scale.divisor, decimals) + scale.suffix if count else text(0.0, ends.unit)
-        for count in counts
-    )
+    # Nothing is nothing in any unit: 0 s below 20 min.
+    nothing = Scale.of(ends.unit, 0.0).text(0.0, 0)
+    labels = (number(count * step / scale.divisor, decimals) + scale.suffix if count else nothing for count in counts)
     ticks = tuple(Tick((count * step - low) / (high - low), label) for count, label in zip(counts, labels, strict=True))
     return ValueAxis(low, high, False, ticks)
 

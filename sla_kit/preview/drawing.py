@@ -86,7 +86,9 @@ def heat(panel: Mapping[str, Any], answers: tuple[Answered, ...], canvas: Canvas
     order = np.argsort(bounds)
     counts = np.where(answer.present[order], np.nan_to_num(answer.values[order]), 0.0)
     single = np.clip(np.diff(counts, axis=0, prepend=0), 0, None)
-    shade = np.ceil(np.sqrt(single / (single.max() or 1.0)) * len(_HEAT)).astype(int)
+    # What is nearly nothing is left out, as the panel says (filterValues): rates are seldom exactly zero.
+    least = float(panel.get("options", {}).get("filterValues", {}).get("le", 0.0))
+    shade = np.where(single > least, np.ceil(np.sqrt(single / (single.max() or 1.0)) * len(_HEAT)), 0).astype(int)
     tall, wide = canvas.height / len(order), answer.grid.step / max(1.0, canvas.end - canvas.start) * canvas.width
     across = canvas.across(answer.grid) - wide
     parts = []
