@@ -94,6 +94,10 @@ def list_(catalogue: str, environment: str | None) -> None:
     "--set", "chosen", multiple=True, type=_Assignment(), metavar="VARIABLE=VALUE",
     help="Choose a value for a variable; may be repeated. Default: all, or the first there is.",
 )  # fmt: skip
+@click.option(
+    "--logs", default="", envvar="SLA_KIT_LOGS", show_envvar=True, metavar="URL",
+    help="The Elasticsearch that panels of logs ask: https://host:9200/INDICES. Default: these panels are left out.",
+)  # fmt: skip
 @click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), default="preview", show_default=True,
               help="The folder to write into.")  # fmt: skip
 @click.option("--no-picture", is_flag=True, help="Only pages, no pictures: these need Chromium or Chrome.")
@@ -117,6 +121,7 @@ def preview(
     at: float | None,
     window: str,
     chosen: tuple[tuple[str, str], ...],
+    logs: str,
     out: Path,
     no_picture: bool,
     browser: str,
@@ -135,6 +140,12 @@ def preview(
       sla-kit preview redis kubernetes -c sla.yml --source http://localhost:9090
       sla-kit preview slo-detail -c sla.yml -s http://localhost:9090 --set service=api --set slo=availability
       sla-kit preview my-own.json -c sla.yml -s history --window 12h --no-picture
+      sla-kit preview logging -c sla.yml -s http://localhost:9090 --logs http://localhost:9200/logs-*
+
+    \b
+    Who asks Elasticsearch stands in SLA_KIT_ELASTICSEARCH_TOKEN, or _USERNAME and
+    _PASSWORD, or in files (…_TOKEN_FILE, …_PASSWORD_FILE).
+    Leaves with 2 where no picture could be taken; the pages are there all the same.
     """
     from sla_kit import load
     from sla_kit.preview.running import Settings
@@ -146,6 +157,7 @@ def preview(
         chosen=dict(chosen),
         engine=engine,  # type: ignore[arg-type]  # click lets no other through
         prometheus=prometheus,
+        logs=logs,
         picture=not no_picture,
         browser=browser,
     )

@@ -63,13 +63,30 @@ def choices(document: Mapping[str, Any]) -> list[Choice]:
     """The variables that a dashboard's document lets people choose, in order; later ones may ask with earlier ones."""
     found = []
     for variable in document.get("templating", {}).get("list", []):
+        name, title = variable["name"], variable.get("label") or variable["name"]
+        chosen = _chosen(variable)
+        if variable.get("type") in ("custom", "constant", "textbox", "interval"):
+            found.append(Choice(name, title, "", "", chosen or _listed(variable)))
         if variable.get("type") != "query":
             continue
         asked = variable.get("query") or ""
         match = _VALUES.match(asked.get("query", "") if isinstance(asked, dict) else asked)
-        current = variable.get("current", {}).get("value", "")
-        chosen = ALL if variable.get("includeAll") and current in ("$__all", ["$__all"]) else str(current or "")
         label = match["label"] if match else ""
         question = f"count by ({label}) ({match['series']})" if match and match["series"] else ""
-        found.append(Choice(variable["name"], variable.get("label") or variable["name"], label, question, chosen))
+        found.append(Choice(name, title, label, question, chosen))
     return found
+
+
+def _chosen(variable: Mapping[str, Any]) -> str:
+    """What is chosen at first, several values as a pattern has them."""
+    current = (variable.get("current") or {}).get("value") or ""
+    values = current if isinstance(current, list) else [current]
+    if "$__all" in values:
+        return str(variable.get("allValue") or ALL)
+    return "|".join(str(value) for value in values if value)
+
+
+def _listed(variable: Mapping[str, Any]) -> str:
+    """The first of the values that a variable lists, "text : value" or the value alone."""
+    first = str(variable.get("query") or "").split(",")[0]
+    return first.rpartition(" : ")[2].strip()

@@ -21,17 +21,22 @@ from sla_kit.generate.plan import rule_files
 from sla_kit.history import read
 from sla_kit.preview.answers import asking
 from sla_kit.preview.filling import Range
+from sla_kit.preview.logs import LogServer
 from sla_kit.preview.page import height_of, html
 from sla_kit.preview.panels import WIDTH
-from sla_kit.preview.screenshot import take
+from sla_kit.preview.screenshot import BrowserError, take
 from sla_kit.sources import Progress, no_progress
+
+#: What is shown where neither people nor the dashboard say it.
+_WINDOW = "6h"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How previews are made. ``window`` "" is what each dashboard shows at first, ``at`` (epoch seconds) the end of
     what is shown, ``scrape_interval`` in seconds (None: the recording's own, or the catalogue's). ``chosen`` are values
-    of variables. ``picture`` takes one of each page, by ``browser``."""
+    of variables. ``logs`` is the address of the Elasticsearch that panels of logs ask, "" leaves them out. ``picture``
+    takes one of each page, by ``browser``."""
 
     window: str = ""
     at: float | None = None
@@ -39,6 +44,7 @@ class Settings:
     chosen: Mapping[str, str] = field(default_factory=dict)
     engine: EngineName = "auto"
     prometheus: str = ""
+    logs: str = ""
     picture: bool = True
     browser: str = ""
 
@@ -63,9 +69,10 @@ def preview(
     progress: Progress = no_progress,
 ) -> Iterator[Previewed]:
     """Draws dashboards (all of them where there are no ``names``; a name may also be the path of a dashboard's JSON)
-    from what their queries give at ``source``, into ``out``: ``<name>.html`` and ``<name>.png``. Raises
-    `SlaKitError`."""
+    from what their queries give at ``source``, into ``out``: ``<name>.html`` and ``<name>.png``. Raises `SlaKitError`,
+    where no picture can be taken once all pages are written."""
     settings = settings or Settings()
+    logs = LogServer(settings.logs) if settings.logs else None
     documents = documents_of(catalogue, names)
     live = source.startswith(("http://", "https://"))
     end = _end(source, live, settings)
@@ -74,6 +81,7 @@ def preview(
     )
     out.mkdir(parents=True, exist_ok=True)
     shown = [(name, document, _range(document, settings, end, interval, catalogue)) for name, document in documents]
+    untaken: BrowserError | None = None
     for window in dict.fromkeys(each for _, _, each in shown):
         group = [(name, document) for name, document, each in shown if each == window]
         with asking(
@@ -86,17 +94,24 @@ def preview(
             prometheus=settings.prometheus,
             interval=round(catalogue.monitoring.evaluation_interval),
             state=state or out / ".state",
+            logs=logs.answered if logs else None,
             progress=progress,
         ) as pages:
-            for number, ((name, _), page) in enumerate(zip(group, pages, strict=True)):
-                progress(number, len(group), name)
-                written = out / f"{name}.html"
-                written.write_text(html(page, _plain(source), catalogue.timezone), encoding="utf-8")
-                made = [written]
-                if settings.picture:
-                    made.append(out / f"{name}.png")
-                    take(written, made[-1], WIDTH, height_of(page.document), settings.browser)
+            for (name, _), page in zip(group, pages, strict=True):
+                made, picture = [out / f"{name}.html"], out / f"{name}.png"
+                made[0].write_text(html(page, _plain(source), catalogue.timezone), encoding="utf-8")
+                picture.unlink(missing_ok=True)  # one of an earlier page would show what is no more
+                if settings.picture and untaken is None:
+                    try:
+                        take(made[0], picture, WIDTH, height_of(page.document), settings.browser)
+                        made.append(picture)
+                    except BrowserError as error:
+                        untaken = error
                 yield Previewed(name, tuple(made), tuple(page.empty()))
+    if logs:
+        logs.close()
+    if untaken:
+        raise untaken
 
 
 def documents_of(catalogue: Catalogue, names: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -121,14 +136,33 @@ def _document(path: Path) -> dict[str, Any]:
         raise SlaKitError(
             f"the dashboard can't be read: {error}", place=str(path), remedy="give the JSON of a dashboard"
         ) from error
+    document = document.get("dashboard", document) if isinstance(document, dict) else {}  # as Grafana's API wraps it
     if not isinstance(document, dict) or not isinstance(document.get("panels"), list):
-        raise SlaKitError("this is no dashboard: it has no panels", place=str(path), remedy="export it as JSON")
-    return document
+        raise SlaKitError(
+            "this is no dashboard: it has no panels",
+            place=str(path),
+            remedy="export it from Grafana as JSON of the classic model",
+        )
+    for number, panel in enumerate(document["panels"], 1):
+        where = panel.get("gridPos") if isinstance(panel, dict) else None
+        if not isinstance(where, dict) or not all(isinstance(where.get(key), int) for key in "xywh"):
+            raise SlaKitError(
+                f"panel {number} of the dashboard has no place",
+                place=str(path),
+                remedy="give it a gridPos of x, y, w, h",
+            )
+    return {"title": path.stem, **document}
 
 
 def _range(document: Mapping[str, Any], settings: Settings, end: float, interval: int, catalogue: Catalogue) -> Range:
-    window = settings.window or str(document.get("time", {}).get("from", "now-6h")).removeprefix("now-")
-    period = parse_period(window, int(end), catalogue.timezone)
+    window = settings.window or str(document.get("time", {}).get("from", "")).removeprefix("now-")
+    try:
+        period = parse_period(window, int(end), catalogue.timezone)
+    except SlaKitError:
+        if settings.window:
+            raise
+        # What Grafana shows at first need be no length of time before now.
+        period = parse_period(_WINDOW, int(end), catalogue.timezone)
     return Range(period.start, period.end, scrape_interval=interval)
 
 
