@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from sla_kit.catalogue.quantities import UNITS
 from sla_kit.selectors import Matcher, quote
@@ -63,6 +64,12 @@ class Reading:
 def readings(expression: str) -> tuple[Reading, ...]:
     """The selectors of an expression, in order."""
     return tuple(_Scan(expression).found())
+
+
+def functions(expression: str) -> frozenset[str]:
+    """The names of the functions that an expression calls, and some other words before a parenthesis."""
+    found = pairwise(_tokens(expression))
+    return frozenset(text.lower() for (kind, text, _), (_, after, _) in found if kind == "name" and after == "(")
 
 
 def rewritten(expression: str, change: Callable[[Reading], str | None]) -> str:

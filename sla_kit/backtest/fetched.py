@@ -60,7 +60,9 @@ class FetchedHistory:
         left_out = names_left_out(wanted.recordings, needed)
         name = digest(self.identity, planned, sorted(left_out) if any(not metric for metric, _ in planned) else "")
         raw = self._own.stored(name, self._fetching.series(planned, left_out))
-        return self._own.over(raw, self._fetching.first(pieces), wanted, progress)
+        lacking = frozenset(need.reading.metric for need in needed)
+        lacking = lacking.difference((metric for metric, _ in planned), [""])
+        return self._own.over(raw, self._fetching.first(pieces), lacking, wanted, progress)
 
     def missing(self, names: Sequence[str], start: int, end: int) -> set[str]:
         """As the server tells it."""

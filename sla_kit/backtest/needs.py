@@ -1,4 +1,5 @@
-"""Which samples rules read of a history: the selectors, each with the time from which on it is read."""
+"""Which samples rules read of a history: the selectors, each with the time from which on it is read; and which rules
+surely give nothing where it lacks some."""
 
 from __future__ import annotations
 
@@ -6,11 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sla_kit.backtest.evaluators import Wanted
-from sla_kit.backtest.expressions import Reading, lookback_seconds, readings
+from sla_kit.backtest.expressions import Reading, functions, lookback_seconds, readings
 from sla_kit.backtest.resolving import Recordings
 
 #: How far an instant selector looks back, and a margin.
 _LOOKBACK_SECONDS = 600
+#: Functions that give values where there are no series.
+_FROM_NOTHING = frozenset(
+    (
+        "absent", "absent_over_time", "vector", "minute", "hour", "day_of_week", "day_of_month", "day_of_year",
+        "days_in_month", "month", "year",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,30 @@ def needs(own: Wanted, everything: Sequence[Wanted]) -> list[Need]:
 def names_left_out(recordings: Recordings, needed: Sequence[Need]) -> frozenset[str]:
     """What a selector that names no metric must not bring along: the recordings that are made anew."""
     return frozenset(recordings.by_name) - {need.reading.metric for need in needed}
+
+
+class Emptiness:
+    """Which expressions surely give nothing: all that they read is ``lacking`` in the history, and nothing in them, or
+    in the rules whose recordings they read, gives values out of nothing."""
+
+    def __init__(self, recordings: Recordings, lacking: frozenset[str]) -> None:
+        self._recordings = recordings
+        self._lacking = lacking
+        self._known: dict[str, bool] = {}
+
+    def of(self, expression: str) -> bool:
+        """Whether an expression surely gives nothing."""
+        if expression not in self._known:
+            self._known[expression] = False  # of rules that read one another in a circle nothing is sure
+            reads = readings(expression)
+            sure = bool(reads) and not functions(expression) & _FROM_NOTHING
+            self._known[expression] = sure and all(map(self._nothing, reads))
+        return self._known[expression]
+
+    def _nothing(self, reading: Reading) -> bool:
+        if self._recordings.gives(reading):
+            return all(self.of(one.rule.expression) for one in self._recordings.by_name[reading.metric])
+        return reading.metric in self._lacking
 
 
 def _evaluated(wanted: Wanted) -> Iterator[tuple[str, float]]:

@@ -12,6 +12,7 @@ from sla_kit.backtest.asking import Asker
 from sla_kit.backtest.evaluators import Evaluator, Wanted
 from sla_kit.backtest.kept import State, digest
 from sla_kit.backtest.local import Programs, serving, write_blocks
+from sla_kit.backtest.needs import Emptiness
 from sla_kit.backtest.recording import recorded_series
 from sla_kit.backtest.resolving import Recording
 from sla_kit.history.store import Series
@@ -50,15 +51,21 @@ class OwnPrometheus:
         return store
 
     @contextmanager
-    def over(self, raw: Path, first: float | None, wanted: Wanted, progress: Progress) -> Iterator[Evaluator]:
+    def over(
+        self, raw: Path, first: float | None, lacking: frozenset[str], wanted: Wanted, progress: Progress
+    ) -> Iterator[Evaluator]:
         """An evaluator over raw samples, the first of which is at ``first`` (epoch seconds) where that is known, and
-        over what the rules that are wanted record of them."""
+        over what the rules that are wanted record of them; they have none of the metrics that are ``lacking``."""
+        empty = Emptiness(wanted.recordings, lacking)
         levels = wanted.recordings.levels(expression for expression, _ in wanted.expressions)
         store = raw
         begins = wanted.recordings.begins(wanted.expressions)
         for number, nodes in enumerate(levels):
             below = store
             rules = [(wanted.recordings.rule(node), begins[node]) for node in nodes]
+            rules = [(one, begin) for one, begin in rules if not empty.of(one.rule.expression)]
+            if not rules:
+                continue
             jobs = [
                 (one, _grid(one, begin if first is None else max(begin, first), wanted.end)) for one, begin in rules
             ]

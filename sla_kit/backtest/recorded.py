@@ -14,7 +14,7 @@ from sla_kit.backtest.evaluators import Evaluator, Wanted
 from sla_kit.backtest.expressions import Reading
 from sla_kit.backtest.kept import State, digest
 from sla_kit.backtest.local import Programs
-from sla_kit.backtest.needs import names_left_out, needs
+from sla_kit.backtest.needs import Need, names_left_out, needs
 from sla_kit.backtest.own import OwnPrometheus
 from sla_kit.backtest.resolving import Recordings
 from sla_kit.history import read
@@ -61,8 +61,10 @@ class RecordedHistory:
         if self._own is None:
             return nullcontext(BuiltIn(self._history, self.source))
         span = self._history.span()
-        raw = self._raw(self._own, wanted, everything, progress)
-        return self._own.over(raw, span[0] / 1000 if span else None, wanted, progress)
+        needed = needs(wanted, everything)
+        raw = self._raw(self._own, needed, wanted, everything, progress)
+        lacking = frozenset(need.reading.metric for need in needed).difference(self._history.metrics(), [""])
+        return self._own.over(raw, span[0] / 1000 if span else None, lacking, wanted, progress)
 
     def missing(self, names: Sequence[str], start: int, end: int) -> set[str]:
         """Metrics that the recording does not hold."""
@@ -73,9 +75,15 @@ class RecordedHistory:
 
     # --- with a Prometheus ---
 
-    def _raw(self, own: OwnPrometheus, wanted: Wanted, everything: Sequence[Wanted], progress: Progress) -> Path:
-        """The folder with the blocks of all samples that some expressions need."""
-        needed = needs(wanted, everything)
+    def _raw(
+        self,
+        own: OwnPrometheus,
+        needed: Sequence[Need],
+        wanted: Wanted,
+        everything: Sequence[Wanted],
+        progress: Progress,
+    ) -> Path:
+        """The folder with the blocks of all samples that are needed."""
         left_out = names_left_out(wanted.recordings, needed)
         rows = self._rows((need.reading for need in needed), left_out)
         span = self._history.span()
