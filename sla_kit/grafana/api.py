@@ -1,11 +1,13 @@
 """What of Grafana's HTTP API we use: folders, dashboards, their versions, search.
 
 grafana.com/docs/grafana/latest/developers/http_api (dashboard, dashboard_versions, folder, folder_dashboard_search).
-Grafana 13 still answers these paths, and adds others.
+Grafana 12 and 13 answer these paths, too. What is saved by hand there may be kept in a newer form, which only /apis
+shows, turned back into the usual one where that is asked for.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +18,16 @@ from sla_kit.grafana.document import Json, saved
 
 #: The most that one page of a search may hold, and the usual.
 _PAGE = 1000
+#: Where a dashboard is that the old paths do not show, as their refusal (406) says.
+_ELSEWHERE = re.compile(r"/apis/dashboard\.grafana\.app/v2\w*/namespaces/([a-z0-9-]+)/dashboards/")
+#: The names of the usual form there, newest first: not each Grafana knows each.
+_USUAL_FORM = ("v1", "v1beta1")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A dashboard as Grafana has it; ``version`` is the number of its last save."""
+    """A dashboard as Grafana has it; ``version`` is the number of its last save. One in a ``newer_form`` than we write
+    is as somebody saved it in Grafana."""
 
     uid: str
     document: Json
@@ -28,6 +35,7 @@ class Kept:
     folder_uid: str
     folder_title: str
     provisioned: bool
+    newer_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Grafana:
         except RefusedError as error:
             if error.nothing_there:
                 return None
+            if error.status == 406 and (elsewhere := _ELSEWHERE.search(error.said)):
+                return self._turned_back(uid, elsewhere[1], error)
             raise
         document, meta = self._object(found, "dashboard"), self._object(found, "meta")
         return Kept(
@@ -65,9 +75,36 @@ class Grafana:
             provisioned=bool(meta.get("provisioned")),
         )
 
+    def _turned_back(self, uid: str, namespace: str, refused: RefusedError) -> Kept:
+        """A dashboard in a newer form, as Grafana turns it back into the usual one."""
+        found: Any = None
+        for form in _USUAL_FORM:
+            path = f"/apis/dashboard.grafana.app/{form}/namespaces/{namespace}/dashboards/{quote(uid, safe='')}"
+            try:
+                found = self._ask("GET", path, about=f"reading the dashboard {uid}, which was saved in a newer form")
+                break
+            except RefusedError as error:
+                if error.status != 404:
+                    raise
+        if found is None:
+            raise refused
+        document, metadata = self._object(found, "spec"), self._object(found, "metadata")
+        notes = metadata.get("annotations") or {}
+        return Kept(
+            uid=uid,
+            document=document | {"uid": uid},
+            version=int(metadata.get("generation") or 0),
+            folder_uid=str(notes.get("grafana.app/folder") or ""),
+            folder_title="",
+            provisioned=notes.get("grafana.app/managedBy") == "classic-file-provisioning",
+            newer_form=True,
+        )
+
     def last_save(self, kept: Kept) -> str | None:
         """The digest of what we saved, where the last save of a dashboard was ours; "" where it was somebody else's,
         None where that can't be told."""
+        if kept.newer_form:
+            return ""
         path = f"/api/dashboards/uid/{quote(kept.uid, safe='')}/versions"
         try:
             found = self._ask("GET", path, query={"limit": 1}, about=f"reading the versions of {kept.uid}")

@@ -258,6 +258,7 @@ class Connection:
             return self._no_api(f"{what}: it sends elsewhere (a login page, or https instead of http)", status)
         remedies = {
             403: "give the service account the role Editor, or rights to write in these folders",
+            406: "somebody has saved it in a newer form, in Grafana: export what is worth keeping, and delete it there",
             404: "give the address under which Grafana's start page opens, with its path, and without /api",
         }
         return RefusedError(

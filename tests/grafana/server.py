@@ -35,6 +35,7 @@ class Save:
     document: Json
     message: str
     by: str
+    newer_form: bool = False
 
 
 @dataclass
@@ -84,13 +85,14 @@ class PlayedGrafana:
 
     # --- by hand ------------------------------------------------------------------------------------------------------
 
-    def edit(self, uid: str, change: Callable[[Json], None], message: str = "") -> None:
-        """Somebody opens a dashboard, changes it and saves."""
+    def edit(self, uid: str, change: Callable[[Json], None], message: str = "", newer_form: bool = False) -> None:
+        """Somebody opens a dashboard, changes it and saves; in Grafana 12 and 13 perhaps in the form v2."""
         with self.lock:
             stored = self.dashboards[uid]
             document = copy.deepcopy(stored.now.document)
             change(document)
             self._store(uid, document, stored.folder, message, "admin")
+            stored.now.newer_form = newer_form
 
     def rewrite(self, uid: str, change: Callable[[Json], None]) -> None:
         """Grafana itself writes a dashboard in other words, as a newer one does when it migrates: no new version."""
@@ -122,10 +124,10 @@ class PlayedGrafana:
     def answer(self, method: str, address: str, token: str, body: Any) -> Answer:
         parts = urlsplit(address)
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        path = parts.path.removeprefix("/api")
+        path = parts.path.removeprefix("/api") if parts.path.startswith("/api/") else parts.path
         if token not in (EDITOR, VIEWER):
             return 401, {"message": "Invalid API key"}
-        if parts.path == path:
+        if parts.path == path and not path.startswith("/apis/"):
             return 404, {"message": "Not found"}
         writes = method != "GET" or path.endswith("/versions")
         if writes and token == VIEWER:
@@ -142,6 +144,9 @@ class PlayedGrafana:
         stored = self.dashboards.get(uid)
         if stored is None:
             return 404, {"message": "Dashboard not found"}
+        if stored.now.newer_form:
+            there = f"/apis/dashboard.grafana.app/v2beta1/namespaces/default/dashboards/{uid}"
+            return 406, {"message": f"dashboard api version not supported, use {there} instead"}
         meta = {
             "isStarred": False,
             "url": f"/d/{uid}/x",
@@ -155,6 +160,15 @@ class PlayedGrafana:
             "updatedBy": stored.now.by,
         }
         return 200, {"dashboard": stored.now.document, "meta": meta}
+
+    def resource(self, uid: str, query: dict[str, str], body: Any) -> Answer:
+        """A dashboard as Grafana 12's API of resources shows it in the form v1beta1."""
+        stored = self.dashboards[uid]
+        spec = {key: value for key, value in stored.now.document.items() if key not in ("id", "uid", "version")}
+        notes = {"grafana.app/folder": stored.folder, "grafana.app/updatedBy": "user:1"}
+        metadata = {"name": uid, "namespace": "default", "generation": stored.now.version, "annotations": notes}
+        return 200, {"kind": "Dashboard", "apiVersion": "dashboard.grafana.app/v1beta1", "metadata": metadata,
+                     "spec": spec, "status": {"conversion": {"failed": False, "storedVersion": "v2beta1"}}}  # fmt: skip
 
     def versions(self, uid: str, query: dict[str, str], body: Any) -> Answer:
         stored = self.dashboards.get(uid)
@@ -234,6 +248,7 @@ class PlayedGrafana:
 _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", r"/dashboards/uid/([^/]+)", PlayedGrafana.dashboard),
     ("GET", r"/dashboards/uid/([^/]+)/versions", PlayedGrafana.versions),
+    ("GET", r"/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/([^/]+)", PlayedGrafana.resource),
     ("POST", r"/dashboards/db", PlayedGrafana.save),
     ("GET", r"/folders/([^/]+)", PlayedGrafana.folder),
     ("POST", r"/folders", PlayedGrafana.create_folder),

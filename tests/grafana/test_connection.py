@@ -120,6 +120,7 @@ def test_below_a_path() -> None:
     [
         (Fault("", 401, 9), "status 401", "make a new one"),
         (Fault("", 403, 9), "status 403 (something failed)", "the role Editor"),
+        (Fault("", 406, 9), "status 406", "newer form"),
         (Fault("", 404, 9, body="<html>"), "status 404", "without /api"),
         (Fault("", 302, 9, headers={"Location": "/login"}), "sends elsewhere", "without /api"),
         (Fault("", 200, 9, body="<html>login</html>"), "no JSON", "without /api"),

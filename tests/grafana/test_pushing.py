@@ -91,11 +91,14 @@ def test_what_the_catalogue_has_changed_is_saved(played: PlayedGrafana, grafana:
     assert played.saved_by("admin") == []
 
 
-@pytest.mark.parametrize("versions_as_list", [True, False])
-def test_a_hand_edit_is_shown_and_left(versions_as_list: bool, played: PlayedGrafana, grafana: Grafana) -> None:
+@pytest.mark.parametrize(("versions_as_list", "newer_form"), [(True, False), (False, False), (False, True)])
+def test_a_hand_edit_is_shown_and_left(
+    versions_as_list: bool, newer_form: bool, played: PlayedGrafana, grafana: Grafana
+) -> None:
+    """In the answers of Grafana up to 11, of later ones, and where Grafana 12 or 13 kept it in a newer form."""
     played.versions_as_list = versions_as_list
     push(grafana, OURS)
-    played.edit("sla-kit-redis", retitle)
+    played.edit("sla-kit-redis", retitle, newer_form=newer_form)
     for ours in (OURS, NEWER):
         [first, *others] = push(grafana, ours)
         assert (first.outcome, outcomes(others)) == ("kept", ["unchanged"] * 2)
