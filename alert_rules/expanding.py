@@ -122,9 +122,10 @@ def links(catalogue: Catalogue, alert: str, dashboard: str) -> dict[str, str]:
     base = catalogue.runbooks.rstrip("/")
     found = {"runbook_url": f"{base}/{alert}.md" if base else f"runbooks/{alert}.md"}
     grafana = catalogue.monitoring.grafana.rstrip("/")
-    names = (dashboard, f"{catalogue.name}-{dashboard}")  # the overview is called after its catalogue
-    if grafana and dashboard and all(map(catalogue.monitoring.shows, names)):
-        found["dashboard_url"] = f"{grafana}/d/sla-kit-{dashboard}"
+    if grafana and dashboard:
+        names = (dashboard, f"{catalogue.name}-{dashboard}")  # the overview is called after its catalogue
+        if all(map(catalogue.monitoring.shows, names)):
+            found["dashboard_url"] = f"{grafana}/d/sla-kit-{dashboard}"
     return found
 
 

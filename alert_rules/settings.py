@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sla_kit.alert_rules.alert import Alert, Area, Threshold, Values
-from sla_kit.alert_rules.inventory import exporters
+from sla_kit.alert_rules.inventory import usual_jobs
 from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.catalogue.monitoring import Jobs, RuleSettings
 from sla_kit.catalogue.quantities import parse_duration, parse_number, parse_ratio
@@ -71,7 +71,7 @@ def settings_of(catalogue: Catalogue, areas: Sequence[Area]) -> Iterator[Setting
 def scopes(catalogue: Catalogue, exporter: str) -> list[Scope]:
     """The services that claim jobs of an exporter, each with all jobs it has; and what of the exporter is claimed by
     none, which is all of it where nobody claims any."""
-    shared = {key: job_names(catalogue.monitoring.jobs.get(key, each.job)) for key, each in exporters().items()}
+    shared = {key: job_names(catalogue.monitoring.jobs.get(key, job)) for key, job in usual_jobs().items()}
     shared.update({key: job_names(jobs) for key, jobs in catalogue.monitoring.jobs.items()})
     found = [
         Scope(service, {**shared, **{key: job_names(jobs) for key, jobs in service.monitoring.jobs.items()}})

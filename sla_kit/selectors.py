@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from sla_kit.catalogue.model import Matchers, Requests
 
 _OPERATORS = ("=~", "!~", "!=", "=")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Matcher:
+class Matcher(msgspec.Struct, frozen=True, order=True):
     """One label matcher: ``operator`` is =, !=, =~ or !~ with Prometheus's meaning (regular expressions are
     anchored at both ends; a missing label equals the empty string)."""
 
@@ -39,8 +39,7 @@ class Matcher:
         return lambda text: (pattern.fullmatch(text) is not None) is wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(msgspec.Struct, frozen=True):
     """A metric and its matchers, sorted by label."""
 
     metric: str
@@ -62,8 +61,7 @@ def quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """The declared side of a requests indicator: ``name`` is good or bad. ``matchers`` come on top of the indicator's
     own; ``metric`` is where that side is counted."""
 

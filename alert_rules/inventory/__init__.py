@@ -8,9 +8,10 @@ began or ceased to publish it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -59,21 +60,35 @@ class Exporter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 @cache
+def usual_jobs() -> dict[str, str]:
+    """The usual job of every exporter by its key: read from what stands before the metrics, which are many and last."""
+    found: dict[str, str] = {}
+    for text in _texts():
+        head = _content(text.partition("\nmetrics:")[0])
+        found[head["exporter"]] = head["job"]
+    return found
+
+
+@cache
 def exporters() -> dict[str, Exporter]:
     """Every exporter by its key, in the order of their keys."""
-    found: dict[str, Exporter] = {}
-    for file in sorted(files(__name__).iterdir(), key=lambda file: file.name):
-        if not file.name.endswith(".yml"):
-            continue
-        exporter = read_exporter(file.read_text(encoding="utf-8"))
-        found[exporter.exporter] = exporter
-    return found
+    return {each.exporter: each for each in map(read_exporter, _texts())}
 
 
 def read_exporter(text: str) -> Exporter:
     """The exporter that the text of a file tells of. Raises `msgspec.ValidationError`, `yaml.YAMLError`."""
-    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # it is a safe loader
-    return msgspec.convert(content, Exporter)
+    return msgspec.convert(_content(text), Exporter)
+
+
+def _texts() -> Iterator[str]:
+    """The text of every file, in the order of their names."""
+    for file in sorted(files(__name__).iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yml"):
+            yield file.read_text(encoding="utf-8")
+
+
+def _content(text: str) -> Any:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # it is a safe loader
 
 
 @cache

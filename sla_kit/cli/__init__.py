@@ -7,6 +7,8 @@ and is loaded when it is called.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import sys
 from importlib import import_module
@@ -89,6 +91,10 @@ def _tell_of_retries() -> None:
     if not any(isinstance(handler, _RetryNotice) for handler in logger.handlers):
         logger.addHandler(_RetryNotice())
         logger.propagate = False
+
+
+# What is left when a command ends goes with the process; it need not be looked through for cycles before.
+atexit.register(gc.freeze)
 
 
 def fail(error: SlaKitError) -> None:

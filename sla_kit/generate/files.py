@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from sla_kit.errors import SlaKitError
@@ -29,7 +30,7 @@ class OutputError(SlaKitError):
     """Generated files can't be brought to their folder."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Output:
     """One file: its path below the folder, with "/", and its text."""
 
@@ -37,7 +38,7 @@ class Output:
     text: str
     executable: bool = False
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What tells this text from others."""
         return _digest(self.text.encode())

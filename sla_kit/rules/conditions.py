@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from sla_kit.catalogue.model import Alert, Catalogue, Condition, Slo
 from sla_kit.engine.alert_windows import alert_pairs, nominal_seconds
@@ -13,8 +14,7 @@ _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 SEVERITIES = ("critical", "warning", "info")
 
 
-@dataclass(frozen=True, slots=True)
-class BurnCondition:
+class BurnCondition(msgspec.Struct, frozen=True):
     """An alert fires once the burn rate over ``long`` and over ``short`` (the same, where there is only one window)
     compares to ``factor``, for ``pending`` seconds."""
 
@@ -41,9 +41,10 @@ def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
     An alert has to hold for a twenty-fourth of its long window (2.5 minutes of an hour), and goes on for as long as its
     short window, so that a burn that comes and goes is one alert.
     """
-    declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert) if _can_hold(each, slo)]
-    if declared:
-        return tuple(declared)
+    if slo.alerts:
+        declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert) if _can_hold(each, slo)]
+        if declared:
+            return tuple(declared)
     shortest = max(1, 4 * round(catalogue.monitoring.scrape_interval))
     return _usual(nominal_seconds(slo.window), slo.objective, slo.severity, shortest)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from sla_kit.catalogue.model import Service, Slo
 from sla_kit.rules.conditions import BurnCondition
@@ -67,7 +68,8 @@ def objective_rule(service: Service, slo: Slo, watched: Watched | None) -> Recor
     return RecordingRule(OBJECTIVE, f"vector({slo.objective!r})", {key: text for key, text in labels.items() if text})
 
 
-def pairs_of(conditions: Sequence[BurnCondition]) -> str:
+@lru_cache(maxsize=1024)
+def pairs_of(conditions: tuple[BurnCondition, ...]) -> str:
     """A name for the windows and limits of some alerts, which is another as soon as they are."""
     told = [(each.severity, each.long, each.short, each.factor, each.name) for each in conditions]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:8]

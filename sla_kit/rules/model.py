@@ -1,7 +1,7 @@
 """Prometheus's recording and alerting rules, and promtool's tests of them, as values that know no file format.
 
 Fields are Prometheus's own (https://prometheus.io/docs/prometheus/latest/configuration/recording_rules and
-…/unit_testing_rules); durations are seconds. What there may be tens of thousands of is a struct, which is made much faster than a dataclass.
+…/unit_testing_rules); durations are seconds. What there may be thousands of is a struct: it is made faster.
 """
 
 from __future__ import annotations

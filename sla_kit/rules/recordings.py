@@ -8,8 +8,9 @@ as seldom as each bucket is long. Both are recorded straight from samples, so th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from sla_kit.rules.calendar import MAINTENANCE
 from sla_kit.rules.model import RecordingRule
@@ -32,8 +33,7 @@ LONGEST_APART = 900
 RATE = f"sla:events:rate{promql_duration(RATE_SECONDS)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """One indicator as it is recorded. ``name`` is the ``sli`` label of its error ratios, ``bucket`` the length in
     seconds of the buckets that its long windows are sums of."""
 
@@ -60,17 +60,18 @@ def bucket_of(windows: Iterable[int]) -> int:
     return max((length for length in _LENGTHS if length <= wanted), default=_LENGTHS[0])
 
 
+@lru_cache(maxsize=64)
 def increase_name(bucket: int) -> str:
     """The name under which a bucket's events are recorded."""
     return f"sla:events:increase{promql_duration(bucket)}"
 
 
+@lru_cache(maxsize=1024)
 def ratio_name(seconds: int) -> str:
     """The name under which the error ratio over a window is recorded."""
     return f"sla:error_ratio:{promql_duration(seconds)}"
 
 
-@lru_cache(maxsize=4096)
 def ratio_series(name: str, seconds: int) -> str:
     """The error ratio of an indicator over a window, as alerts and dashboards read it."""
     return f"{ratio_name(seconds)}{{sli={quote(name)}}}"

@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from sla_kit.catalogue.model import (
     Bound,
@@ -36,8 +38,7 @@ _LONGEST = 200
 STATE_STEP = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """Some events of an indicator. ``name`` says which in as few words as PromQL allows, and so is another as soon as
     they are: it is the label under which they are recorded.
 
@@ -54,8 +55,7 @@ class Side:
     apart: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(msgspec.Struct, frozen=True):
     """An indicator as all of its events and the bad ones. ``events`` tells whether events are counted, rather than
     time; ``needed`` are series without which everything would seem to be bad, or nothing can be told."""
 

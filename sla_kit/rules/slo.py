@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery, Service, Sli, Slo
 from sla_kit.rules.composites import composite_rule
 from sla_kit.rules.conditions import conditions_of, impossible
@@ -31,8 +33,6 @@ LONG_INTERVAL = 120.0
 DIRECT_INTERVAL = 240.0
 #: As many SLOs one group holds at most, so that those of a large service are evaluated side by side.
 GROUP_SLOS = 20
-
-#: What an expression reads of recordings, as name and matcher.
 
 _Key = tuple[str, str]
 
@@ -62,6 +62,7 @@ class _Plan:
     first: dict[tuple[str, str], _Key] = field(default_factory=dict)
     recorder: dict[tuple[str, str], str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    watched: dict[_Key, Watched | None] = field(default_factory=dict)
 
 
 def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
@@ -75,7 +76,7 @@ def rule_files(catalogue: Catalogue, at: float = 0.0) -> tuple[RuleFile, ...]:
         groups = [group for chunk in _chunks(slos) for group in _groups(plan, chunk)]
         if not catalogue.monitoring.areas.get("slo", True):
             continue
-        watched = [each for service, slo in slos if (each := _watched(plan, service, slo)) is not None]
+        watched = [each for each in plan.watched.values() if each is not None]
         groups += fact_groups(slos, watched, groups)
         suffix = "" if source == _first_source(catalogue) else f"-{source}"
         for name, alerts, comment in (
@@ -97,9 +98,8 @@ def watched_slos(catalogue: Catalogue) -> tuple[Watched, ...]:
     return tuple(
         watched
         for slos in _by_source(catalogue).values()
-        for plan in [_planned(catalogue, slos)]
-        for service, slo in slos
-        if (watched := _watched(plan, service, slo)) is not None
+        for watched in _planned(catalogue, slos).watched.values()
+        if watched is not None
     )
 
 
@@ -153,8 +153,8 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
     plan = _Plan(catalogue, by_key)
     here = {(service.name, slo.name) for service, slo in slos}
     for service, slo in slos:
-        if not isinstance(catalogue.sli(service, slo), Composite | Recovery | External):
-            _single(plan, service, slo)
+        if not isinstance(sli := catalogue.sli(service, slo), Composite | Recovery | External):
+            _single(plan, service, slo, sli)
     for service, slo in slos:
         sli = catalogue.sli(service, slo)
         if isinstance(sli, Composite):
@@ -188,7 +188,7 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
             bucket = bucket_of(long)
             if indicator.recorded.sides.bad.apart:
                 bucket = min(bucket, LONGEST_APART)
-            indicator.recorded = replace(indicator.recorded, windows=windows, bucket=bucket)
+            indicator.recorded = msgspec.structs.replace(indicator.recorded, windows=windows, bucket=bucket)
             for side in (indicator.recorded.sides.total, indicator.recorded.sides.bad):
                 if needs_rates(indicator.recorded):
                     plan.recorder.setdefault((side.name, "rate"), indicator.name)
@@ -196,12 +196,13 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
                     plan.recorder.setdefault((side.name, f"{indicator.recorded.bucket}"), indicator.name)
     for key, name in plan.named.items():
         plan.owner.setdefault(name, key)
+    plan.watched = {(service.name, slo.name): _watched(plan, service, slo) for service, slo in slos}
     return plan
 
 
-def _single(plan: _Plan, service: Service, slo: Slo) -> None:
+def _single(plan: _Plan, service: Service, slo: Slo, sli: Sli) -> None:
     """An SLO with an indicator of its own, or one that is recorded for another SLO already."""
-    sides = sides_of(plan.catalogue, service, slo, plan.catalogue.sli(service, slo))
+    sides = sides_of(plan.catalogue, service, slo, sli)
     if sides is None:
         return
     name = plan.by_sides.get(sides.key)
@@ -298,7 +299,7 @@ def _groups(plan: _Plan, chunk: tuple[str, Sequence[tuple[Service, Slo]]]) -> It
                 direct.append(direct_rule(indicator.recorded, seconds))
     alerts: list[Rule] = []
     for service, slo in slos:
-        watched = _watched(plan, service, slo)
+        watched = plan.watched[service.name, slo.name]
         if watched is not None:
             alerts.extend(alerts_of(plan.catalogue, watched))
             if plan.first[service.name, watched.ratio] == (service.name, slo.name):
@@ -331,8 +332,7 @@ def _ratio(plan: _Plan, indicator: _Indicator, seconds: int, cold: bool) -> Reco
 def _recovery(plan: _Plan, service: Service, slo: Slo) -> Iterator[Rule]:
     sli: Sli = plan.catalogue.sli(service, slo)
     if isinstance(sli, Recovery):
-        target = plan.by_key.get(sli.target(service.name))
-        outage = _watched(plan, *target) if target else None
+        outage = plan.watched.get(sli.target(service.name))
         if outage is not None and outage.slo.objective < 1:
             yield from too_slow_of(plan.catalogue, service, slo, sli.within, outage)
 

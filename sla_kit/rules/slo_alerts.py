@@ -7,10 +7,11 @@ the burn rate, so that what it says can be read; thresholds follow from the SLO'
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from textwrap import indent
 
+import msgspec
+
+from sla_kit.alert_rules.expanding import links
 from sla_kit.catalogue.model import Catalogue, Service, Slo
 from sla_kit.catalogue.monitoring import RuleSettings
 from sla_kit.engine.alert_windows import nominal_seconds
@@ -23,10 +24,10 @@ from sla_kit.selectors import quote
 BURN, RUNS_OUT, SPENT = "SloErrorBudgetBurn", "SloErrorBudgetRunsOut", "SloErrorBudgetSpent"
 NO_DATA, TOO_SLOW = "SloNoData", "SloRecoveryTooSlow"
 DASHBOARD = "slo-detail"
+_ON, _OFF = RuleSettings(), RuleSettings(enabled=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """An SLO with what its alerts read: ``ratio`` is the name of the recorded error ratios, ``recorded`` what is
     recorded of its own indicator (None for a composite), ``low_traffic`` the name of the error ratios that decide
     where there are too few events, and what that SLO allows."""
@@ -62,8 +63,11 @@ def _allowed(objective: float) -> float:
 def windows_of(slo: Slo, conditions: tuple[BurnCondition, ...]) -> tuple[int, ...]:
     """The windows in seconds over which the alerts of an SLO read its error ratio, shortest first."""
     own = nominal_seconds(slo.window)
-    if slo.objective >= 1:
-        return (own,)
+    return (own,) if slo.objective >= 1 else _windows(own, conditions)
+
+
+@lru_cache(maxsize=1024)
+def _windows(own: int, conditions: tuple[BurnCondition, ...]) -> tuple[int, ...]:
     return tuple(sorted({own, *(seconds for condition in conditions for seconds in condition.windows)}))
 
 
@@ -212,10 +216,8 @@ def _rule(
     more: Mapping[str, str],
 ) -> Iterator[AlertingRule]:
     """The rule, unless the catalogue or the service switches it off, with what they set of it."""
-    from sla_kit.alert_rules.expanding import links
-
     monitoring, service = catalogue.monitoring, watched.service
-    general, own = (_settings(rules.get(alert)) for rules in (monitoring.rules, service.monitoring.rules))
+    general, own = _settings(monitoring.rules.get(alert)), _settings(service.monitoring.rules.get(alert))
     if not monitoring.areas.get("slo", True) or not general.enabled or not own.enabled:
         return
     team = own.team or general.team or service.owner or monitoring.teams.get("slo", "")
@@ -230,6 +232,8 @@ def _rule(
         **general.labels,
         **own.labels,
     }
+    if "" in labels.values():
+        labels = {name: value for name, value in labels.items() if value}
     set_pending = own.pending if own.pending is not None else general.pending
     set_keep = own.keep_firing_for if own.keep_firing_for is not None else general.keep_firing_for
     yield AlertingRule(
@@ -237,7 +241,7 @@ def _rule(
         expression,
         pending if set_pending is None else set_pending,
         keep if set_keep is None else set_keep,
-        {name: value for name, value in labels.items() if value},
+        labels,
         {**texts, **links(catalogue, alert, DASHBOARD)},
     )
 
@@ -245,7 +249,7 @@ def _rule(
 def _settings(written: bool | RuleSettings | None) -> RuleSettings:
     if isinstance(written, RuleSettings):
         return written
-    return RuleSettings(enabled=written is not False)
+    return _OFF if written is False else _ON
 
 
 def _unless_maintained(catalogue: Catalogue, watched: Watched, expression: str) -> str:
@@ -267,7 +271,7 @@ def _plain(selector: str) -> str:
 
 
 def _in(text: str) -> str:
-    return indent(text, "  ")
+    return "  " + text.replace("\n", "\n  ")
 
 
 @lru_cache(maxsize=1024)

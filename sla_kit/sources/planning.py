@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sla_kit.sources.series import Labels, Matcher, Reduction, Selector, SeriesQuery, sorted_labels
 
@@ -117,7 +117,7 @@ def _merged(part: Sequence[SeriesQuery]) -> Plan:
             matcher = Matcher(matcher.label, "=~", "|".join(literal(value) for value in values))
         matchers.append(both_spellings(matcher))
     return Plan(
-        selector=replace(first.selector, matchers=tuple(matchers)),
+        selector=Selector(first.selector.metric, tuple(matchers)),
         reduction=first.reduction,
         server_sum=tuple(name for name in first.sum_labels if name not in split),
         client_sum=tuple(name for name in first.sum_labels if name in split),

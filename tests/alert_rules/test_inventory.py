@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sla_kit.alert_rules.inventory import Exporter, Metric, exporters
+from sla_kit.alert_rules.inventory import Exporter, Metric, exporters, usual_jobs
 from tests.alert_rules.machine import Machine
 from tests.alert_rules.observed import Published, published, version_key
 
@@ -125,3 +125,7 @@ def test_every_file_cites_where_its_names_come_from(exporter: Exporter) -> None:
 def test_no_two_exporters_publish_a_metric_of_the_same_name() -> None:
     names = [name for exporter in exporters().values() for name in exporter.metrics]
     assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
+def test_the_usual_jobs_are_those_of_whole_files() -> None:
+    assert usual_jobs() == {key: each.job for key, each in exporters().items()}
