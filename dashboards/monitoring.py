@@ -268,8 +268,9 @@ def _delivery() -> Row:
         timeseries(
             "Queue to Alertmanager",
             query(
-                "max by (instance, $keep) (prometheus_notifications_queue_length{$prometheus} "
-                "/ prometheus_notifications_queue_capacity{$prometheus})",
+                # Newer versions have a queue for each Alertmanager, and still one capacity.
+                "max by (instance, $keep) (prometheus_notifications_queue_length{$prometheus}) "
+                "/ max by (instance, $keep) (prometheus_notifications_queue_capacity{$prometheus})",
                 "{{instance}}",
             ),
             unit="percentunit",

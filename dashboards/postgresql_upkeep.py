@@ -13,8 +13,11 @@ _TABLE = "instance, datname, schemaname, relname, $keep"
 _DEAD = f"max by ({_TABLE}) (pg_stat_user_tables_n_dead_tup{{$postgres}})"
 _LIVE = f"max by ({_TABLE}) (pg_stat_user_tables_n_live_tup{{$postgres}})"
 _WORST = f"and on ({_TABLE}) topk(10, {_DEAD})"
-_HIT = "sum by (instance, datname, $keep) (rate(pg_stat_database_blks_hit{$postgres}[$__rate_interval]))"
-_READ = "sum by (instance, datname, $keep) (rate(pg_stat_database_blks_read{$postgres}[$__rate_interval]))"
+#: Without what all databases share, which has no name.
+_HIT, _READ = (
+    f'sum by (instance, datname, $keep) (rate(pg_stat_database_{each}{{$postgres, datname!=""}}[$__rate_interval]))'
+    for each in ("blks_hit", "blks_read")
+)
 
 ROWS = (
     row(

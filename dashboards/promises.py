@@ -6,6 +6,7 @@ Every expression has a value for each SLO that is chosen, with the labels of its
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sla_kit.catalogue.model import Catalogue
@@ -42,7 +43,7 @@ class Promises:
 
     def error_ratio(self, chosen: str) -> str:
         """The error ratio of each SLO over its own window."""
-        return _either(self._recorded(seconds, chosen, _window(seconds)) for seconds in self.own)
+        return self._either(chosen, (self._recorded(seconds, chosen, _window(seconds)) for seconds in self.own))
 
     def indicator(self, chosen: str) -> str:
         """The share of good events of each SLO over its own window, outside maintenance of its service."""
@@ -57,7 +58,7 @@ class Promises:
             f"{WHOLE}:{promql_duration(seconds)}{{$scope}}"
             for seconds in self.own
         ]
-        return f"1 - ({_either([*whole, self.error_ratio(chosen)])})"
+        return f"1 - ({self._either(chosen, [*whole, self.error_ratio(chosen)])})"
 
     def budget_left(self, chosen: str) -> str:
         """The share of its error budget that each SLO has left; below zero where more is spent than there was."""
@@ -69,7 +70,7 @@ class Promises:
 
     def burn_now(self, chosen: str) -> str:
         """The burn rate of each SLO over the long window of its most urgent alert."""
-        return _either(self.burn(seconds, chosen) for seconds in self.pages)
+        return self._either(chosen, (self.burn(seconds, chosen) for seconds in self.pages))
 
     def burn_limits(self, chosen: str) -> str:
         """The burn rates at which the alerts of one SLO fire, by their windows."""
@@ -77,11 +78,17 @@ class Promises:
 
     def burn_at_limits(self, chosen: str, label: str) -> str:
         """The burn rate of one SLO over the ``long_window`` or ``short_window`` (``label``) of each of its alerts."""
-        return _either(
+        found = (
             f'{BURN_LIMIT}{{$scope, {label}="{promql_duration(seconds)}"}} * 0 + {_PER_PAIR}\n'
             f"({self.burn(seconds, chosen)})"
             for seconds in self.read
         )
+        return self._either(chosen, found)
+
+    def _either(self, chosen: str, expressions: Iterable[str]) -> str:
+        """The one that there is of some expressions. Where no SLO has an error budget there is none, ever."""
+        nothing = f"{self.objective(chosen)} unless {self.objective(chosen)}"
+        return "\nor\n".join(f"({each})" for each in expressions) or nothing
 
     def _recorded(self, seconds: int, *chosen: str) -> str:
         """The recorded error ratio over a window with the labels of each SLO that it is of."""
@@ -92,7 +99,3 @@ class Promises:
 
 def _window(seconds: int) -> str:
     return f'window="{promql_duration(seconds)}"'
-
-
-def _either(expressions: object) -> str:
-    return "\nor\n".join(f"({each})" for each in expressions)  # type: ignore[attr-defined]

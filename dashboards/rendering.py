@@ -311,10 +311,10 @@ class _Page:
             return f"{base}/{link.alert}.md" if base else ""
         if link.search:
             base = catalogue.monitoring.kibana.rstrip("/")
-            asked = quoted(link.search, safe="${}*:._-")
+            sought = quoted(link.search, safe="${}*:._-")
             times = "from:'${__from:date:iso}',to:'${__to:date:iso}'"
             return (
-                f"{base}/app/discover#/?_g=(time:({times}))&_a=(query:(language:lucene,query:'{asked}'))"
+                f"{base}/app/discover#/?_g=(time:({times}))&_a=(query:(language:lucene,query:'{sought}'))"
                 if base
                 else ""
             )

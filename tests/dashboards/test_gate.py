@@ -36,6 +36,7 @@ from sla_kit.dashboards.vocabulary import (
     timeseries,
 )
 from sla_kit.generate.plan import rule_files
+from sla_kit.rules.model import AlertingRule
 from tests.dashboards.catalogues import ASTRAL, AT, ODD, SHOP, catalogue_of, found_in
 
 _MEMORY = "max(redis_memory_used_bytes{$redis})"
@@ -71,6 +72,13 @@ def test_every_dashboard_is_well_in_odd_catalogues(text: str, tmp_path: Path) ->
     catalogue = catalogue_of(text, tmp_path)
     assert dashboards_of(catalogue)
     assert [str(each) for each in found_in(catalogue)] == []
+
+
+def test_dashboards_can_be_read_where_nothing_is_promised() -> None:
+    """A catalogue of Python may be so; what is asked of promises is then nothing, but still PromQL."""
+    said = [each.message for each in found_in(Catalogue(name="test", services=[]))]
+    assert "sla:objective:ratio is not in the inventory" in said
+    assert [each for each in said if "promql-parser" in each] == []
 
 
 def test_a_dashboard_with_nothing_wrong_passes(shop: Catalogue) -> None:
@@ -256,7 +264,7 @@ def test_alerts_lead_to_dashboards_that_there_are(tmp_path: Path) -> None:
         for file in rules
         for group in file.groups
         for rule in group.rules
-        if "dashboard_url" in getattr(rule, "annotations", {})
+        if isinstance(rule, AlertingRule) and "dashboard_url" in rule.annotations
     }
     # Every area's, and that of SLOs: none of them is led to by nobody.
     assert {f"https://grafana.example.com/d/sla-kit-{area.dashboard}" for area in areas()} <= led
