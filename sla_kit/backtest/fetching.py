@@ -64,22 +64,15 @@ class Fetching:
     def planned(self, needed: Sequence[Need], end: int, known: frozenset[str]) -> list[tuple[str, list[Piece]]]:
         """What is to be fetched, by metric: the pieces in order of time, selector by selector. ``known`` are metrics
         that are surely there; of the others the server is asked, and what it has none of is not fetched."""
-        found = []
         begins = _begins(needed)
-        selectors = {metric: sorted(map(_selector, _widest(needed, metric))) for metric in begins}
+        selectors = [(metric, text) for metric in begins for text in sorted(map(_selector, _widest(needed, metric)))]
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="sla-kit-fetch") as pool:
-            counts = {
-                metric: list(pool.map(lambda text, since=begins[metric]: self._count(text, since, end), several))
-                for metric, several in selectors.items()
-            }
-        for metric, several in selectors.items():
-            pieces: list[Piece] = []
-            for text, count in zip(several, counts[metric], strict=True):
-                if count or count is None or metric in known:
-                    pieces += _pieces(text, begins[metric], end, count or 0)
-            if pieces:
-                found.append((metric, pieces))
-        return found
+            counts = list(pool.map(lambda each: self._count(each[1], begins[each[0]], end), selectors))
+        found: dict[str, list[Piece]] = {}
+        for (metric, text), count in zip(selectors, counts, strict=True):
+            if count or count is None or metric in known:
+                found.setdefault(metric, []).extend(_pieces(text, begins[metric], end, count or 0))
+        return list(found.items())
 
     def fetch(self, pieces: Sequence[Piece], progress: Progress) -> None:
         """Fetches what is not there yet. Raises `SourceError`."""
@@ -121,8 +114,13 @@ class Fetching:
 
     def first(self, pieces: Sequence[Piece]) -> float | None:
         """When the first sample is, epoch seconds."""
-        earliest = [int(one.times[0]) for piece in pieces for one in self._kept(piece) if one.times.size]
-        return min(earliest) / 1000 if earliest else None
+        earliest: int | None = None
+        for piece in sorted(pieces, key=lambda one: one.start):
+            if earliest is not None and piece.start * 1000 >= earliest:
+                break
+            times = [int(one.times[0]) for one in self._kept(piece) if one.times.size]
+            earliest = min(times if earliest is None else [earliest, *times], default=None)
+        return None if earliest is None else earliest / 1000
 
     def _kept(self, piece: Piece) -> list[Series]:
         content = self._state.find_samples(self._name(piece))

@@ -32,7 +32,7 @@ from sla_kit.sources import Progress, no_progress
 from sla_kit.sources.decode import read_answer
 from tests.backtest.test_faults import Answer, between
 from tests.backtest.test_history import END, START
-from tests.servers import prometheus, prometheus_program, prometheus_versions
+from tests.servers import prometheus, prometheus_program, prometheus_versions, victoria_metrics
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astralfield"
 #: Sunday, 6 September 2026 in New York, with a game; on the Wednesday after, a bad release.
@@ -157,6 +157,15 @@ def test_samples_that_are_fetched_are_those_of_the_recording(
         # One rule that reads no range of what is recorded is the server's to evaluate.
         plain = "groups: [{name: g, rules: [{alert: Server, expr: 'requests_total{code=\"500\"} > 10000'}]}]"
         assert run(server.url, tmp_path / "plain", rules=plain).engine == "server"
+
+
+def test_samples_of_a_victoriametrics_are_fetched_alike(
+    recording: Path, expected: list[object], tmp_path: Path
+) -> None:
+    with victoria_metrics(openmetrics=recording) as server:
+        found = run(server.url, tmp_path / "run")
+    assert found.engine == "prometheus"
+    assert told(found) == expected
 
 
 @pytest.fixture(scope="module")
