@@ -29,15 +29,28 @@ _HEAD = "# Written by sla-kit from the catalogue; change that, and generate agai
 def rule_files(catalogue: Catalogue, at: float) -> tuple[RuleFile, ...]:
     """Every rule file: the calendar, the SLOs, the areas of alerts. Raises `OutputError` where two would be one."""
     files = (*calendar.rule_files(catalogue, at), *slo.rule_files(catalogue, at), *alert_rules.rule_files(catalogue))
-    seen: set[str] = set()
+    if name := _twice(file.name for file in files):  # only sources give files their names
+        raise OutputError(
+            f"two files of rules would be called {name}",
+            remedy="rename the source whose name begins with 'recordings'",
+        )
     for file in files:
-        if file.name in seen:  # only sources give files their names
+        if name := _twice(group.name for group in file.groups):
             raise OutputError(
-                f"two files of rules would be called {file.name}",
-                remedy="rename the source whose name begins with 'recordings'",
+                f"two groups of rules would be called {name}, which Prometheus refuses",
+                remedy="rename one of the services: those with many SLOs have groups with numbers after their name",
             )
-        seen.add(file.name)
     return files
+
+
+def _twice(names: Iterable[str]) -> str:
+    """The first name that is there a second time; "" where there is none."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def rule_test_files(catalogue: Catalogue, at: float) -> tuple[RuleTestFile, ...]:

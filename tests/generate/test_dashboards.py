@@ -176,21 +176,24 @@ def test_without_the_extra_the_other_parts_are_made(only: tuple[str, ...], code:
         assert (tmp_path / "build" / "prometheus.yml").is_file()
 
 
-def test_check_sees_a_dashboard_that_was_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["files", "kubernetes"])
+def test_check_sees_a_dashboard_that_was_changed(form: str, tmp_path: Path) -> None:
     (tmp_path / "sla.yml").write_text(TWO)
     entry = [str(Path(sys.executable).parent / "sla-kit"), "generate", "-c", "sla.yml", "--only", "dashboards"]
+    entry += ["--format", form]
 
     def called(*more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*entry, *more], capture_output=True, text=True, check=False, cwd=tmp_path)
 
     made = called()
     assert made.returncode == 0, made.stderr
-    amount = len(list((tmp_path / "build" / "dashboards").glob("*.json")))
+    kind = "json" if form == "files" else "yml"
+    amount = len(list((tmp_path / "build" / "dashboards").glob(f"*.{kind}")))
     assert f"{amount} dashboards" in made.stdout
     assert called("--check").returncode == 0
-    place = tmp_path / "build" / "dashboards" / "redis.json"
+    place = tmp_path / "build" / "dashboards" / f"redis.{kind}"
     place.write_text(place.read_text().replace('"title": "Redis"', '"title": "Mine"'))
     checked = called("--check")
     assert checked.returncode == 1
-    assert "dashboards/redis.json: changed" in checked.stderr
+    assert f"dashboards/redis.{kind}: changed" in checked.stderr
     assert '"title": "Mine"' in checked.stderr

@@ -146,6 +146,19 @@ def test_a_source_whose_recordings_are_another_ones_rules_is_refused(tmp_path: P
         outputs(load(with_sources(tmp_path, "eu", "us", "recordings-us")), AT)
 
 
+def test_services_whose_groups_would_be_one_are_refused(tmp_path: Path) -> None:
+    """Prometheus takes no file with two groups of a name; a service with many SLOs has numbered ones."""
+    up = "sli: {kind: probe, matchers: {job: j%s}}, objective: 99.9%%"
+    slos = ", ".join(f"{{name: s{number}, {up % number}}}" for number in range(25))
+    text = f"name: many\nservices:\n  - {{name: api, slos: [{slos}]}}\n"
+    (tmp_path / "sla.yml").write_text(text)
+    assert outputs(load(tmp_path / "sla.yml"), AT, ("rules",))
+    (tmp_path / "sla.yml").write_text(f"{text}  - {{name: api-1, slos: [{{name: up, {up % 'x'}}}]}}\n")
+    with pytest.raises(OutputError, match="two groups of rules would be called slo-api-1") as told:
+        outputs(load(tmp_path / "sla.yml"), AT, ("rules",))
+    assert "rename one of the services" in told.value.remedy
+
+
 @pytest.mark.parametrize(
     ("tenants", "said"),
     [
