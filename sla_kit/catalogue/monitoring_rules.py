@@ -50,7 +50,7 @@ def check_monitoring(catalogue: Catalogue, findings: Findings) -> None:
             _label(name, (*here, key, name), findings)
             if key == "labels":
                 _label(value, (*here, key, name), findings)
-    for key in ("grafana", "alertmanager"):
+    for key in ("grafana", "kibana", "alertmanager"):
         _url(getattr(monitoring, key), (*here, key), findings)
     if monitoring.delivery.through == "router":
         _url(monitoring.delivery.router, (*here, "delivery", "router"), findings)
