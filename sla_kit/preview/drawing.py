@@ -55,7 +55,7 @@ def over_time(
     soft = custom.get("axisSoftMin", 0.0 if custom.get("drawStyle") == "bars" or stacking != "none" else None)
     ends = Ends(
         minimum=_number(field.config.get("min")),
-        maximum=_number(field.config.get("max")),
+        maximum=100.0 if stacking == "percent" else _number(field.config.get("max")),
         soft_minimum=_number(soft),
         logarithmic=custom.get("scaleDistribution", {}).get("type") == "log",
         unit="percent" if stacking == "percent" else field.unit,
@@ -154,7 +154,7 @@ def dial(share: float, color: str, limits: Iterable[tuple[float, str]]) -> str:
     """Three quarters of a circle, filled as far as a share of it; ``limits`` are shares from which on it is which
     colour, drawn as a thin rim."""
     limits = list(limits)
-    rims = zip(limits, [*(each for each, _ in limits[1:]), 1.0], strict=True)
+    rims = zip(limits, [*(each for each, _ in limits), 1.0][1:], strict=True)
     parts = [_arc(44, 0.0, 1.0, "#ECEDF0", 11), _arc(44, 0.0, min(1.0, max(0.0, share)), color, 11)]
     parts += [_arc(52, max(0.0, begun), min(1.0, end), rim, 2.5) for (begun, rim), end in rims if end > begun]
     return f'<svg class="dial" viewBox="-56 -56 112 98" aria-hidden="true">{"".join(parts)}</svg>'
@@ -234,7 +234,7 @@ def _marked(marks: Sequence[Answered], canvas: Canvas) -> str:
                 f'<path d="{course}" class="line" stroke="{escape(mark.legend)}" stroke-opacity=".6" '
                 'stroke-dasharray="3 3"/>'
             )
-    return "".join(parts)
+    return f'<g class="marks">{"".join(parts)}</g>' if parts else ""
 
 
 def _limits(field: Field, custom: Mapping[str, Any], axis: ValueAxis, canvas: Canvas) -> str:
@@ -253,14 +253,12 @@ def _limits(field: Field, custom: Mapping[str, Any], axis: ValueAxis, canvas: Ca
 
 def _line(across: Floats, down: Floats, color: str, thick: float) -> str:
     """A line through the points there are; a point between two that are missing is a dot."""
-    course = "".join(
-        f"M{_points(across[a:b], down[a:b])}" if b - a > 1 else f"M{_n(across[a])} {_n(down[a])}h0"
-        for a, b in _runs(~np.isnan(down))
-    )
-    alone = any(b - a == 1 for a, b in _runs(~np.isnan(down)))
-    round_ends = ' stroke-linecap="round"' if alone else ""
-    thick = 4 if alone and np.count_nonzero(~np.isnan(down)) == 1 else thick
-    return f'<path d="{course}" class="line" stroke="{color}" stroke-width="{thick}"{round_ends}/>' if course else ""
+    runs = _runs(~np.isnan(down))
+    course = "".join(f"M{_points(across[a:b], down[a:b])}" for a, b in runs if b - a > 1)
+    alone = "".join(f"M{_n(across[a])} {_n(down[a])}h0" for a, b in runs if b - a == 1)
+    line = f'<path d="{course}" class="line" stroke="{color}" stroke-width="{thick}"/>' if course else ""
+    dots = f'<path d="{alone}" class="line" stroke="{color}" stroke-width="4" stroke-linecap="round"/>'
+    return line + (dots if alone else "")
 
 
 def _area(across: Floats, low: Floats, high: Floats, color: str, opacity: float) -> str:
@@ -294,7 +292,7 @@ def _rect(left: float, top: float, wide: float, tall: float) -> str:
 
 
 def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
 
 
 def _runs(on: Any) -> list[tuple[int, int]]:

@@ -18,8 +18,9 @@ from sla_kit.timeline import Floats
 
 #: Pixels: the page, a unit of the grid's height with the gap below it, what a title and a line of a legend take.
 WIDTH, UNIT, GAP, TITLE, LEGEND = 1440, 30, 8, 30, 20
-#: Pixels that a panel's edges, the values beside a drawing and the times below it take; a letter; a line of a list.
-_EDGES, _BESIDE, _BELOW, _LETTER, _BAR = 20, 52, 24, 6.6, 22
+#: Pixels that a panel's edges, the values beside a drawing and the times below it take; a letter, a line of a list, and
+#: a dial.
+_EDGES, _BESIDE, _BELOW, _LETTER, _BAR, _DIAL = 20, 52, 24, 6.6, 22, 110
 _MOST_LINES, _MOST_LOGS = 40, 60
 
 
@@ -69,7 +70,7 @@ def _inside(
         case "stat":
             return _stat(panel, known, now, wide, tall)
         case "gauge":
-            return _gauges(panel, known, now)
+            return _gauges(panel, known, now, wide)
         case "bargauge":
             return _bars(panel, known, now, tall)
         case "table":
@@ -151,18 +152,20 @@ def _share(value: float, low: float, high: float) -> float:
     return float(min(1.0, max(0.0, (value - low) / (high - low))))
 
 
-def _gauges(panel: Mapping[str, Any], answers: tuple[Answered, ...], now: float) -> str:
+def _gauges(panel: Mapping[str, Any], answers: tuple[Answered, ...], now: float, wide: int) -> str:
     drawn = [(name, reduced(panel, answered, row), answered) for name, _, answered, row in series(panel, answers, now)]
     low, high = _ends(panel, [value for _, value, _ in drawn if value is not None])
     found = []
-    for name, value, answered in drawn[:6]:
+    fitting = max(1, wide // _DIAL)
+    for name, value, answered in drawn[:fitting]:
         field = Field.of(panel, now, ref=answered.ref)
         shown = Shown("–", "") if value is None else field.shown(value)
         rims = [(0.0 if least is None else _share(least, low, high), color) for least, color in field.steps()]
         dial = drawing.dial(_share(value or 0.0, low, high), shown.color or GREY, rims)
         label = f"<small>{escape(name)}</small>" if len(drawn) > 1 else ""
         found.append(f'<div class="gauge">{dial}<b>{escape(shown.text)}</b>{label}</div>')
-    return f'<div class="gauges">{"".join(found)}</div>'
+    more = f'<div class="more">and {len(drawn) - fitting} more</div>' if len(drawn) > fitting else ""
+    return f'<div class="gauges">{"".join(found)}</div>{more}'
 
 
 def _bars(panel: Mapping[str, Any], answers: tuple[Answered, ...], now: float, tall: int) -> str:
