@@ -32,21 +32,33 @@ class AlertPair:
     budget_share: float
 
 
-def alert_pairs(window_seconds: int, bucket: int) -> tuple[AlertPair, ...]:
-    """The alert pairs of an SLO whose own window is that long, most urgent first.
+def alert_pairs(window_seconds: int, bucket: int, allowed_ratio: float) -> tuple[AlertPair, ...]:
+    """The alert pairs of an SLO whose own window is that long, and of whose events ``allowed_ratio`` may be bad; most
+    urgent first.
 
     The workbook's windows are those of 30 days; for other lengths they are the same shares of the window, in whole
     buckets, so that an alert still means the same share of the budget. The short window is a twelfth of the long one.
     No window is shorter than a bucket and none longer than a third of the SLO's; the factor is what spends the share
-    of the budget in the long window as it then is.
+    of the budget in the long window as it then is. Where all events being bad would burn no faster, the long window is
+    as long as half of them being bad needs to spend that share, and the factor no more than half of what can burn.
     """
     pairs: list[AlertPair] = []
     longest = max(window_seconds // 3 // bucket, 1) * bucket
     for severity, budget_share, window_share in _RULES:
+        spends = budget_share * window_seconds  # this long, at a burn rate of 1
         long = min(_whole(window_seconds * window_share, bucket), longest)
+        factor = spends / long
+        if allowed_ratio > 0 and factor >= highest_burn(allowed_ratio):
+            long = min(-(-round(2 * spends / highest_burn(allowed_ratio)) // bucket) * bucket, longest)
+            factor = min(spends / long, highest_burn(allowed_ratio) / 2)
         short = min(_whole(long * _SHORT_SHARE, bucket), long)
-        pairs.append(AlertPair(severity, long, short, budget_share * window_seconds / long, budget_share))
+        pairs.append(AlertPair(severity, long, short, factor, budget_share))
     return tuple(pairs)
+
+
+def highest_burn(allowed_ratio: float) -> float:
+    """The burn rate of an SLO that has only bad events: none is higher."""
+    return 1 / allowed_ratio
 
 
 def nominal_seconds(window: Window) -> int:

@@ -223,7 +223,7 @@ def _told_over_time(
     (count,) the bad requests where events are requests."""
     counted, allowed_ratio = counts.counted, counts.terms.allowed_ratio
     grid = counted.grid
-    pairs = alert_pairs(nominal_seconds(slo.window), grid.step)
+    pairs = alert_pairs(nominal_seconds(slo.window), grid.step, allowed_ratio)
     incidents: tuple[Incident, ...] = ()
     if single is not None:
         incidents = find_incidents(

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from sla_kit.catalogue.model import Alert, Catalogue, Condition, Slo
-from sla_kit.engine.alert_windows import alert_pairs, nominal_seconds
+from sla_kit.engine.alert_windows import alert_pairs, highest_burn, nominal_seconds
 
 _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 #: From the most urgent on; a severity of the catalogue's own stands before them.
@@ -53,18 +53,17 @@ def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
 def _usual(window: int, objective: float, most_severe: str, shortest: int) -> tuple[BurnCondition, ...]:
     """The pairs for a window in seconds, of which none is shorter than ``shortest``."""
     found: list[BurnCondition] = []
-    for pair in alert_pairs(window, shortest):
+    for pair in alert_pairs(window, shortest, allowed_ratio(objective)):
         severity = capped("critical" if pair.severity == "page" else "warning", most_severe)
-        long, short, factor = pair.long, pair.short, pair.factor
-        if objective < 1 and factor >= highest_burn(objective):
-            long, short, factor = _possible(objective, window, pair.budget_share, shortest)
-        found.append(BurnCondition(severity, long, short, factor, ">", float(long // 24), float(short)))
+        pending = float(pair.long // 24)
+        found.append(BurnCondition(severity, pair.long, pair.short, pair.factor, ">", pending, float(pair.short)))
     return tuple(_distinct(found))
 
 
-def highest_burn(objective: float) -> float:
-    """The burn rate of an SLO that has only bad events: none is higher."""
-    return 1 / float(f"{1 - objective:.12g}")
+@lru_cache(maxsize=1024)
+def allowed_ratio(objective: float) -> float:
+    """The share of events that may be bad, without what floats add to it."""
+    return float(f"{1.0 - objective:.12g}")
 
 
 def impossible(catalogue: Catalogue, slo: Slo) -> list[BurnCondition]:
@@ -76,17 +75,8 @@ def impossible(catalogue: Catalogue, slo: Slo) -> list[BurnCondition]:
 def _can_hold(condition: BurnCondition, slo: Slo) -> bool:
     if slo.objective >= 1 or condition.operator[0] == "<":
         return True
-    most = highest_burn(slo.objective) * (1 + 1e-9)
+    most = highest_burn(allowed_ratio(slo.objective)) * (1 + 1e-9)
     return condition.factor <= most if condition.operator == ">=" else condition.factor * (1 + 2e-9) < most
-
-
-def _possible(objective: float, window: int, budget_share: float, shortest: int) -> tuple[int, int, float]:
-    """Windows and factor in place of a pair that asks for more bad events than there can be: the windows are as long as
-    half of all events being bad needs to spend the same share of the budget."""
-    longest = max(window // 3 // shortest, 1) * shortest
-    long = min(-(-round(2 * budget_share * window / highest_burn(objective)) // shortest) * shortest, longest)
-    short = max(1, round(long / 12 / shortest)) * shortest
-    return long, short, min(budget_share * window / long, highest_burn(objective) / 2)
 
 
 def _distinct(found: list[BurnCondition]) -> list[BurnCondition]:

@@ -15,7 +15,7 @@ from sla_kit.alert_rules.expanding import links
 from sla_kit.catalogue.model import Catalogue, Service, Slo
 from sla_kit.catalogue.monitoring import RuleSettings
 from sla_kit.engine.alert_windows import nominal_seconds
-from sla_kit.rules.conditions import BurnCondition, capped
+from sla_kit.rules.conditions import BurnCondition, allowed_ratio, capped
 from sla_kit.rules.model import AlertingRule
 from sla_kit.rules.recordings import Recorded, bad_events, ratio_series
 from sla_kit.rules.sides import is_maintained, promql_duration
@@ -42,7 +42,7 @@ class Watched(msgspec.Struct, frozen=True):
     @property
     def allowed(self) -> float:
         """The share of events that may be bad."""
-        return _allowed(self.slo.objective)
+        return allowed_ratio(self.slo.objective)
 
     @property
     def window(self) -> int:
@@ -53,11 +53,6 @@ class Watched(msgspec.Struct, frozen=True):
     def trend(self) -> int:
         """The window whose burn rate tells when the budget will have run out, in seconds."""
         return max(condition.long for condition in self.conditions)
-
-
-@lru_cache(maxsize=1024)
-def _allowed(objective: float) -> float:
-    return float(f"{1.0 - objective:.12g}")
 
 
 def windows_of(slo: Slo, conditions: tuple[BurnCondition, ...]) -> tuple[int, ...]:

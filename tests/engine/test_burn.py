@@ -19,7 +19,7 @@ def counted(total: list[float], bad: list[float]) -> Counted:
 
 
 def test_thirty_days_have_the_workbooks_windows() -> None:
-    pairs = alert_pairs(30 * DAY, 60)  # SRE Workbook ch. 5, table 5-8
+    pairs = alert_pairs(30 * DAY, 60, 0.001)  # SRE Workbook ch. 5, table 5-8
     assert [(p.severity, p.long, p.short) for p in pairs] == [
         ("page", HOUR, 300),
         ("page", 6 * HOUR, 1800),
@@ -30,20 +30,27 @@ def test_thirty_days_have_the_workbooks_windows() -> None:
 
 @pytest.mark.parametrize("days", [7, 28, 90, 365])
 def test_other_windows_are_the_same_shares(days: int) -> None:
-    for pair in alert_pairs(days * DAY, 60):
+    for pair in alert_pairs(days * DAY, 60, 0.001):
         assert pair.factor * pair.long == pytest.approx(pair.budget_share * days * DAY)
         assert pair.long % 60 == pair.short % 60 == 0
         assert pair.long / 12 - 60 < pair.short < pair.long / 12 + 60
-    assert [p.factor for p in alert_pairs(90 * DAY, 60)] == pytest.approx([14.4, 6, 1])
+    assert [p.factor for p in alert_pairs(90 * DAY, 60, 0.001)] == pytest.approx([14.4, 6, 1])
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.integers(60, 400 * DAY), st.sampled_from([10, 60, 300, 3600]))
 def test_windows_fit_between_a_bucket_and_a_third_of_the_slos(seconds: int, bucket: int) -> None:
-    for pair in alert_pairs(seconds, bucket):
+    for pair in alert_pairs(seconds, bucket, 1e-6):
         assert bucket <= pair.short <= pair.long
         assert pair.long <= max(seconds / 3, bucket)
         assert pair.factor * pair.long == pytest.approx(pair.budget_share * seconds)
+
+
+@given(st.floats(0.01, 0.99999), st.integers(3600, 400 * DAY), st.sampled_from([10, 60, 300]))
+def test_all_events_being_bad_sets_every_pair_off(objective: float, seconds: int, bucket: int) -> None:
+    for pair in alert_pairs(seconds, bucket, 1 - objective):
+        assert pair.factor * (1 - objective) < 1
+        assert bucket <= pair.short <= pair.long <= max(seconds / 3, bucket)
 
 
 def test_burning_14_4_times_too_fast_spends_two_percent_in_an_hour() -> None:
@@ -71,7 +78,7 @@ def test_burn_series_looks_back_over_its_window_only() -> None:
 
 def test_burn_rates_are_those_of_the_windows_that_end_now() -> None:
     data = counted([100.0] * 120, [0.0] * 60 + [1.0] * 60)
-    rates = burn_rates(data, 7200, alert_pairs(30 * DAY, 60), 0.001)
+    rates = burn_rates(data, 7200, alert_pairs(30 * DAY, 60, 0.001), 0.001)
     assert [(r.window_seconds, r.severity) for r in rates[:2]] == [(HOUR, "page"), (300, "page")]
     assert rates[0].rate == pytest.approx(10)
     assert rates[2].rate == pytest.approx(5)  # six hours, of which two are known

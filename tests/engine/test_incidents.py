@@ -18,7 +18,6 @@ from sla_kit.engine.results import Incident
 from sla_kit.timeline import Floats, Mask, Timeline
 from tests.engine.builders import DAY, timeline
 
-PAIRS = alert_pairs(30 * DAY, 60)
 N = 2 * DAY // 60
 
 
@@ -43,8 +42,9 @@ def outages(
     if keep is not None:
         counted = leaving_out(counted, data, terms, keep)
     requests = data.bad if data.unit == "requests" else None
+    pairs = alert_pairs(30 * DAY, 60, terms.allowed_ratio)
     return find_incidents(
-        counted, terms.allowed_ratio, PAIRS, service="web", slo="a", allowed=allowed, requests=requests, events=events
+        counted, terms.allowed_ratio, pairs, service="web", slo="a", allowed=allowed, requests=requests, events=events
     )
 
 
@@ -63,6 +63,13 @@ def test_outage_worked_by_hand() -> None:
 def test_total_outage_is_noticed_within_its_first_minute() -> None:
     (found,) = outages(timeline(*traffic((1440, 7, 1.0))))
     assert found.detect_seconds == 60
+
+
+def test_an_outage_of_a_low_objective_is_noticed_once_it_has_spent_two_percent() -> None:
+    # At 90 % nothing burns faster than 10 times, so that 14.4 times would never be. Half of all requests failing burns
+    # 5 times and spends 2 % of 30 days' budget in 2.88 hours; all of them failing, in half of that: 86.4 minutes.
+    (found,) = outages(timeline(*traffic((1440, 120, 1.0))), objective=0.9)
+    assert (found.detect_seconds, found.alert) == (87 * 60, "page")
 
 
 def test_slow_burn_is_a_ticket() -> None:
