@@ -10,7 +10,7 @@ help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo:  ## simulate a month, evaluate it and write the weekly report into demo-report/
-	@.ci/venv $(VENV) report,pdf,ledger,parquet
+	@.ci/venv $(VENV) report,pdf,ledger,parquet,dashboards
 	$(BIN)/sla-kit demo --out demo-report
 
 test: servers lint types unit wheel  ## everything: linters, types, tests against real servers, the wheel
@@ -46,6 +46,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.forecast
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.backtest
 
 picture: demo servers  ## the README's picture, from the demo's report
 	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png

@@ -7,11 +7,15 @@ from dataclasses import replace
 from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sla_kit.cli.progress import progress_bar, working
 from sla_kit.cli.report import every_format
+
+if TYPE_CHECKING:
+    from sla_kit.catalogue.model import Catalogue
 
 
 @click.command()
@@ -27,7 +31,8 @@ from sla_kit.cli.report import every_format
 @click.option("--keep-history", is_flag=True, help="Also keep history.om.gz, history.parquet and truth.json there.")
 def demo(out: Path, window: str, keep_history: bool) -> None:
     """Simulates 30 days of a sports-league app with game-day bursts, an outage, a missed backup and a slow restore,
-    and writes the weekly SLA report of its example catalogue, with the ledger that proves it."""
+    and writes the weekly SLA report of its example catalogue, with the ledger that proves it, and into `monitoring`
+    the rules, their tests, configuration, dashboards and runbooks that follow from the same catalogue."""
     from rich.console import Console
 
     from sla_kit import evaluate, forecast, load
@@ -51,8 +56,19 @@ def demo(out: Path, window: str, keep_history: bool) -> None:
         render_status(evaluation, Console())
         with working("writing the report"):
             paths = write(evaluation, out, every_format())
+        with working("generating rules, dashboards and runbooks"):
+            paths.append(_monitoring(catalogue, evaluation.at, out / "monitoring"))
     for path in [*paths, *([] if ledger is None else [ledger]), *(written if keep_history else [])]:
         click.echo(str(path))
+
+
+def _monitoring(catalogue: Catalogue, at: float, folder: Path) -> Path:
+    """What watches the catalogue; without dashboards where grafanalib is not installed."""
+    from sla_kit.generate import files, plan
+
+    parts = tuple(part for part in plan.PARTS if part != "dashboards" or find_spec("grafanalib") is not None)
+    files.write(plan.outputs(catalogue, at, parts), folder, force=True)
+    return folder
 
 
 def _new_ledger(out: Path) -> Path | None:
