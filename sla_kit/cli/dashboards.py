@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ class _DashboardName(click.ParamType):  # type: ignore[type-arg]  # it can't be 
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from sla_kit import load
-        from sla_kit.dashboards import dashboards_of
+        from sla_kit.dashboards import own_dashboards
         from sla_kit.errors import SlaKitError
 
         try:
             catalogue = load(ctx.params.get("catalogue") or "sla.yml", ctx.params.get("environment"))
         except SlaKitError:
             return []
-        return [CompletionItem(each.name) for each in dashboards_of(catalogue) if each.name.startswith(incomplete)]
+        # Nobody expects a key that completes a word to run the code that a catalogue names.
+        return [CompletionItem(each.name) for each in own_dashboards(catalogue) if each.name.startswith(incomplete)]
 
 
 class _Assignment(click.ParamType):  # type: ignore[type-arg]
@@ -71,6 +73,35 @@ def list_(catalogue: str, environment: str | None) -> None:
     for each in dashboards_of(load(catalogue, environment)):
         table.add_row(each.name, each.title, each.folder, str(len(each.panels)))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@dashboards.command()
+@catalogue_options
+def check(catalogue: str, environment: str | None) -> None:
+    """Says what is wrong with the catalogue's dashboards, your own among them: metrics and labels that there are not,
+    counters without their rate, links to nowhere, limits that are none of the alerts', units that Grafana does not
+    know. Leaves with 1 where there is anything.
+
+    \b
+      sla-kit dashboards check -c sla.yml
+    """
+    from sla_kit import load
+    from sla_kit.dashboards import dashboards_of
+    from sla_kit.errors import MissingExtraError
+    from sla_kit.generate.plan import rule_files
+
+    loaded = load(catalogue, environment)
+    listed = dashboards_of(loaded)
+    try:
+        from sla_kit.dashboards.gate import faults
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("checking dashboards", error.name or "?", "dashboards,report") from error
+    found = faults(loaded, listed, rule_files(loaded, time.time()))
+    for fault in found:
+        click.echo(str(fault))
+    click.echo(f"{len(listed)} dashboards, {len(found)} {'fault' if len(found) == 1 else 'faults'}", err=True)
+    if found:
+        sys.exit(1)
 
 
 @click.command()
