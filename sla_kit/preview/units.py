@@ -93,7 +93,7 @@ def number(value: float, decimals: int | None) -> str:
     if decimals is None:
         whole = abs(value - round(value)) < 1e-9 * max(1.0, abs(value))
         decimals = 0 if whole or value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
-    if decimals > 9:
+    if decimals > 9 or abs(value) >= 1e15:
         return f"{value:.3g}"
     # Half is rounded up as people do it, and what is nothing has no sign.
     rounded = math.floor(abs(value) * 10**decimals + 0.5) / 10**decimals

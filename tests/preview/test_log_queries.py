@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import requests
 
 from sla_kit.catalogue import load
 from sla_kit.dashboards import logging
@@ -19,7 +21,10 @@ from sla_kit.errors import SlaKitError
 from sla_kit.preview.answers import panels_of
 from sla_kit.preview.filling import Range
 from sla_kit.preview.log_queries import lines_of, search_body, series_of
+from sla_kit.preview.logs import LogServer
+from sla_kit.preview.running import Settings, preview
 from tests.servers import Elasticsearch, elasticsearch
+from tests.servers.process import free_port
 
 Document = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astralfield"
@@ -200,6 +205,87 @@ def test_variables_are_filled_in(logs: Elasticsearch) -> None:
     assert counts == Counter(
         each["log.level"] for each in found(TARGETS["Lines by level"]) if each["service.name"] == "api"
     )
+
+
+@pytest.mark.xdist_group("logs")
+def test_panels_of_logs_are_drawn_from_what_the_server_tells(logs: Elasticsearch, tmp_path: Path) -> None:
+    """The whole dashboard: its metrics are of a history that has none of them, its logs are there."""
+    (tmp_path / "history.om").write_text(
+        f'# TYPE up gauge\nup{{job="x"}} 1 {START}\nup{{job="x"}} 1 {START + 3600}\n# EOF\n'
+    )
+    catalogue = load(EXAMPLE, "production")
+    settings = Settings(window="1h", logs=f"{logs.url}/logs-app", picture=False, engine="builtin")
+    (made,) = preview(catalogue, str(tmp_path / "history.om"), ["logging"], tmp_path / "out", settings=settings)
+    empty = {title for title, _ in made.empty}
+    assert not empty & set(TARGETS)
+    text = (tmp_path / "out" / "logging.html").read_text()
+    panels = dict(re.findall(r"<h3>(.*?)</h3>(.*?)</section>", text, re.DOTALL))
+    true = Counter(
+        (each["service.name"], each["error.type"])
+        for each in found(TARGETS["Most frequent errors"])
+        if "error.type" in each
+    )
+    told = re.findall(r"<td[^>]*>([^<]*)</td>" * 3, panels["Most frequent errors"])
+    assert {(service, kind): int(count) for service, kind, count in told} == dict(true)
+    assert [int(count) for *_, count in told] == sorted(true.values(), reverse=True)
+    newest = sorted(found(TARGETS["Newest errors"]), key=lambda each: -each["@timestamp"])
+    assert re.findall(r"</b> (line \d+),", panels["Newest errors"]) == [
+        each["message"].split(",")[0] for each in newest[:60]
+    ]
+    # Bars are stacked: their highest edge is the fullest quarter of a minute's, the axis says.
+    assert 'fill-opacity=".85"' in panels["Errors by service"]
+    for service in {each["service.name"] for each in found(TARGETS["Errors by service"])}:
+        assert service in panels["Errors by service"]
+
+
+@pytest.mark.xdist_group("logs")
+def test_counts_stand_where_their_buckets_begin(logs: Elasticsearch) -> None:
+    target = TARGETS["Lines by level"]
+    asked_for = LogServer(f"{logs.url}/logs-app", {}).answered(target, SHOWN, {})
+    assert asked_for.answer is not None
+    true = Counter((each["log.level"], each["@timestamp"] // 300_000 * 300) for each in found(target))
+    answer = asked_for.answer
+    told = {
+        (labels["log.level"], int(time)): int(count)
+        for labels, row in zip(answer.labels, answer.values, strict=True)
+        for time, count in zip(answer.grid.ends.tolist(), row.tolist(), strict=True)
+        if count > 0
+    }
+    assert told == dict(true)
+
+
+@pytest.mark.xdist_group("logs")
+def test_what_the_server_refuses_is_said_in_the_panel(logs: Elasticsearch) -> None:
+    server = LogServer(f"{logs.url}/logs-app", {})
+    wrong = server.answered({**TARGETS["Lines by level"], "query": "log.level:["}, SHOWN, {})
+    assert wrong.empty
+    assert "Elasticsearch refuses this" in wrong.said
+    assert "log.level:[" in wrong.said
+    # An index that is not there has no entries.
+    assert LogServer(f"{logs.url}/nothing-*", {}).answered(TARGETS["Newest errors"], SHOWN, {}).empty
+    server.close()
+
+
+def test_a_log_server_that_is_not_there_is_told_without_its_password() -> None:
+    address = f"http://reader:hunter2@127.0.0.1:{free_port()}/logs-*"
+    with pytest.raises(SlaKitError, match="refused") as told:
+        LogServer(address, {}).answered(TARGETS["Lines by level"], SHOWN, {})
+    assert "hunter2" not in str(told.value)
+    assert "127.0.0.1" in str(told.value)
+
+
+def test_who_asks_stands_in_the_environment_or_in_files(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret-token")
+    asking = LogServer("https://logs.example", {"SLA_KIT_ELASTICSEARCH_TOKEN_FILE": str(tmp_path / "token")})
+    signed = asking._session.prepare_request(requests.Request("POST", asking._url))
+    assert signed.headers["Authorization"] == "Bearer s3cret-token"
+    assert signed.url == "https://logs.example/logs-*/_search"
+    assert "s3cret" not in repr(asking)
+    both = {"SLA_KIT_ELASTICSEARCH_TOKEN": "x", "SLA_KIT_ELASTICSEARCH_USERNAME": "y"}
+    with pytest.raises(SlaKitError, match="both a token and a user name"):
+        LogServer("https://logs.example", both)
+    with pytest.raises(SlaKitError, match="no address of an Elasticsearch"):
+        LogServer("logs.example:9200", {})
 
 
 def test_what_grafana_would_refuse_is_refused() -> None:
