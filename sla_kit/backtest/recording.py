@@ -26,16 +26,29 @@ def recorded_series(
 ) -> Iterator[Series]:
     """The series of some recording rules, each once and in order of time. ``texts`` are the rules' expressions as they
     are asked."""
-    names = Counter(one.rule.record for one, _ in jobs)
+    marks = _marks([one for one, _ in jobs])
+    rules = Counter(marks)
     shared: list[Series] = []
     results = _evaluated(asker, jobs, texts, threads)
-    for done, ((one, _), several) in enumerate(zip(jobs, results, strict=True), 1):
-        if names[one.rule.record] > 1:
+    for done, (mark, several) in enumerate(zip(marks, results, strict=True), 1):
+        if rules[mark] > 1:
             shared += several
         else:
             yield from several
         progress(done, len(jobs), what)
     yield from _merged(shared)
+
+
+def _marks(recordings: Sequence[Recording]) -> list[Labels]:
+    """What tells the series of each rule from those of others: the name, and the values of the labels that all rules of
+    that name set. Only rules that are equal in these may record the same series."""
+    common: dict[str, set[str]] = {}
+    for one in recordings:
+        common.setdefault(one.rule.record, set(one.rule.labels)).intersection_update(one.rule.labels)
+    return [
+        (("__name__", rule.record), *((label, rule.labels[label]) for label in sorted(common[rule.record])))
+        for rule in (one.rule for one in recordings)
+    ]
 
 
 def _evaluated(

@@ -141,8 +141,10 @@ def told_by_promtool(version: str, folder: Path, groups: list[dict[str, Any]], k
 
 
 @pytest.mark.parametrize("seed", [2, 3, 12])
-@pytest.mark.parametrize(("version", "engine"), ways())
-def test_random_rules_fire_as_promtool_says(version: str, engine: EngineName, seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "engine", "history_is"), ways())
+def test_random_rules_fire_as_promtool_says(
+    version: str, engine: EngineName, history_is: str, seed: int, tmp_path: Path
+) -> None:
     chance = random.Random(seed)
     known, groups = history(chance), rules(chance)
     truth = told_by_promtool(version, tmp_path, groups, known)
@@ -150,7 +152,7 @@ def test_random_rules_fire_as_promtool_says(version: str, engine: EngineName, se
     openmetrics.write(known, tmp_path / "history.om", {})
     with ExitStack() as stack:
         source = str(tmp_path / "history.om")
-        if engine == "server":
+        if history_is == "live":
             source = stack.enter_context(prometheus(version, openmetrics=tmp_path / "history.om")).url
         settings = Settings(engine=engine, prometheus=str(prometheus_program(version)))
         found = backtest(
