@@ -12,6 +12,8 @@ from sla_kit.engine.alert_windows import alert_pairs, highest_burn, nominal_seco
 _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 #: From the most urgent on; a severity of the catalogue's own stands before them.
 SEVERITIES = ("critical", "warning", "info")
+#: Seconds that a burn alert may have to hold.
+_LONGEST_PENDING = 3600
 
 
 class BurnCondition(msgspec.Struct, frozen=True):
@@ -38,8 +40,9 @@ def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
     chapter 5 for its window, which page or make a ticket as severely as the SLO allows. Those that could never hold are
     left out of the former; of the latter the windows are longer.
 
-    An alert has to hold for a twenty-fourth of its long window (2.5 minutes of an hour), and goes on for as long as its
-    short window, so that a burn that comes and goes is one alert.
+    An alert has to hold for a twenty-fourth of its long window (2.5 minutes of an hour), but never for more than an
+    hour: where traffic comes in bursts a slow burn passes over as the next burst fills the window. It goes on for as
+    long as its short window, so that a burn that comes and goes is one alert.
     """
     if slo.alerts:
         declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert) if _can_hold(each, slo)]
@@ -55,7 +58,7 @@ def _usual(window: int, objective: float, most_severe: str, shortest: int) -> tu
     found: list[BurnCondition] = []
     for pair in alert_pairs(window, shortest, allowed_ratio(objective)):
         severity = capped("critical" if pair.severity == "page" else "warning", most_severe)
-        pending = float(pair.long // 24)
+        pending = float(min(pair.long // 24, _LONGEST_PENDING))
         found.append(BurnCondition(severity, pair.long, pair.short, pair.factor, ">", pending, float(pair.short)))
     return tuple(_distinct(found))
 

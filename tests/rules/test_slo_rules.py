@@ -95,6 +95,15 @@ def test_a_pair_that_could_not_hold_tells_of_the_same_share_of_the_budget(tmp_pa
     assert (second.long, second.short, second.factor) == (6 * 3600, 30 * 60, 6)
 
 
+def test_no_pair_waits_for_longer_than_an_hour(tmp_path: Path) -> None:
+    """Fifty minutes of 3.6 times in a game that is ninety minutes old, after a game two days before: of three days that
+    is 1.1 times, and an hour and a half later, as the game goes on well, under 1."""
+    catalogue = catalogue_of(tmp_path, CATALOGUE.replace("99%", "95%, window: 30d"))
+    [(_, declared)] = catalogue.slos()
+    pairs = [(each.long, each.short, each.pending) for each in conditions_of(catalogue, declared)]
+    assert pairs == [(3600, 300, 150), (6 * 3600, 1800, 900), (3 * 86400, 6 * 3600, 3600)]
+
+
 def test_a_declared_condition_that_can_never_hold_is_left_out_and_told(tmp_path: Path) -> None:
     declared = "objective: 95%, alerts: [{name: a, conditions: [{name: never, burn_rate: 25, over: 1h}, "
     declared += "{name: may, burn_rate: 19, over: 1h}]}]"
