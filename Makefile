@@ -46,6 +46,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.forecast
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.dashboards
 	$(BIN)/python -m bench.backtest
 
 picture: demo servers  ## the README's picture, from the demo's report

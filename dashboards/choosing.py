@@ -7,11 +7,11 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 
 from sla_kit.alert_rules import areas
-from sla_kit.alert_rules.settings import settings_of
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.monitoring import OFF, ON
 from sla_kit.catalogue.places import nearest
 from sla_kit.dashboards.extensions import GROUP, DashboardError, Made
+from sla_kit.dashboards.limits import Limits
 from sla_kit.dashboards.model import Column, Dashboard, Link, Panel, Row, uid_of
 
 
@@ -43,9 +43,8 @@ def links_of(dashboard: Dashboard) -> Iterator[Link]:
 
 def _known(switched: Mapping[str, str], made: Sequence[Made]) -> None:
     names = [each.dashboard.name for each in made]
-    known = {*names, *entry_points(group=GROUP).names}
     for name, where in switched.items():
-        if where.lower() in OFF | ON and name not in known:
+        if where.lower() in OFF | ON and name not in names and name not in entry_points(group=GROUP).names:
             raise DashboardError(
                 f"there is no dashboard {name!r} to switch on or off",
                 place=f"monitoring.dashboards.{name}",
@@ -72,7 +71,11 @@ def _of_areas(catalogue: Catalogue, made: Sequence[Dashboard]) -> list[Dashboard
     links to stays, as does what is switched on by its name."""
     off = {name for name, on in catalogue.monitoring.areas.items() if not on}
     of_areas = {f"sla-kit-{area.dashboard}" for area in areas() if area.name in off}
-    led_to = {f"sla-kit-{each.alert.dashboard or each.area.dashboard}" for each in settings_of(catalogue, areas())}
+    led_to = {
+        f"sla-kit-{each.alert.dashboard or each.area.dashboard}"
+        for settings in Limits.of(catalogue).alerts.values()
+        for each in settings
+    }
     named = {name for name, where in catalogue.monitoring.dashboards.items() if where.lower() not in OFF}
     candidates = of_areas - led_to
     kept = [each for each in made if uid_of(each) not in candidates or each.name in named]

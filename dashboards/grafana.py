@@ -174,10 +174,16 @@ def _present(document: dict[str, Any], keys: frozenset[str] | None = None) -> di
 
 def _plain(value: Any) -> Any:
     """grafanalib's objects as the values that JSON knows."""
-    if hasattr(value, "to_json_data"):
-        return _plain(value.to_json_data())
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind in _PLAIN:  # most of them
+        return value
+    if kind is dict:
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    return value
+    if hasattr(value, "to_json_data"):
+        return _plain(value.to_json_data())
+    return {key: _plain(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})

@@ -8,6 +8,7 @@ from sla_kit.alert_rules import areas
 from sla_kit.alert_rules.settings import Settings, settings_of
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.model import Limit
+from sla_kit.dashboards.remembering import once
 from sla_kit.errors import SlaKitError
 
 
@@ -30,11 +31,7 @@ class Limits:
     @classmethod
     def of(cls, catalogue: Catalogue) -> Limits:
         """The limits of a catalogue."""
-        found: dict[str, list[Settings]] = {}
-        for each in settings_of(catalogue, areas()):
-            found.setdefault(each.alert.name, []).append(each)
-        known = {alert.name: frozenset(alert.thresholds) for area in areas() for alert in area.alerts}
-        return cls({name: tuple(settings) for name, settings in found.items()}, known)
+        return _limits(catalogue)
 
     def level(self, limit: Limit) -> Level | None:
         """A limit in force; None for that of an alert which is switched off. Where services have set an alert
@@ -56,3 +53,12 @@ class Limits:
         values = [each.thresholds[limit.threshold] for each in settings]
         severity = limit.severity or ("critical" if settings[0].severity == "critical" else "warning")
         return Level((min if limit.side == "above" else max)(values) * limit.factor, limit.side, severity)
+
+
+@once
+def _limits(catalogue: Catalogue) -> Limits:
+    found: dict[str, list[Settings]] = {}
+    for each in settings_of(catalogue, areas()):
+        found.setdefault(each.alert.name, []).append(each)
+    known = {alert.name: frozenset(alert.thresholds) for area in areas() for alert in area.alerts}
+    return Limits({name: tuple(settings) for name, settings in found.items()}, known)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sla_kit.catalogue.model import Catalogue
+from sla_kit.dashboards.remembering import once
 from sla_kit.rules.facts import BURN_LIMIT, OBJECTIVE, WHOLE
 from sla_kit.rules.recordings import ratio_name
 from sla_kit.rules.sides import promql_duration
@@ -31,11 +32,7 @@ class Promises:
     @classmethod
     def of(cls, catalogue: Catalogue) -> Promises:
         """What can be asked of a catalogue."""
-        watched = [each for each in watched_slos(catalogue) if each.slo.objective < 1]
-        own = sorted({each.window for each in watched})
-        pages = sorted({each.conditions[0].long for each in watched})
-        read = sorted({seconds for each in watched for condition in each.conditions for seconds in condition.windows})
-        return cls(tuple(own), tuple(pages), tuple(read), bool(catalogue.calendar.maintenance))
+        return _promises(catalogue)
 
     def objective(self, chosen: str) -> str:
         """The objective of the SLOs that the matchers ``chosen`` choose."""
@@ -99,3 +96,12 @@ class Promises:
 
 def _window(seconds: int) -> str:
     return f'window="{promql_duration(seconds)}"'
+
+
+@once
+def _promises(catalogue: Catalogue) -> Promises:
+    watched = [each for each in watched_slos(catalogue) if each.slo.objective < 1]
+    own = sorted({each.window for each in watched})
+    pages = sorted({each.conditions[0].long for each in watched})
+    read = sorted({seconds for each in watched for condition in each.conditions for seconds in condition.windows})
+    return Promises(tuple(own), tuple(pages), tuple(read), bool(catalogue.calendar.maintenance))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote as quoted
 
+import msgspec
 from grafanalib import core
 from grafanalib.elasticsearch import ElasticsearchTarget
 
@@ -44,7 +45,9 @@ class Rendering:
 
     def text(self, dashboard: Dashboard) -> str:
         """The document as a file has it: the same whenever it is made."""
-        return json.dumps(self.document(dashboard), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        # json takes its slow way where it indents; what it wrote is only set in lines by msgspec.
+        text = json.dumps(self.document(dashboard), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return msgspec.json.format(text, indent=2) + "\n"
 
     def document(self, dashboard: Dashboard) -> dict[str, Any]:
         """The document, of plain values. Raises `SlaKitError` for what can't be rendered."""

@@ -12,6 +12,7 @@ from sla_kit.alert_rules.placeholders import job_matcher, kept, renamed
 from sla_kit.alert_rules.settings import job_names
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.model import Dashboard
+from sla_kit.dashboards.remembering import once
 
 _PLACEHOLDER = re.compile(r"\$(\w+)")
 _METRIC = re.compile(r"([A-Za-z_:][\w:]*)\s*{")
@@ -81,6 +82,7 @@ def scope_labels(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(dict.fromkeys((ENVIRONMENT, *catalogue.monitoring.keep_labels)))
 
 
+@once
 def jobs_of(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
     """The jobs of each exporter, those that services claim for themselves among them."""
     found: dict[str, dict[str, None]] = {}
