@@ -141,6 +141,7 @@ def test_the_demo_needs_no_server_and_no_catalogue(tmp_path: Path) -> None:
     assert document["incidents"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "ledger.db",
+        "monitoring",
         "report.csv",
         "report.html",
         "report.json",
@@ -148,5 +149,8 @@ def test_the_demo_needs_no_server_and_no_catalogue(tmp_path: Path) -> None:
         "report.pdf",
         "report.png",
     ]
+    watched = tmp_path / "out/monitoring"
+    assert (watched / "rules/slo.yml").is_file()
+    assert (watched / "dashboards/astralfield-overview.json").is_file()
     proven = run(tmp_path, "ledger", "verify", "out/report.json", "--ledger", "out/ledger.db")
     assert proven.stdout.startswith("Proven"), proven.stdout
