@@ -3,8 +3,12 @@
 Windows of days would take promtool minutes each, and evaluate nothing but sums. What the tests feed is what the alerts
 read: the recorded error ratios and events. That those are recorded rightly is held against real servers.
 
-Many SLOs go through one test at a time: each of them with error ratios just above what its alerts tolerate, or just
-below, and every alert that then fires, of whichever SLO reads those error ratios, is expected with its texts.
+Many SLOs go through one test at a time: the first of each indicator with error ratios just above what its alerts
+tolerate, or just below, and every alert that then fires, of whichever SLO reads those error ratios, is expected with
+its texts. All further SLOs of the indicators go through a second round together, with error ratios above what the
+mildest of them tolerates and below what the strictest does. A round for each would take a time that grows with the
+square of their number; their own thresholds are proved by asking what each alert asks, second by second between two
+evaluations.
 """
 
 from __future__ import annotations
@@ -13,9 +17,13 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from textwrap import indent
+
+import msgspec
 
 from sla_kit.alert_rules.rendering import render
-from sla_kit.rules.model import AlertCheck, AlertingRule, FiringAlert, Rule, RuleTest
+from sla_kit.rules.model import AlertCheck, AlertingRule, FiringAlert, Rule, RuleTest, ValueCheck
 from sla_kit.rules.slo_alerts import BURN, NO_DATA, RUNS_OUT, SPENT, TOO_SLOW
 
 #: The distance of samples and of evaluations: every `pending` is rounded up to it.
@@ -107,7 +115,8 @@ def tests_of(rules: Sequence[Rule]) -> Iterator[RuleTest]:
     """The tests of every alert on a budget, and of those for series that vanish."""
     alerts = [rule for rule in rules if isinstance(rule, AlertingRule)]
     reads = [read for rule in alerts if (read := _read(rule)) is not None]
-    for number, batch in enumerate(_batches(reads), 1):
+    first, further = _rounds(reads)
+    for number, batch in enumerate(filter(None, (first, further)), 1):
         above = _feed(batch, 1.05)
         yield _test(f"{number}: above what is tolerated", reads, above)
         yield _test(f"{number}: nearly", reads, _feed(batch, 0.95))
@@ -120,6 +129,8 @@ def tests_of(rules: Sequence[Rule]) -> Iterator[RuleTest]:
         soon = _running_out(batch)
         if soon:
             yield _test(f"{number}: the budget runs out", reads, soon)
+    if further:
+        yield _thresholds(further)
     gone = [rule for rule in alerts if rule.alert == NO_DATA]
     if gone:
         yield _nothing_there(gone)
@@ -151,14 +162,55 @@ def _conditions(text: str) -> tuple[_Condition, ...]:
     )
 
 
-def _batches(reads: Sequence[_Read]) -> Iterator[list[_Read]]:
-    """Alerts in batches: in each, those of one SLO of every indicator."""
-    by_sli: dict[str, dict[tuple[str, str], list[_Read]]] = {}
+def _rounds(reads: Sequence[_Read]) -> tuple[list[_Read], list[_Read]]:
+    """The alerts of the first SLO of every indicator, and those of all others."""
+    owner: dict[str, tuple[str, str]] = {}
+    first: list[_Read] = []
+    further: list[_Read] = []
     for read in reads:
         slo = read.rule.labels.get("service", ""), read.rule.labels.get("slo", "")
-        by_sli.setdefault(read.conditions[0].sli, {}).setdefault(slo, []).append(read)
-    for number in range(max((len(slos) for slos in by_sli.values()), default=0)):
-        yield [read for slos in by_sli.values() if number < len(slos) for read in list(slos.values())[number]]
+        (first if owner.setdefault(read.conditions[0].sli, slo) == slo else further).append(read)
+    return first, further
+
+
+def _thresholds(reads: Sequence[_Read]) -> RuleTest:
+    """A test that asks what each alert asks, once just above its threshold and once just below. The alerts of one
+    indicator take turns, those of different ones do so side by side."""
+    turns: dict[str, int] = {}
+    fed: dict[str, dict[int, float]] = {}
+    checks: list[ValueCheck] = []
+    for read in reads:
+        if read.from_samples:
+            continue
+        feeds = (_running_out([read]), _lasting(read)) if read.runs_out else (_feed([read], 1.05), _feed([read], 0.95))
+        for feed in feeds:
+            turn = turns.setdefault(read.conditions[0].sli, 0)
+            turns[read.conditions[0].sli] += 1
+            for series, number in feed.items():
+                fed.setdefault(series, {})[turn] = number
+            value = read.value(feed)
+            found = {} if value is None else {"{}": value}
+            checks.append(ValueCheck(f"sum(\n{indent(read.rule.expression, '  ')}\n)", float(turn), found))
+    last = max(turns.values(), default=1) - 1
+    end = -(-last // STEP) * STEP  # promtool reads no samples after the last evaluation: the last one asks then
+    values = tuple(
+        msgspec.structs.replace(each, at_seconds=end) if each.at_seconds == last else each for each in checks
+    )
+    stepped = {name: _stepped(steps, last) for name, steps in fed.items()}
+    return RuleTest("each at its own threshold", 1.0, stepped, (), values)
+
+
+def _lasting(read: _Read) -> dict[str, float]:
+    """What is spent as half of a budget runs out, at a pace at which it lasts."""
+    whole, trend = read.conditions
+    return {**_running_out([read]), trend.series: 0.99 * trend.allowed} if whole.series != trend.series else {}
+
+
+def _stepped(values: Mapping[int, float], last: int) -> str:
+    """A series that keeps each value until the next, in promtool's notation."""
+    turns = [*sorted(values), last + 1]
+    parts = [f"_x{turns[0]}"] if turns[0] else []
+    return " ".join(parts + [f"{values[at]!r}x{after - at - 1}" for at, after in pairwise(turns)])
 
 
 def _feed(batch: Sequence[_Read], share: float) -> dict[str, float]:

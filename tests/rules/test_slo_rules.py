@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 import yaml
@@ -16,7 +17,7 @@ from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.rules import facts, slo
 from sla_kit.rules.conditions import conditions_of
-from sla_kit.rules.model import AlertingRule, RecordingRule
+from sla_kit.rules.model import AlertingRule, RecordingRule, RuleTestFile
 from sla_kit.selectors import quote
 from tests.servers import prometheus, promtool
 
@@ -266,12 +267,71 @@ def test_the_tests_that_are_generated_hold_where_one_budget_is_spent_as_another_
     version: str, tmp_path: Path
 ) -> None:
     more = "\n      - {name: stricter, sli: requests, objective: 99.5%}\n"
-    catalogue = catalogue_of(tmp_path, CATALOGUE + more.lstrip("\n"))
-    (tmp_path / "rules").mkdir()
-    written(tmp_path / "rules", catalogue)
-    [tests] = slo.test_files(catalogue)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "slo.yml").write_text(rule_tests_text(tests))
-    command = [str(promtool(version)), "test", "rules", str(tmp_path / "tests" / "slo.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done, _ = generated(tmp_path, version, catalogue_of(tmp_path, CATALOGUE + more.lstrip("\n")))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def several(number: int) -> str:
+    """A catalogue with so many SLOs on one indicator."""
+    more = [f"      - {{name: o{at}, sli: requests, objective: {98 - at}%, window: {7 + at}d}}" for at in range(number)]
+    return CATALOGUE + "\n".join(more)
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_each_of_many_slos_on_one_indicator_is_proved_at_its_own_threshold(version: str, tmp_path: Path) -> None:
+    catalogue = catalogue_of(tmp_path, several(12))
+    done, [tests] = generated(tmp_path, version, catalogue)
+    assert done.returncode == 0, done.stdout + done.stderr
+    budgets = {"SloErrorBudgetBurn", "SloErrorBudgetRunsOut", "SloErrorBudgetSpent"}
+    rules = [rule for file in slo.rule_files(catalogue) for group in file.groups for rule in group.rules]
+    alerts = [rule for rule in rules if isinstance(rule, AlertingRule) and rule.alert in budgets]
+    asked = [value for test in tests.tests for value in test.values]
+    fired = {(check.alert, each.labels.get("slo")) for t in tests.tests for check in t.alerts for each in check.firing}
+    for rule in alerts:
+        if rule.labels["slo"] != "availability":  # the first, which whole alerts are tested of
+            inside = rule.expression.replace("\n", "\n  ")
+            assert sorted(len(each.values) for each in asked if inside in each.expression) == [0, 1], rule
+        if rule.alert != "SloErrorBudgetRunsOut":
+            assert (rule.alert, rule.labels["slo"]) in fired
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_a_threshold_that_is_another_is_found_by_the_tests(version: str, tmp_path: Path) -> None:
+    catalogue = catalogue_of(tmp_path, several(3))
+    [tests] = slo.test_files(catalogue)
+    [last] = [test for test in tests.tests if test.values]
+    wrong = [msgspec.structs.replace(each, values={"{}": 1.0} if not each.values else {}) for each in last.values]
+    generated(tmp_path, version, catalogue)
+    for number in range(len(wrong)):
+        values = (*last.values[:number], wrong[number], *last.values[number + 1 :])
+        test = msgspec.structs.replace(last, values=values)
+        text = rule_tests_text(msgspec.structs.replace(tests, tests=(test,)))
+        (tmp_path / "tests" / "slo.yml").write_text(text)
+        assert proof(tmp_path, version).returncode == 1, number
+
+
+def test_what_proves_many_slos_on_one_indicator_grows_with_their_number(tmp_path: Path) -> None:
+    few, many = (
+        sum(len(rule_tests_text(file)) for file in slo.test_files(catalogue_of(tmp_path, several(number))))
+        for number in (20, 40)
+    )
+    assert many < 2.2 * few
+
+
+def generated(
+    folder: Path, version: str, catalogue: Catalogue
+) -> tuple[subprocess.CompletedProcess[str], tuple[RuleTestFile, ...]]:
+    """What promtool says of the tests that are generated, and these."""
+    for name in ("rules", "tests"):
+        (folder / name).mkdir()
+    written(folder / "rules", catalogue)
+    files = slo.test_files(catalogue)
+    for file in files:
+        (folder / "tests" / f"{file.name}.yml").write_text(rule_tests_text(file))
+    return proof(folder, version), files
+
+
+def proof(folder: Path, version: str) -> subprocess.CompletedProcess[str]:
+    """What promtool says of the tests in a folder."""
+    command = [str(promtool(version)), "test", "rules", *map(str, sorted((folder / "tests").iterdir()))]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
