@@ -14,6 +14,9 @@ from sla_kit.dashboards.extensions import GROUP, DashboardError, Made
 from sla_kit.dashboards.limits import Limits
 from sla_kit.dashboards.model import Column, Dashboard, Link, Panel, Row, uid_of
 
+#: Of whatever is there: the wall, and what all monitoring hangs on, to which the calendar's alert leads, too.
+_OF_ALL = frozenset({"sla-kit-overview", "sla-kit-monitoring"})
+
 
 def chosen(catalogue: Catalogue, made: Sequence[Made]) -> tuple[Dashboard, ...]:
     """The dashboards that a catalogue has of those that were ``made``, with no link to one that it has not. Raises
@@ -77,7 +80,7 @@ def _of_areas(catalogue: Catalogue, made: Sequence[Dashboard]) -> list[Dashboard
         for each in settings
     }
     named = {name for name, where in catalogue.monitoring.dashboards.items() if where.lower() not in OFF}
-    candidates = of_areas - led_to
+    candidates = of_areas - led_to - _OF_ALL
     kept = [each for each in made if uid_of(each) not in candidates or each.name in named]
     left = [each for each in made if each not in kept]
     while left:

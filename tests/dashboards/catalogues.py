@@ -60,7 +60,8 @@ ODD: Mapping[str, str] = {
     "all kinds of promises": _GROWN,
     "envoy": f"{SHOP}monitoring: {{ingress: envoy, {_ADDRESSES}}}\n",
     "alb": f"{SHOP}monitoring: {{ingress: alb}}\n",
-    "areas off": f"{SHOP}monitoring: {{areas: {{{', '.join(f'{each}: off' for each in _AREAS.split())}}}}}\n",
+    "areas off": f"{_GROWN}monitoring: {{areas: {{{', '.join(f'{each}: off' for each in _AREAS.split())}}}, "
+    f"{_ADDRESSES}}}\n",
     "labels renamed": f"{SHOP}monitoring: {{labels: {{namespace: exported_namespace, pod: exported_pod, "
     "service: exported_service, instance: host}}\n",
     "jobs renamed": f"{SHOP}monitoring: {{jobs: {{postgres: [pg-a, pg-b], redis: cache, application: api}}}}\n",

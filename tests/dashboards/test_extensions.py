@@ -156,6 +156,11 @@ def test_an_areas_dashboard_goes_with_it_unless_something_leads_there(tmp_path: 
     assert "business" in names(kept)
 
 
+def test_the_wall_and_monitoring_itself_go_with_no_area(tmp_path: Path) -> None:
+    found = names(shop(tmp_path, "areas: {probes: off, monitoring: off}"))
+    assert {"shop-overview", "monitoring"} <= found
+
+
 def test_one_of_two_areas_keeps_the_dashboard_of_both(tmp_path: Path) -> None:
     """Deliveries and security have one."""
     assert "delivery" in names(shop(tmp_path, "areas: {delivery: off}"))

@@ -125,6 +125,23 @@ def test_a_document_is_plain_json_that_ends_with_a_line(shop: Catalogue) -> None
     assert json.loads(Rendering.of(shop).text(board(a_stat(), uid="other")))["uid"] == "other"
 
 
+def test_nothing_is_null_but_where_a_limit_begins() -> None:
+    """grafanalib writes whatever it knows of, and much of that is null to a Grafana of today."""
+
+    def nulls(value: Any, path: str) -> list[str]:
+        if isinstance(value, dict):
+            return [each for key, one in value.items() for each in nulls(one, f"{path}.{key}")]
+        if isinstance(value, list):
+            return [each for one in value for each in nulls(one, path)]
+        return [path] if value is None else []
+
+    catalogue = load(ASTRAL, "production")
+    rendering = Rendering.of(catalogue)
+    found = {path for each in dashboards_of(catalogue) for path in nulls(json.loads(rendering.text(each)), "")}
+    assert {path.rpartition(".steps")[2] for path in found} == {".value"}
+    assert not any("'null'" in rendering.text(each) for each in dashboards_of(catalogue))
+
+
 # --- what panels look like --------------------------------------------------------------------------------------------
 
 
