@@ -191,8 +191,10 @@ def _spacing(source: str) -> int:
 
 
 def _plain(source: str) -> str:
-    """The source as it may be shown: without what may be secret in an address."""
+    """The source as it may be shown: an address without what may be secret in it, a recording by its name."""
     if "://" not in source:
-        return source
+        return Path(source).resolve().name
     scheme, _, rest = source.partition("://")
+    if scheme == "file":
+        return Path(rest).name
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
