@@ -173,17 +173,14 @@ def _present(document: dict[str, Any], keys: frozenset[str] | None = None) -> di
 
 
 def _plain(value: Any) -> Any:
-    """grafanalib's objects as the values that JSON knows."""
-    kind = type(value)
-    if kind in _PLAIN:  # most of them
+    """grafanalib's objects as the values that JSON knows; most are that already, and need no call."""
+    if type(value) in _PLAIN:
         return value
-    if kind is dict:
-        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, dict):
+        return {key: each if type(each) in _PLAIN else _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if hasattr(value, "to_json_data"):
-        return _plain(value.to_json_data())
-    return {key: _plain(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return [each if type(each) in _PLAIN else _plain(each) for each in value]
+    return _plain(value.to_json_data()) if hasattr(value, "to_json_data") else value
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sla_kit.catalogue.model import Catalogue
+from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery
 from sla_kit.dashboards.remembering import once
+from sla_kit.engine.alert_windows import nominal_seconds
+from sla_kit.rules.conditions import BurnCondition, conditions_of
 from sla_kit.rules.facts import BURN_LIMIT, OBJECTIVE, WHOLE
 from sla_kit.rules.recordings import ratio_name
-from sla_kit.rules.sides import promql_duration
+from sla_kit.rules.sides import promql_duration, sides_of
 from sla_kit.rules.slo import watched_slos
 
 _PER_PAIR = "on (pairs, $keep) group_left (service, slo)"
@@ -100,8 +102,26 @@ def _window(seconds: int) -> str:
 
 @once
 def _promises(catalogue: Catalogue) -> Promises:
-    watched = [each for each in watched_slos(catalogue) if each.slo.objective < 1]
-    own = sorted({each.window for each in watched})
-    pages = sorted({each.conditions[0].long for each in watched})
-    read = sorted({seconds for each in watched for condition in each.conditions for seconds in condition.windows})
+    told = _told(catalogue)
+    own = sorted({window for window, _ in told})
+    pages = sorted({conditions[0].long for _, conditions in told})
+    read = sorted({seconds for _, conditions in told for each in conditions for seconds in each.windows})
     return Promises(tuple(own), tuple(pages), tuple(read), bool(catalogue.calendar.maintenance))
+
+
+def _told(catalogue: Catalogue) -> set[tuple[int, tuple[BurnCondition, ...]]]:
+    """The windows in seconds of SLOs that rules can read, with the conditions of their alerts. Many SLOs have the same,
+    of which one has to be looked at; what is made of others takes the whole plan."""
+    found: set[tuple[int, tuple[BurnCondition, ...]]] = set()
+    unsure = set()
+    for service, slo in catalogue.slos():
+        if slo.objective >= 1 or (each := (nominal_seconds(slo.window), conditions_of(catalogue, slo))) in found:
+            continue
+        sli = catalogue.sli(service, slo)
+        if isinstance(sli, Composite | Recovery | External):
+            unsure.add(each)
+        elif sides_of(catalogue, service, slo, sli) is not None:
+            found.add(each)
+    if unsure <= found:
+        return found
+    return {(each.window, each.conditions) for each in watched_slos(catalogue) if each.slo.objective < 1}
