@@ -24,6 +24,7 @@ from sla_kit.dashboards.vocabulary import (
 _CHOSEN = '$scope, alertname!="Watchdog", team=~"$team", severity=~"$severity"'
 _FIRING = f'ALERTS{{{_CHOSEN}, alertstate="firing"}}'
 _OF_SEVERITY = 'count(ALERTS{%s, alertstate="firing", severity="%s"}) or vector(0)'
+_OTHERS = f'count(ALERTS{{{_CHOSEN}, alertstate="firing", severity!~"critical|info"}}) or vector(0)'
 #: As one number: 2 for what is critical, 0 for what is for information, 1 for all else.
 _WHEN = f"""
     2 * max by (alertname, $keep) (ALERTS{{{_CHOSEN}, alertstate="firing", severity="critical"}})
@@ -146,10 +147,13 @@ def _firing(catalogue: Catalogue) -> Row:
         ),
         timeseries(
             "How many fire",
-            query(f"count by (severity) ({_FIRING})", "{{severity}}"),
+            query(_OF_SEVERITY % (_CHOSEN, "critical"), "critical", color="red"),
+            query(_OTHERS, "warning", color="orange"),
+            query(_OF_SEVERITY % (_CHOSEN, "info"), "info", color="grey"),
             unit="short",
             minimum=0,
             stack="normal",
+            bars=True,
             description="Alerts that fire, by severity. A wall means one cause with many faces.",
         ),
         height=9,

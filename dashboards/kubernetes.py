@@ -229,6 +229,7 @@ def _pods() -> Row:
             unit="short",
             minimum=0,
             stack="normal",
+            bars=True,
             links=(runbook("KubePodPending"),),
             description="How many pods there are in each phase. Pending ones wait for a node, a volume or an image; "
             "Failed ones were evicted or belong to jobs.",
