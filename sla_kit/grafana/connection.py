@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,14 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 import stamina
 
+from sla_kit.bearer import Bearer
 from sla_kit.errors import SlaKitError
+from sla_kit.retrying import Passing, retry_after, worth_repeating
 
 TOKEN = "SLA_KIT_GRAFANA_TOKEN"  # noqa: S105  # a variable's name
 CA_FILE = "SLA_KIT_GRAFANA_CA_FILE"
 _ATTEMPTS = 6
 _PATIENCE_SECONDS = 180.0
-_LONGEST_WAIT_SECONDS = 60.0
 
 
 class GrafanaError(SlaKitError):
@@ -50,7 +49,7 @@ class RefusedError(GrafanaError):
         return self.status == 404 and self.said.lower() not in ("", "not found")
 
 
-class _AgainError(GrafanaError):
+class _AgainError(GrafanaError, Passing):
     """An answer worth asking for again, after ``wait_seconds`` where the server says so."""
 
     def __init__(self, message: str, *, place: str, remedy: str, wait_seconds: float | None = None) -> None:
@@ -138,20 +137,6 @@ def _token(environment: Mapping[str, str], path: Path | None) -> str:
     return token
 
 
-class _Bearer(requests.auth.AuthBase):
-    """The token. An object and no header, since requests would put a header after what ~/.netrc says."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-    def __repr__(self) -> str:
-        return "a bearer token"
-
-
 class Connection:
     """Asks one Grafana; close it after use."""
 
@@ -160,7 +145,7 @@ class Connection:
         self._token = access.token
         self._timeout = access.timeout_seconds
         self._session = requests.Session()
-        self._session.auth = _Bearer(access.token)
+        self._session.auth = Bearer(access.token)
         # Said with each request, too: requests lets a variable of the environment go before the session's setting.
         self._verify: bool | str = access.ca_file or True
         self._session.headers["Accept"] = "application/json"
@@ -183,7 +168,12 @@ class Connection:
         """The decoded answer. ``about`` says what is being done, for messages. Raises `RefusedError` for what Grafana
         does not do or does not have, `GrafanaError` where it can't be asked at all."""
         for attempt in stamina.retry_context(
-            on=_again, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS, wait_initial=0.25, wait_max=10.0, wait_jitter=0.5
+            on=worth_repeating,
+            attempts=_ATTEMPTS,
+            timeout=_PATIENCE_SECONDS,
+            wait_initial=0.25,
+            wait_max=10.0,
+            wait_jitter=0.5,
         ):
             with attempt:
                 return self._ask(method, path, about, query, body)
@@ -246,7 +236,7 @@ class Connection:
                 what,
                 place=self.name,
                 remedy="the server is overloaded or failing; look at its log, and try again later",
-                wait_seconds=_retry_after(headers.get("Retry-After", "")),
+                wait_seconds=retry_after(headers.get("Retry-After", "")),
             )
         if status == 401:
             return GrafanaError(
@@ -281,25 +271,3 @@ class Connection:
     def _clean(self, text: object) -> str:
         """A text without the token."""
         return str(text).replace(self._token, "***")
-
-
-def _again(error: Exception) -> bool | float:
-    """Whether to ask again, and after how many seconds where the server said so."""
-    if not isinstance(error, _AgainError):
-        return False
-    if error.wait_seconds is None:
-        return True
-    return error.wait_seconds if error.wait_seconds <= _LONGEST_WAIT_SECONDS else False
-
-
-def _retry_after(text: str) -> float | None:
-    """The seconds that a Retry-After header asks for (a number, or a date)."""
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, when.timestamp() - time.time())

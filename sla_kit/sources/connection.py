@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -14,12 +12,13 @@ import stamina
 import urllib3
 from prometheus_api_client import PrometheusConnect
 
+from sla_kit.bearer import Bearer
 from sla_kit.errors import SourceError
+from sla_kit.retrying import Passing, retry_after, worth_repeating
 from sla_kit.sources.settings import Address, Settings
 
 _ATTEMPTS = 6
 _PATIENCE_SECONDS = 180.0
-_LONGEST_WAIT_SECONDS = 60.0
 #: Words by which servers say that one question asks for too much: Prometheus, Thanos and Mimir; VictoriaMetrics.
 _TOO_LARGE = ("too many samples", "query timed out", "maxsamplesper", "maxqueryduration", "max-samples", "maxmemory")
 
@@ -38,7 +37,7 @@ class QueryRefusedError(SourceError):
         self.said = said
 
 
-class _AgainError(SourceError):
+class _AgainError(SourceError, Passing):
     """An answer worth asking for again, after ``wait_seconds`` where the server says so."""
 
     def __init__(self, message: str, *, place: str, remedy: str, wait_seconds: float | None = None) -> None:
@@ -49,20 +48,6 @@ class _AgainError(SourceError):
 class _Refusal(msgspec.Struct):
     error: str = ""
     errorType: str = ""  # noqa: N815 (the server's name)
-
-
-class _Bearer(requests.auth.AuthBase):
-    """A bearer token. An object and no header, since requests would put a header after what ~/.netrc says."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-    def __repr__(self) -> str:
-        return "a bearer token"
 
 
 def connect(address: Address, settings: Settings) -> PrometheusConnect:
@@ -77,7 +62,7 @@ def connect(address: Address, settings: Settings) -> PrometheusConnect:
     elif settings.username:
         auth = (settings.username, settings.password)
     elif settings.token:
-        auth = _Bearer(settings.token)
+        auth = Bearer(settings.token)
     return PrometheusConnect(
         url=address.url,
         headers=dict(settings.headers),
@@ -117,7 +102,12 @@ class Connection:
         Raises `QueryTooLargeError` where a shorter range may do, `SourceError` for any other refusal.
         """
         for attempt in stamina.retry_context(
-            on=_again, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS, wait_initial=0.25, wait_max=10.0, wait_jitter=0.5
+            on=worth_repeating,
+            attempts=_ATTEMPTS,
+            timeout=_PATIENCE_SECONDS,
+            wait_initial=0.25,
+            wait_max=10.0,
+            wait_jitter=0.5,
         ):
             with attempt:
                 return self._post(path, form, about)
@@ -195,7 +185,7 @@ class Connection:
                 f"status {status}{': ' + said if said else ''} ({about})",
                 place=self.name,
                 remedy="the server is overloaded or failing; look at its log, and try again later",
-                wait_seconds=_retry_after(headers.get("Retry-After", "")),
+                wait_seconds=retry_after(headers.get("Retry-After", "")),
             )
         if status in (401, 407):
             return SourceError(
@@ -245,28 +235,6 @@ def _root(error: BaseException) -> BaseException:
         inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
     cause = error.__cause__ or error.__context__
     return _root(cause) if isinstance(cause, OSError) else error
-
-
-def _again(error: Exception) -> bool | float:
-    """Whether to ask again, and after how many seconds where the server said so."""
-    if not isinstance(error, _AgainError):
-        return False
-    if error.wait_seconds is None:
-        return True
-    return error.wait_seconds if error.wait_seconds <= _LONGEST_WAIT_SECONDS else False
-
-
-def _retry_after(text: str) -> float | None:
-    """The seconds that a Retry-After header asks for (a number, or a date)."""
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, when.timestamp() - time.time())
 
 
 def secrets_of(client: Any, address: Address, settings: Settings) -> tuple[str, ...]:
