@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from sla_kit.preview.page import height_of, html
 from sla_kit.preview.panels import WIDTH
 from sla_kit.preview.screenshot import take
 from tests.preview.extremes import extremes
 from tests.preview.geometry import DRAWN, OVERFLOWS, OVERLAPS, SMALLEST
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-          "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    binary = next(filter(None, map(shutil.which, _NAMES)), None)
-    if binary is None:
-        pytest.fail("no Chromium to look at previews with: apt-get install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=binary, args=_FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

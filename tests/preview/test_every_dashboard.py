@@ -18,10 +18,8 @@ from sla_kit.preview.filling import Range
 from sla_kit.preview.page import html
 from sla_kit.simulate import load_scenario, simulate
 from tests.preview.geometry import DRAWN, OVERFLOWS, OVERLAPS
-from tests.preview.test_browser import browser
 from tests.servers import prometheus_program
 
-__all__ = ["browser"]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astralfield"
 #: Half a day with the game in it; a point every few minutes.
 HOURS, POINTS = 12, 180
