@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import requests
 import stamina
 
 from sla_kit.backtest.asking import Answer
+from sla_kit.bearer import Bearer
 from sla_kit.errors import SlaKitError, SourceError
 from sla_kit.preview.answers import Answered
 from sla_kit.preview.filling import Range, filled
@@ -60,7 +61,7 @@ class LogServer:
             user, password = parsed.username or settings.username, parsed.password or settings.password
             self._session.auth = (user, password)
         elif settings.token:
-            self._session.auth = _bearer(settings.token)
+            self._session.auth = Bearer(settings.token)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -148,16 +149,6 @@ class LogServer:
         for secret in sorted(self._secrets, key=len, reverse=True):
             cleaned = cleaned.replace(secret, "***")
         return cleaned
-
-
-def _bearer(token: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """A bearer token. No plain header, since requests would put one after what ~/.netrc says."""
-
-    def signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-    return signed
 
 
 def _reason(refusal: Mapping[str, Any]) -> str:
