@@ -199,7 +199,7 @@ def _minutes(rate: Callable[[int], str]) -> Callable[[int], str]:
 
     def bucket(seconds: int) -> str:
         step = promql_duration(STATE_STEP)
-        return f"sum_over_time(({rate(5 * STATE_STEP)})[{promql_duration(seconds)}:{step}]) * {STATE_STEP}"
+        return f"sum_over_time(({rate(5 * STATE_STEP)})[{_without_begin(seconds)}:{step}]) * {STATE_STEP}"
 
     return bucket
 
@@ -228,10 +228,10 @@ def _probe(sli: Probe) -> Sides:
         return _state(f"1 - {best}", f"group({selector})", (selector,))
 
     def total(seconds: int) -> str:
-        return f"sum(count_over_time({selector}[{promql_duration(seconds)}])) / {seconds}"
+        return f"sum(count_over_time({selector}[{_without_begin(seconds)}])) / {seconds}"
 
     def good(seconds: int) -> str:
-        return f"sum(sum_over_time({selector}[{promql_duration(seconds)}])) / {seconds}"
+        return f"sum(sum_over_time({selector}[{_without_begin(seconds)}])) / {seconds}"
 
     every = Side(_named(f"samples of {selector}"), total, lambda seconds: f"{total(seconds)} * {seconds}", (selector,))
     up = Side(_named(selector), good, lambda seconds: f"{good(seconds)} * {seconds}", (selector,))
@@ -263,7 +263,7 @@ def _state(bad: str, known: str, selectors: tuple[str, ...]) -> Sides:
         def rate(seconds: int) -> str:
             if seconds <= 5 * STATE_STEP:
                 return f"({expression})"
-            return f"avg_over_time(({expression})[{promql_duration(seconds)}:{promql_duration(STATE_STEP)}])"
+            return f"avg_over_time(({expression})[{_without_begin(seconds)}:{promql_duration(STATE_STEP)}])"
 
         return rate
 
@@ -316,6 +316,12 @@ def promql_duration(seconds: float) -> str:
     """A length of time as PromQL writes it."""
     written = format_duration(seconds)
     return written if isinstance(written, str) else f"{round(seconds * 1000)}ms"
+
+
+def _without_begin(seconds: int) -> str:
+    """A range as PromQL writes it, without its very first moment: Prometheus 2 counts what is there in the range before
+    as well."""
+    return f"{seconds * 1000 - 1}ms"
 
 
 def events_matcher(side: Side) -> str:

@@ -18,6 +18,7 @@ from sla_kit.generate.rules_yaml import rule_tests_text, rules_text
 from sla_kit.rules import facts, slo
 from sla_kit.rules.conditions import conditions_of
 from sla_kit.rules.model import AlertingRule, RecordingRule, RuleTestFile
+from sla_kit.rules.sides import sides_of
 from sla_kit.selectors import quote
 from tests.servers import prometheus, promtool
 
@@ -335,3 +336,22 @@ def proof(folder: Path, version: str) -> subprocess.CompletedProcess[str]:
     """What promtool says of the tests in a folder."""
     command = [str(promtool(version)), "test", "rules", *map(str, sorted((folder / "tests").iterdir()))]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+@pytest.mark.parametrize("combine", ["mean", "any"])
+def test_an_outage_over_the_edge_of_two_buckets_counts_once_in_both(version: str, combine: str, tmp_path: Path) -> None:
+    probe = "slis: {probe: {kind: probe, metric: probe_success, matchers: {job: web}, combine: " + combine + "}}"
+    text = f"name: p\nservices:\n- name: api\n  {probe}\n  slos: [{{name: up, sli: probe, objective: 99.9%}}]\n"
+    catalogue = catalogue_of(tmp_path, text)
+    [(service, declared)] = catalogue.slos()
+    sides = sides_of(catalogue, service, declared, catalogue.sli(service, declared))
+    assert sides is not None
+    values = [
+        {"expr": side.bucket(900), "eval_time": at, "exp_samples": [{"labels": "{}", "value": seconds}]}
+        for side, found in ((sides.bad, (120, 60)), (sides.total, (900, 900)))
+        for at, seconds in zip(("15m", "30m"), found, strict=True)
+    ]
+    # Down in the samples of minutes 14, 15 and 16, of which the second is the last of the first quarter of an hour.
+    test = {"interval": "1m", "input_series": [{"series": 'probe_success{job="web"}', "values": "1x13 0x2 1x20"}]}
+    proved(tmp_path, version, catalogue, test | {"promql_expr_test": values})
