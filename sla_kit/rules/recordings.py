@@ -89,7 +89,7 @@ def bucket_rule(side: Side, bucket: int) -> RecordingRule:
 
 def needs_rates(recorded: Recorded) -> bool:
     """Whether any window is a sum of rates."""
-    return any(seconds >= RATE_SECONDS for seconds in recorded.short)
+    return any(RATE_SECONDS <= seconds <= SHORT_SECONDS for seconds in recorded.windows)
 
 
 def ratio_rule(recorded: Recorded, seconds: int, fallback: bool) -> RecordingRule:

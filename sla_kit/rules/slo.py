@@ -189,8 +189,9 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
             if indicator.recorded.sides.bad.apart:
                 bucket = min(bucket, LONGEST_APART)
             indicator.recorded = msgspec.structs.replace(indicator.recorded, windows=windows, bucket=bucket)
+            rates = needs_rates(indicator.recorded)
             for side in (indicator.recorded.sides.total, indicator.recorded.sides.bad):
-                if needs_rates(indicator.recorded):
+                if rates:
                     plan.recorder.setdefault((side.name, "rate"), indicator.name)
                 if long:
                     plan.recorder.setdefault((side.name, f"{indicator.recorded.bucket}"), indicator.name)

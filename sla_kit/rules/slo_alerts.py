@@ -121,11 +121,10 @@ def too_slow_of(
     )
 
 
-_Parts = tuple[str, float, float, str, dict[str, str], dict[str, str]]
+_Parts = tuple[str, float, float, str, dict[str, str], Mapping[str, str]]
 
 
 def _burn(catalogue: Catalogue, watched: Watched, condition: BurnCondition) -> _Parts:
-    long, short = promql_duration(condition.long), promql_duration(condition.short)
     burns = [f"{ratio_series(watched.ratio, seconds)} / {watched.allowed!r}" for seconds in condition.windows]
 
     def above(factor: float) -> str:
@@ -152,15 +151,24 @@ def _burn(catalogue: Catalogue, watched: Watched, condition: BurnCondition) -> _
         expression = f"(\n{_in(expression)}\n)\nand on () (\n  {enough}\n)"
     expression = _unless_maintained(catalogue, watched, expression)
     name = f"{watched.service.name}/{watched.slo.name}"
-    left = promql_duration(round(watched.window / condition.factor)) if condition.factor > 0 else ""
-    pace = f"; at {_number(condition.factor)} times it would be spent in {left}" if left else ""
-    texts = {
-        "summary": f"{name} burns its error budget too fast",
-        "description": f"Over the last {long}{f' and {short}' if short != long else ''} {name} has burnt its error "
-        f"budget of {promql_duration(watched.window)} {{{{ $value | humanize }}}} times as fast as it may{pace}.",
-    }
-    labels = {"long_window": long, "short_window": short} | ({"condition": condition.name} if condition.name else {})
+    since, pace, labels = _told(condition, watched.window)
+    texts = {"summary": f"{name} burns its error budget too fast", "description": f"{since} {name} {pace}"}
     return expression, condition.pending, condition.keep, condition.severity, texts, labels
+
+
+@lru_cache(maxsize=1024)
+def _told(condition: BurnCondition, window: int) -> tuple[str, str, dict[str, str]]:
+    """What an alert says before and after the name of an SLO with a window of so many seconds, and its own labels."""
+    long, short = promql_duration(condition.long), promql_duration(condition.short)
+    left = promql_duration(round(window / condition.factor)) if condition.factor > 0 else ""
+    pace = f"; at {_number(condition.factor)} times it would be spent in {left}" if left else ""
+    labels = {"long_window": long, "short_window": short} | ({"condition": condition.name} if condition.name else {})
+    return (
+        f"Over the last {long}{f' and {short}' if short != long else ''}",
+        f"has burnt its error budget of {promql_duration(window)} {{{{ $value | humanize }}}} times as fast as it "
+        f"may{pace}.",
+        labels,
+    )
 
 
 def _runs_out(catalogue: Catalogue, watched: Watched) -> _Parts:
