@@ -163,7 +163,8 @@ def _stores(stack: ExitStack) -> Iterator[Target]:
     replica = start(postgresql("primary_slot_name = 'replica'\n", follows=primary))
     until(lambda: first(primary, "SELECT count(*) FROM pg_stat_replication"), "the replica streams")
     cache = start(redis("--maxmemory", "64mb", "--appendonly", "yes", "--repl-diskless-sync-delay", "0"))
-    copy = start(redis(follows=cache))
+    # One that may throw out any key is full by design, and told apart by its policy.
+    copy = start(redis("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", follows=cache))
     use_redis(cache)
     logs = start(elasticsearch())
     use_elasticsearch(logs)
