@@ -9,7 +9,7 @@ import pytest
 from sla_kit.alert_rules import Resolved
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Threshold, gauge
 from sla_kit.alert_rules.expanding import rules_of
-from sla_kit.alert_rules.inventory import Exporter, Metric, exporters, find
+from sla_kit.alert_rules.inventory import Exporter, Metric, exporters, find, usual_jobs
 from sla_kit.alert_rules.lint import lint
 from sla_kit.alert_rules.settings import settings_of
 from sla_kit.catalogue.model import Catalogue
@@ -46,6 +46,7 @@ def _shop(monkeypatch: pytest.MonkeyPatch) -> None:
     exporters.cache_clear()
     find.cache_clear()
     monkeypatch.setitem(exporters(), "shop", shop)
+    monkeypatch.setitem(usual_jobs(), "shop", "shop")
     find.cache_clear()
 
 
