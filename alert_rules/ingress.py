@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sla_kit.alert_rules import ingress_kinds
-from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Severity, Threshold, gauge, steady
+from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Severity, Threshold, Values, gauge, steady
 
 _DAY = 86400.0
 _EXPIRY = 'probe_ssl_earliest_cert_expiry{$blackbox, instance="https://www.example.com/"}'
@@ -34,14 +34,19 @@ def _certificate(
         cases=(
             Breach(
                 # The test's clock starts at 0, and a certificate's end is a time.
-                series={_EXPIRY: gauge(90 * _DAY, lambda t: t.left, near=lambda t: t.left + _DAY)},
+                series={_EXPIRY: gauge(90 * _DAY, lambda t: _tenths(t) * _DAY + 3600, near=lambda t: t.left + _DAY)},
                 labels={"job": "$blackbox", "instance": "https://www.example.com/"},
-                value=lambda t: t.left / _DAY - 0.04,
+                value=_tenths,
                 says="A certificate that https://www.example.com/ shows to customers is good for only "
-                f"{days}.0 days more, and should be renewed {said} before its end.",
+                f"{days - 1}.9 days more, and should be renewed {said} before its end.",
             ),
         ),
     )
+
+
+def _tenths(t: Values) -> float:
+    """Whole tenths of days, under what must be left: so read until an hour before and after they are true."""
+    return (t.left * 10 // _DAY - 1) / 10
 
 
 AREA = Area(
