@@ -84,9 +84,11 @@ def _test(test: Any) -> dict[str, Any]:
 
 
 def run(promtool: str, folder: Path, catalogue: Catalogue, area: str | None = None) -> str:
-    """The mistakes that promtool finds in the tests of an area, or of all with the healthy world; "" where none."""
-    if area is None:
+    """The mistakes that promtool finds in the tests of an area, of the world in which all are ``healthy``, or in all of
+    them; "" where there are none."""
+    if area in (None, "healthy"):
         rules, tests = alert_rules.rule_files(catalogue), alert_rules.test_files(catalogue)
+        tests = tuple(file for file in tests if file.name.startswith(area or ""))
     else:
         rules = tuple(file for file in alert_rules.rule_files(catalogue) if file.name == area)
         found = [each for each in settings_of(catalogue, alert_rules.areas()) if each.area.name == area]

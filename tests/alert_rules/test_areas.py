@@ -72,7 +72,7 @@ def test_every_alert_is_silent_on_a_healthy_world(tmp_path: Path) -> None:
         rule.alert for file in rules for group in file.groups for rule in group.rules if isinstance(rule, AlertingRule)
     }
     assert silent == written - always
-    assert run(str(promtool("2")), tmp_path, DEFAULT, None) == ""
+    assert run(str(promtool("2")), tmp_path, DEFAULT, "healthy") == ""
 
 
 def test_the_healthy_world_holds_every_metric_that_an_alert_reads() -> None:
@@ -155,6 +155,7 @@ def overridden(factor: float) -> Catalogue:
     )
 
 
+@pytest.mark.timeout(900)  # weeks of several services are evaluated by the minute
 @pytest.mark.parametrize("area", [area.name for area in alert_rules.areas()])
 def test_promtool_passes_when_everything_is_called_and_set_otherwise(area: str, tmp_path: Path) -> None:
     assert run(str(promtool("2")), tmp_path, overridden(0.97), area) == ""
