@@ -103,16 +103,20 @@ def test_files(catalogue: Catalogue) -> tuple[RuleTestFile, ...]:
 def paced(name: str, rule_files: tuple[str, ...], tests: Sequence[RuleTest]) -> list[RuleTestFile]:
     """Test files that evaluate about as often as their tests have samples: days by the minute would take too long.
     Those of a minute have the name itself, slower ones the number of seconds after it."""
-    steps = dict.fromkeys(sorted(test.interval_seconds for test in tests))
+    by_step: dict[float, list[RuleTest]] = {}
+    for test in sorted(tests, key=lambda test: test.interval_seconds):
+        by_step.setdefault(test.interval_seconds, []).append(test)
     return [
-        RuleTestFile(
-            name if step == 60 else f"{name}-{step:g}",
-            rule_files,
-            tuple(test for test in tests if test.interval_seconds == step),
-            step if step % 900 == 0 else 60.0,
-        )
-        for step in steps
+        RuleTestFile(name if step == 60 else f"{name}-{step:g}", rule_files, tuple(paced), _evaluated(step, paced))
+        for step, paced in by_step.items()
     ]
+
+
+def _evaluated(step: float, tests: Sequence[RuleTest]) -> float:
+    """How often tests with samples so far apart are evaluated, in seconds: when an alert begins to fire is asked to the
+    minute, that it is silent is not."""
+    silent = step > 60 and not any(check.firing for test in tests for check in test.alerts)
+    return step if step % 900 == 0 or silent else 60.0
 
 
 test_files.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
