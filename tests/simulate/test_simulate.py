@@ -169,7 +169,7 @@ def test_packaged_scenarios_can_be_drawn(name: str) -> None:
 
 
 def test_the_scenario_of_the_documentation_can_be_drawn(tmp_path: Path) -> None:
-    text, *_ = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/simulate.md").read_text(), flags=re.DOTALL)
+    text, _ = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/simulate.md").read_text(), flags=re.DOTALL)
     (tmp_path / "shop.yml").write_text(text)
     assert simulate(load_scenario(tmp_path / "shop.yml")).truth["services"]["api"]["total"] > 0
 
