@@ -12,7 +12,7 @@ from sla_kit.alert_rules.alert import Unit
 from sla_kit.alert_rules.placeholders import job_matcher, kept, renamed
 from sla_kit.alert_rules.settings import Settings
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.quantities import format_duration
+from sla_kit.configuration.quantities import format_duration
 from sla_kit.rules.model import AlertingRule
 from sla_kit.selectors import quote
 

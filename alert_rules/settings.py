@@ -9,7 +9,7 @@ from sla_kit.alert_rules.alert import Alert, Area, Threshold, Values
 from sla_kit.alert_rules.inventory import usual_jobs
 from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.catalogue.monitoring import Jobs, RuleSettings
-from sla_kit.catalogue.quantities import parse_duration, parse_number, parse_ratio
+from sla_kit.configuration.quantities import parse_duration, parse_number, parse_ratio
 
 _NOTHING = RuleSettings()
 

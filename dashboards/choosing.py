@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from sla_kit.alert_rules import areas
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.monitoring import OFF, ON
-from sla_kit.catalogue.places import nearest
+from sla_kit.configuration.places import nearest
 from sla_kit.dashboards.extensions import GROUP, DashboardError, Made
 from sla_kit.dashboards.limits import Limits
 from sla_kit.dashboards.model import Column, Dashboard, Link, Panel, Row, uid_of

@@ -21,7 +21,7 @@ from typing import Any
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.monitoring import OFF, ON
 from sla_kit.catalogue.monitoring_rules import PLACE
-from sla_kit.catalogue.places import nearest
+from sla_kit.configuration.places import nearest
 from sla_kit.dashboards.model import Dashboard
 from sla_kit.errors import SlaKitError
 

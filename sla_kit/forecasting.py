@@ -14,7 +14,7 @@ import numpy as np
 from sla_kit.catalogue.calendar import intervals
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Bound, Catalogue, Composite, Recovery, Resource, Service, Slo
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.engine.budgeting import Counted, Terms, count, leaving_out
 from sla_kit.engine.composite import combined
 from sla_kit.engine.exclusions import excluded

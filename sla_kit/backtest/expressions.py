@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from sla_kit.catalogue.quantities import UNITS
+from sla_kit.configuration.quantities import UNITS
 from sla_kit.selectors import Matcher, quote
 
 _TOKEN = re.compile(

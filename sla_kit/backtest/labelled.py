@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sla_kit.backtest.results import KnownIncident
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, is_null, parse, read_text
-from sla_kit.catalogue.nodes import Sequence as ListNode
-from sla_kit.catalogue.places import Place, nearest
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, is_null, parse, read_text
+from sla_kit.configuration.nodes import Sequence as ListNode
+from sla_kit.configuration.places import Place, nearest
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.errors import CatalogueError, Mistake
 
 _KEYS = ("name", "service", "slo", "start", "end", "duration", "alerts")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from sla_kit.backtest.expressions import Reading, lookback_seconds, readings, replacement, rewritten
 from sla_kit.backtest.rule_files import Group
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.places import Place
 from sla_kit.rules.model import RecordingRule
 from sla_kit.selectors import Matcher, quote
 

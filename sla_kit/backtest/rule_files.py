@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, is_null
-from sla_kit.catalogue.nodes import Sequence as ListNode
-from sla_kit.catalogue.places import PYTHON, Place, nearest
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, is_null
+from sla_kit.configuration.nodes import Sequence as ListNode
+from sla_kit.configuration.places import PYTHON, Place, nearest
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.errors import CatalogueError, Mistake
 from sla_kit.interchange.documents import read_documents
 from sla_kit.rules.model import AlertingRule, RecordingRule, Rule, RuleFile

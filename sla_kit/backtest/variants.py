@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from sla_kit.backtest.rule_files import Group, PlacedRule, RuleSet
-from sla_kit.catalogue.places import nearest
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.places import nearest
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.errors import SlaKitError
 from sla_kit.rules.model import AlertingRule
 

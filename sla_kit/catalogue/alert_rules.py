@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sla_kit.catalogue.indicator_rules import check_limits
 from sla_kit.catalogue.model import Alert, Catalogue, Condition, External
-from sla_kit.catalogue.places import Findings, Path
+from sla_kit.configuration.places import Findings, Path
 
 
 def check_alerts(catalogue: Catalogue, findings: Findings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sla_kit.catalogue.indicator_rules import check_selector
 from sla_kit.catalogue.model import Latency, Promql, Requests, Service
-from sla_kit.catalogue.places import Findings, Path
+from sla_kit.configuration.places import Findings, Path
 
 
 def check_capacity(service: Service, path: Path, findings: Findings) -> None:

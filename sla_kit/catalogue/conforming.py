@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import inspect
 
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.places import Findings, Path
+from sla_kit.configuration.places import Findings, Path
 
 
 def check_types(catalogue: Catalogue, findings: Findings) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sla_kit.catalogue.model import Catalogue, Composite, Service, Slo
-from sla_kit.catalogue.places import Findings, Places
+from sla_kit.configuration.places import Findings, Places
 from sla_kit.errors import Mistake
 
 #: An SLO as (service, name), or an outside provider as ("", name).

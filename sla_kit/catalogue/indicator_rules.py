@@ -19,7 +19,7 @@ from sla_kit.catalogue.model import (
     Requests,
     Sli,
 )
-from sla_kit.catalogue.places import Findings, Path
+from sla_kit.configuration.places import Findings, Path
 
 # Prometheus's data model: https://prometheus.io/docs/concepts/data_model/
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")

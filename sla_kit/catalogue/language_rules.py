@@ -7,8 +7,8 @@ import re
 from pathlib import Path as FilePath
 
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.places import Findings
 from sla_kit.catalogue.translations import file_of, mistakes_in
+from sla_kit.configuration.places import Findings
 
 _CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Z]{2}|\d{3}))?")
 

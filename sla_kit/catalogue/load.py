@@ -8,13 +8,17 @@ from typing import NamedTuple
 import msgspec
 
 from sla_kit.catalogue import overlay
-from sla_kit.catalogue.decode import decode
 from sla_kit.catalogue.dependencies import check_bounds
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, read
-from sla_kit.catalogue.places import Place, nearest
 from sla_kit.catalogue.rules import check_catalogue
+from sla_kit.catalogue.shorthands import SHORTHANDS
+from sla_kit.configuration.decode import decode
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, Sequence, read
+from sla_kit.configuration.places import Place, nearest
 from sla_kit.errors import CatalogueError, Mistake
+
+_REMEDY = "-c names the catalogue: a YAML file or a folder"
+_NEEDS = "a catalogue needs at least a name and services"
 
 
 def load(path: str | Path, environment: str | None = None) -> Catalogue:
@@ -91,7 +95,7 @@ def _laid(base: Mapping, changes: Mapping, name: str, around: _Around) -> Examin
 
 
 def _decoded(root: Mapping, environment: str | None, around: _Around) -> Examined:
-    catalogue, places, mistakes = decode(root, whole=around.whole)
+    catalogue, places, mistakes = decode(root, Catalogue, "the catalogue", shorthands=SHORTHANDS, whole=around.whole)
     catalogue = msgspec.structs.replace(
         catalogue, environment=catalogue.environment if environment is None else environment, folder=around.folder
     )
@@ -112,7 +116,7 @@ def _tree(path: Path, name: str) -> tuple[Mapping | None, list[Mistake], bool]:
     except (OSError, ValueError) as error:
         return None, [Place(name, 0, 0).mistake(f"can't be read: {error}")], False
     if not is_folder:
-        return *_mapping(*read(path, name)), True
+        return *_mapping(*read(path, name, _REMEDY, _NEEDS)), True
     files = sorted(
         file
         for file in path.rglob("*")
@@ -126,7 +130,7 @@ def _tree(path: Path, name: str) -> tuple[Mapping | None, list[Mistake], bool]:
     mistakes: list[Mistake] = []
     complete = True
     for file in files:
-        root, wrong = _mapping(*read(file, str(Path(name) / file.relative_to(path))))
+        root, wrong = _mapping(*read(file, str(Path(name) / file.relative_to(path)), _REMEDY, _NEEDS))
         mistakes += wrong
         if root is None:
             complete = False

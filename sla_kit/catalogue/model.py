@@ -11,14 +11,14 @@ from typing import Any, Literal
 from msgspec import field
 
 from sla_kit.catalogue.monitoring import Monitoring, ServiceMonitoring
-from sla_kit.catalogue.values import Duration as Duration
 from sla_kit.catalogue.values import ForeignQuery as ForeignQuery
 from sla_kit.catalogue.values import Labels as Labels
 from sla_kit.catalogue.values import LocalTime as LocalTime
 from sla_kit.catalogue.values import Matchers as Matchers
-from sla_kit.catalogue.values import Name as Name
-from sla_kit.catalogue.values import Ratio as Ratio
-from sla_kit.catalogue.values import Value
+from sla_kit.configuration.values import Duration as Duration
+from sla_kit.configuration.values import Name as Name
+from sla_kit.configuration.values import Ratio as Ratio
+from sla_kit.configuration.values import Unwritten, Value
 
 Budgeting = Literal["occurrences", "timeslices", "ratio-timeslices"]
 Missing = Literal["ignore", "bad", "fail"]
@@ -517,7 +517,7 @@ class Catalogue(Value, frozen=True, kw_only=True):
     external: list[ForeignSource] = field(default_factory=list)
     ledger: Keeping = field(default_factory=Keeping)
     monitoring: Monitoring = field(default_factory=Monitoring)
-    folder: str = ""
+    folder: Unwritten = ""
 
     def slos(self) -> list[tuple[Service, Slo]]:
         """Every SLO with its service, in the order of the catalogue."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import field
 
-from sla_kit.catalogue.values import Duration, Name, Value
+from sla_kit.configuration.values import Duration, Name, Value
 
 #: What switches a dashboard off, or on again.
 OFF, ON = frozenset({"off", "false", "no"}), frozenset({"on", "true", "yes"})

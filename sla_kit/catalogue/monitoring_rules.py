@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.catalogue.monitoring import OFF, ON, Jobs, RuleSettings
-from sla_kit.catalogue.places import Findings, Path, nearest
+from sla_kit.configuration.places import Findings, Path, nearest
 
 if TYPE_CHECKING:
     from sla_kit.alert_rules.alert import Alert

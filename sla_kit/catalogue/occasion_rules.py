@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 
 from sla_kit.catalogue.model import Occasion
-from sla_kit.catalogue.places import Findings, Path
+from sla_kit.configuration.places import Findings, Path
 from sla_kit.errors import SlaKitError
 
 _EXAMPLE = "such as 2026-09-15T02:00, or 2026-09-15T00:00:00Z"

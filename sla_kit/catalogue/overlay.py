@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import get_args
 
 from sla_kit.catalogue.model import Sli
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
-from sla_kit.catalogue.places import Place, nearest
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, Sequence, is_null
+from sla_kit.configuration.places import Place, nearest
 from sla_kit.errors import Mistake
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

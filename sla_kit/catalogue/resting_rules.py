@@ -19,7 +19,7 @@ from sla_kit.catalogue.model import (
     Sli,
     Slo,
 )
-from sla_kit.catalogue.places import Findings, Path
+from sla_kit.configuration.places import Findings, Path
 
 #: Service and name of an SLO.
 Key = tuple[str, str]

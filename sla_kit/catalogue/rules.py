@@ -23,8 +23,8 @@ from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
 from sla_kit.catalogue.monitoring_rules import check_monitoring
 from sla_kit.catalogue.occasion_rules import check_occasion
-from sla_kit.catalogue.places import Findings, Path, Places, nearest
 from sla_kit.catalogue.resting_rules import check_circles, check_composite, check_dependencies, check_recovery
+from sla_kit.configuration.places import Findings, Path, Places, nearest
 from sla_kit.errors import Mistake
 
 LONGEST_WINDOW = 10 * 365 * 86_400

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from sla_kit.catalogue.decode import field_form, written_fields
 from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
-from sla_kit.catalogue.quantities import format_duration, format_ratio
+from sla_kit.configuration.decode import field_form, written_fields
+from sla_kit.configuration.quantities import format_duration, format_ratio
 
 
 def to_yaml(catalogue: Catalogue) -> str:

@@ -60,7 +60,7 @@ def list_(
 ) -> None:
     """The alerts of some areas, or of all: severity, how long until they fire, and their thresholds."""
     from sla_kit.alert_rules import AREAS, resolved
-    from sla_kit.catalogue.places import nearest
+    from sla_kit.configuration.places import nearest
 
     for area in areas:
         if area not in AREAS:
@@ -93,8 +93,8 @@ def show(name: str, catalogue: str | None, environment: str | None) -> None:
     """One alert: its expression, what it says, its thresholds and its runbook."""
     from sla_kit.alert_rules import areas, resolved
     from sla_kit.alert_rules.runbook import source
-    from sla_kit.catalogue.places import nearest
-    from sla_kit.catalogue.quantities import format_duration
+    from sla_kit.configuration.places import nearest
+    from sla_kit.configuration.quantities import format_duration
 
     loaded = _loaded(catalogue, environment)
     found = [each for each in resolved(loaded) if each.alert.name == name]
@@ -129,7 +129,7 @@ def _loaded(catalogue: str | None, environment: str | None) -> Catalogue:
 
 def _markdown(found: Sequence[Resolved]) -> Iterator[str]:
     """A table for each area."""
-    from sla_kit.catalogue.quantities import format_duration
+    from sla_kit.configuration.quantities import format_duration
 
     for area in dict.fromkeys(each.settings.area.name for each in found):
         inside = [each for each in found if each.settings.area.name == area]

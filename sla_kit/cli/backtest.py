@@ -21,7 +21,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # it can't be subsc
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from sla_kit.catalogue.quantities import parse_duration
+        from sla_kit.configuration.quantities import parse_duration
 
         if isinstance(value, int | float):
             return float(value)
@@ -45,7 +45,7 @@ class _Least(click.ParamType):  # type: ignore[type-arg]
     name = "least"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
-        from sla_kit.catalogue.quantities import parse_ratio
+        from sla_kit.configuration.quantities import parse_ratio
 
         if isinstance(value, tuple):
             return value

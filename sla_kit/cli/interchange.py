@@ -118,7 +118,7 @@ def _print_table(catalogue: Catalogue) -> None:
 
 
 def _window(window: Window) -> str:
-    from sla_kit.catalogue.quantities import format_duration
+    from sla_kit.configuration.quantities import format_duration
 
     text = window.calendar or str(format_duration(window.rolling or 0.0))
     return f"{text} from {window.start}" if window.start else text

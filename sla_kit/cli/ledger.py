@@ -372,7 +372,7 @@ def _since(text: str | None, end: int) -> int | None:
     """What --since means: a length before ``end``, or a moment; epoch seconds."""
     if text is None:
         return None
-    from sla_kit.catalogue.quantities import parse_duration
+    from sla_kit.configuration.quantities import parse_duration
 
     try:
         return end - int(parse_duration(text))

@@ -10,7 +10,7 @@ from sla_kit import alert_rules
 from sla_kit.alert_rules.expanding import people_text
 from sla_kit.alert_rules.runbook import source
 from sla_kit.catalogue.model import Catalogue, Contact, Route, Service
-from sla_kit.catalogue.quantities import format_duration
+from sla_kit.configuration.quantities import format_duration
 from sla_kit.generate.files import Output
 from sla_kit.rules.model import AlertingRule, RuleFile
 

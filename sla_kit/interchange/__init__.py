@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from sla_kit.catalogue.model import Catalogue
-from sla_kit.catalogue.nodes import Mapping, Scalar
-from sla_kit.catalogue.places import nearest
 from sla_kit.catalogue.rules import check_catalogue
+from sla_kit.configuration.nodes import Mapping, Scalar
+from sla_kit.configuration.places import nearest
 from sla_kit.errors import ForeignFileError, Mistake
 from sla_kit.interchange.documents import documents_of, read_documents
 from sla_kit.interchange.draft import Draft

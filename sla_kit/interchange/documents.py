@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, parse_all, read_text
-from sla_kit.catalogue.nodes import Sequence as ListNode
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, parse_all, read_text
+from sla_kit.configuration.nodes import Sequence as ListNode
+from sla_kit.configuration.places import Place
 from sla_kit.errors import Mistake
 
 _SUFFIXES = (".yml", ".yaml", ".json")

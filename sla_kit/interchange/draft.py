@@ -20,7 +20,7 @@ from sla_kit.catalogue.model import (
     Sli,
     Slo,
 )
-from sla_kit.catalogue.places import Place, Places
+from sla_kit.configuration.places import Place, Places
 from sla_kit.interchange.fields import Fields, Notes
 
 

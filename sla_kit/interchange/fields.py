@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from sla_kit.catalogue.decode import plain
 from sla_kit.catalogue.model import Labels
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
-from sla_kit.catalogue.places import Place, nearest
+from sla_kit.configuration.decode import plain
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, Sequence, is_null
+from sla_kit.configuration.places import Place, nearest
 from sla_kit.errors import Mistake
 from sla_kit.interchange.leftovers import Leftover
 

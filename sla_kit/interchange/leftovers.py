@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.places import Place
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -19,8 +19,8 @@ from sla_kit.catalogue.model import (
     Service,
     Slo,
 )
-from sla_kit.catalogue.nodes import Mapping, Scalar
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.nodes import Mapping, Scalar
+from sla_kit.configuration.places import Place
 from sla_kit.interchange.draft import Draft, objective
 from sla_kit.interchange.fields import Fields
 from sla_kit.interchange.openslo_alpha import as_v1

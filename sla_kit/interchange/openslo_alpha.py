@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, Sequence
+from sla_kit.configuration.places import Place
 from sla_kit.interchange.fields import Notes
 
 _UNITS = {"Minute": "m", "Hour": "h", "Day": "d", "Week": "w", "Month": "M", "Quarter": "Q", "Year": "Y"}

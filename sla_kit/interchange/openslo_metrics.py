@@ -19,7 +19,7 @@ from sla_kit.catalogue.model import (
     Requests,
     Sli,
 )
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.places import Place
 from sla_kit.interchange.fields import Fields, Notes
 from sla_kit.interchange.promql_nodes import NotPromqlError
 from sla_kit.interchange.promql_shape import LIMIT_OF, Shaped, of_events, of_ratio, of_threshold

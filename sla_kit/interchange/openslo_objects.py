@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sla_kit.catalogue.model import Alert
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.places import Place
 from sla_kit.interchange.leftovers import Leftover
 
 Document = dict[str, Any]

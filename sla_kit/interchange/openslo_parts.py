@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
 from msgspec.structs import replace
 
-from sla_kit.catalogue.decode import plain
 from sla_kit.catalogue.model import (
     Alert,
     Condition,
@@ -20,7 +19,8 @@ from sla_kit.catalogue.model import (
     Labels,
     Server,
 )
-from sla_kit.catalogue.places import Place, nearest
+from sla_kit.configuration.decode import plain
+from sla_kit.configuration.places import Place, nearest
 from sla_kit.interchange.draft import Draft
 from sla_kit.interchange.fields import Fields
 from sla_kit.interchange.openslo_alerts import SHORT

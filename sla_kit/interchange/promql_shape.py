@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sla_kit.catalogue.indicator_rules import check_indicator
 from sla_kit.catalogue.model import Bound, Freshness, Latency, Probe, Promql, Requests, Sli
-from sla_kit.catalogue.places import Findings
+from sla_kit.configuration.places import Findings
 from sla_kit.interchange.promql_nodes import (
     STAND_IN_SECONDS,
     Selected,

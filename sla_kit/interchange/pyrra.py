@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sla_kit.catalogue.model import Alert, Condition, Latency, Probe, Promql, Sli, Slo, Window
-from sla_kit.catalogue.nodes import Mapping, Scalar
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.nodes import Mapping, Scalar
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.interchange.draft import Draft, by_events, percent
 from sla_kit.interchange.fields import Fields, Notes
 from sla_kit.interchange.promql_nodes import NotPromqlError, Selected, matchers_of, selector

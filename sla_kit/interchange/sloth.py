@@ -14,8 +14,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from sla_kit.catalogue.model import Alert, Condition, External, Labels, Sli, Slo, Window
-from sla_kit.catalogue.nodes import Mapping
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.nodes import Mapping
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.interchange.draft import Draft, by_events, percent
 from sla_kit.interchange.fields import Fields, Notes
 from sla_kit.interchange.promql_nodes import NotPromqlError

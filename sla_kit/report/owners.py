@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sla_kit.catalogue.places import nearest
+from sla_kit.configuration.places import nearest
 from sla_kit.engine.results import Audience, Evaluation, SloResult, verdict
 from sla_kit.errors import SlaKitError
 from sla_kit.report import Paper, formats, put, write

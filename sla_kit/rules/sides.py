@@ -29,7 +29,7 @@ from sla_kit.catalogue.model import (
     Sli,
     Slo,
 )
-from sla_kit.catalogue.quantities import format_duration
+from sla_kit.configuration.quantities import format_duration
 from sla_kit.selectors import Selector, quote, side_of
 
 #: Longer texts than this are no label's value; their digest is.

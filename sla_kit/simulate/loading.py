@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from sla_kit.catalogue.quantities import parse_duration
+from sla_kit.configuration.quantities import parse_duration
 from sla_kit.errors import ScenarioError
 from sla_kit.simulate.checking import faults
 from sla_kit.simulate.scenario import Scenario

@@ -144,7 +144,7 @@ def open_sources(catalogue: Catalogue, given: Sequence[str] = ()) -> Source:
     ``given`` are addresses or paths. ``NAME=ADDRESS`` stands for one of the catalogue's sources; an address without a
     name for all of them. Raises `SourceError` where something has no address.
     """
-    from sla_kit.catalogue.places import nearest
+    from sla_kit.configuration.places import nearest
 
     names = [server.name for server in catalogue.sources]
     addresses = {server.name: server.url for server in catalogue.sources if server.url}

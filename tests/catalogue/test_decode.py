@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sla_kit.catalogue import Bound, Catalogue, Probe, Recovery, Requests, Window, load
-from sla_kit.catalogue.quantities import format_duration, format_ratio, parse_duration, parse_ratio
+from sla_kit.configuration.quantities import format_duration, format_ratio, parse_duration, parse_ratio
 from tests.catalogue.written import GOOD, assert_marked
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import yaml
 
-from sla_kit.catalogue.places import Place
+from sla_kit.configuration.places import Place
 from sla_kit.errors import Mistake
 
 _Loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD = "tag:yaml.org,2002:"
-#: Far above any catalogue, far below what would hurt.
+#: Far above any file that people write, far below what would hurt.
 _MAX_BYTES = 10_000_000
 _MAX_DEPTH = 60
 _MAX_ALIASED = 200_000
@@ -62,10 +62,11 @@ def is_null(node: Node | None) -> bool:
     return isinstance(node, Scalar) and node.type == "null"
 
 
-def read(path: Path, name: str) -> tuple[Node | None, list[Mistake]]:
-    """Reads a file, called ``name`` in mistakes."""
-    text, mistakes = read_text(path, name, "-c names the catalogue: a YAML file or a folder")
-    return (None, mistakes) if text is None else parse(text, name)
+def read(path: Path, name: str, remedy: str = "", needs: str = "") -> tuple[Node | None, list[Mistake]]:
+    """Reads a file, called ``name`` in mistakes; ``remedy`` is for one that is not there, and ``needs`` tells of an
+    empty one what it should hold."""
+    text, mistakes = read_text(path, name, remedy)
+    return (None, mistakes) if text is None else parse(text, name, needs)
 
 
 def read_text(path: Path, name: str, remedy: str = "") -> tuple[str | None, list[Mistake]]:
@@ -82,7 +83,7 @@ def read_text(path: Path, name: str, remedy: str = "") -> tuple[str | None, list
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return None, [Place(name, 0, 0).mistake(f"can't be read: {reason}")]
     if len(data) > _MAX_BYTES:
-        return None, [top.mistake("is larger than 10 MB", "a catalogue is written by people: split it into a folder")]
+        return None, [top.mistake("is larger than 10 MB", "people can't keep an overview of so much: split it")]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -92,13 +93,13 @@ def read_text(path: Path, name: str, remedy: str = "") -> tuple[str | None, list
     return text, []
 
 
-def parse(text: str, name: str) -> tuple[Node | None, list[Mistake]]:
+def parse(text: str, name: str, needs: str = "") -> tuple[Node | None, list[Mistake]]:
     """The tree of one YAML document; no tree where the text is empty or not YAML."""
     trees, mistake = _trees(text, name, single=True)
     if mistake is not None:
         return None, [mistake]
     if not trees:
-        return None, [Place(name, 1, 1).mistake("is empty", "a catalogue needs at least a name and services")]
+        return None, [Place(name, 1, 1).mistake("is empty", needs)]
     [tree] = trees
     return (None if tree.unusable else tree.root), tree.mistakes
 
@@ -273,7 +274,7 @@ class _Tree:
             return _plain_type(event.value) if isinstance(event, yaml.ScalarEvent) and event.implicit[0] else "str"
         kind = tag.removeprefix(_STANDARD)
         if not tag.startswith(_STANDARD) or kind not in _KINDS:
-            self.mistakes.append(place.mistake(f"the tag {tag} is not allowed", "a catalogue is plain data"))
+            self.mistakes.append(place.mistake(f"the tag {tag} is not allowed", "write plain data"))
             return "str"
         return "str" if kind in ("value", "binary") else kind
 

@@ -1,4 +1,4 @@
-"""From a tree of nodes to the catalogue's structs, collecting every mistake on the way instead of the first.
+"""From a tree of nodes to structs, collecting every mistake on the way instead of the first.
 
 The structs' own types say what is wanted. What can't be decoded becomes a stand-in that `Places` knows as broken, so
 that the rules can go on and say nothing untrue about it.
@@ -11,51 +11,64 @@ import re
 import types
 import typing
 from collections.abc import Callable
+from collections.abc import Mapping as ReadOnly
 from functools import cache
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 import msgspec
 import yaml
 
-from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
-from sla_kit.catalogue.nodes import Mapping, Node, Scalar, Sequence, is_null
-from sla_kit.catalogue.places import Path, Places, nearest
-from sla_kit.catalogue.quantities import meant_duration, parse_duration, parse_number, parse_ratio
+from sla_kit.configuration.nodes import Mapping, Node, Scalar, Sequence, is_null
+from sla_kit.configuration.places import Path, Places, nearest
+from sla_kit.configuration.quantities import meant_duration, parse_duration, parse_number, parse_ratio
 from sla_kit.errors import Mistake
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
-_PERIODS = ("day", "week", "month", "quarter", "year")
 #: How numbers of a form are read, and an example.
 _PARSED: dict[str, tuple[Callable[[str], float], str]] = {
     "duration": (parse_duration, "such as 15m, 1h30m, 100ms, 30d, or seconds"),
     "ratio": (parse_ratio, "such as 99.9% or 0.999"),
 }
-#: Set by loading, never by writing.
-_NOT_WRITTEN = {Catalogue: {"folder"}}
+
+Decoded = TypeVar("Decoded", bound=msgspec.Struct)
+#: By a struct's type: what makes one of a text that is short for it; raises `Unreadable` where the text is not.
+Shorthands = ReadOnly[type, Callable[[str], Any]]
+
+
+class Unreadable(ValueError):  # noqa: N818  # says no more than that
+    """A text is no shorthand of a struct: why not, and a hint."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 class _UnreadableError(Exception):
     """A value that can't be decoded; its mistake has been noted."""
 
 
-def decode(root: Mapping, *, whole: bool = True) -> tuple[Catalogue, Places, list[Mistake]]:
-    """A catalogue, complete only where there are no mistakes, and where each of its parts stands.
+def decode(
+    root: Mapping, wanted: type[Decoded], what: str, *, shorthands: Shorthands | None = None, whole: bool = True
+) -> tuple[Decoded, Places, list[Mistake]]:
+    """A struct of the ``wanted`` type, complete only where there are no mistakes, and where each of its parts stands.
 
-    Where ``root`` is not the ``whole`` of it, since a file could not be read, nothing is said to be missing at the
-    top, and names that are not found may be declared there.
+    ``what`` it is, as a message calls it: "the catalogue". Where ``root`` is not the ``whole`` of it, since a file
+    could not be read, nothing is said to be missing at the top, and names that are not found may be declared there.
     """
-    decoder = _Decoder(Places(root.place), whole)
-    catalogue: Catalogue = decoder.struct(root, Catalogue, ())
+    decoder = _Decoder(Places(root.place), what, shorthands or {}, whole)
+    found: Decoded = decoder.struct(root, wanted, ())
     if not whole:
-        for each in written_fields(Catalogue):
+        for each in written_fields(wanted):
             decoder.places.mark_partial((each.encode_name,))
-    return catalogue, decoder.places, decoder.mistakes
+    return found, decoder.places, decoder.mistakes
 
 
 class _Decoder:
-    def __init__(self, places: Places, whole: bool) -> None:
+    def __init__(self, places: Places, what: str, shorthands: Shorthands, whole: bool) -> None:
         self.places = places
+        self.what = what
+        self.shorthands = shorthands
         self.whole = whole
         self.mistakes: list[Mistake] = []
 
@@ -79,10 +92,9 @@ class _Decoder:
         if kind == "dict":
             return self._dict(node, wanted, path)
         if isinstance(node, Scalar):
-            if wanted.type is Window:
-                return self._window(node, path)
-            if wanted.type in (Part, Dependency):
-                return wanted.type(slo=node.text)
+            short = self.shorthands.get(wanted.type)
+            if short is not None:
+                return self._short(node, short, path)
         if not isinstance(node, Mapping):
             raise self._wrong(node, f"{_label(path)} must be a mapping, not {_what(node)}")
         return self.struct(node, wanted.type, path)
@@ -110,7 +122,7 @@ class _Decoder:
             if key in node.entries:
                 continue
             if key not in guesses and (path or self.whole):
-                missing = f"{_label(path) or 'the catalogue'} has no {key}"
+                missing = f"{_label(path) or self.what} has no {key}"
                 self.mistakes.append(node.place.mistake(missing, node.hint))
             self.places.mark_broken((*path, key))
             values[fields[key].name] = _stand_in(fields[key].wanted)
@@ -178,16 +190,11 @@ class _Decoder:
                 found[key] = _stand_in(wanted.of[0])
         return found
 
-    def _window(self, node: Scalar, path: Path) -> Window:
-        if node.text in _PERIODS:
-            return Window(calendar=typing.cast(Any, node.text))
+    def _short(self, node: Scalar, short: Callable[[str], Any], path: Path) -> Any:
         try:
-            return Window(rolling=parse_duration(node.text))
-        except ValueError:
-            close = nearest(node.text, _PERIODS)
-            hint = close if close.startswith("did") else meant_duration(node.text)
-            hint = hint or f"30d, or one of {', '.join(_PERIODS)}"
-            raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} is not a window", hint) from None
+            return short(node.text)
+        except Unreadable as error:
+            raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} {error}", error.hint) from None
 
     def _scalar(self, node: Scalar, wanted: _Wanted, path: Path) -> Any:
         form = wanted.form
@@ -245,12 +252,12 @@ def plain(node: Node) -> Any:
 @cache
 def written_fields(wanted: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
     """The fields of a struct that stand in YAML."""
-    hidden = _NOT_WRITTEN.get(wanted, set())
-    return tuple(each for each in msgspec.structs.fields(wanted) if each.name not in hidden)
+    return tuple(each for each in msgspec.structs.fields(wanted) if field_form(each.type) != "unwritten")
 
 
 def field_form(wanted: Any) -> str:
-    """How a field's value is written: "duration", "ratio", "time", "name", or "" where nothing is special."""
+    """How a field's value is written: "duration", "ratio", "time", "name", "unwritten" where it never is (it is set by
+    loading), or "" where nothing is special."""
     return next((form for form in (_bare(each)[0] for each in _options(wanted) or (wanted,)) if form), "")
 
 

@@ -1,4 +1,4 @@
-"""Where each part of a catalogue was written, so that a mistake found late can still name its line."""
+"""Where each part of a configuration was written, so that a mistake found late can still name its line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from sla_kit.errors import Mistake
 
-#: How to reach a part from the catalogue: field names, positions in lists and keys of mappings.
+#: How to reach a part from the top: field names, positions in lists and keys of mappings.
 Path = tuple[str | int, ...]
 
 
