@@ -28,7 +28,7 @@ class SlaKitError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    """One mistake in a catalogue: where it stands (1-based line and column; 0 where a Python object has none)."""
+    """One mistake in a configuration: where it stands (1-based line and column; 0 where a Python object has none)."""
 
     file: str
     line: int
@@ -41,16 +41,23 @@ class Mistake:
         return f"{place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
-class CatalogueError(SlaKitError):
-    """A catalogue can't be used; ``mistakes`` holds every one that was found, in order of file and line."""
+class ConfigurationError(SlaKitError):
+    """A configuration can't be used; ``mistakes`` holds every one that was found, in order of file and line."""
 
     exit_code = 1
 
-    def __init__(self, mistakes: Sequence[Mistake], of: str = "catalogue") -> None:
+    def __init__(self, mistakes: Sequence[Mistake], of: str = "configuration") -> None:
         self.mistakes = tuple(sorted(mistakes))
         count = len(self.mistakes)
         noun = "mistake" if count == 1 else "mistakes"
         super().__init__(f"{count} {noun} in the {of}\n" + "\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class CatalogueError(ConfigurationError):
+    """A catalogue can't be used."""
+
+    def __init__(self, mistakes: Sequence[Mistake], of: str = "catalogue") -> None:
+        super().__init__(mistakes, of)
 
 
 class ForeignFileError(CatalogueError):

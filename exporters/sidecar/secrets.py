@@ -1,0 +1,57 @@
+"""Secrets of a configuration: it says where they are, never what they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sla_kit.configuration.places import Findings
+from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.values import Value
+from sla_kit.exporters.sidecar.collector import CollectError
+
+
+class Secret(Value, frozen=True, kw_only=True):
+    """Where a secret is: in the variable ``env`` of the environment, or in a ``file`` (without the line's end).
+
+    It is read anew each time it is needed, so that a file may be replaced while the exporter runs.
+    """
+
+    env: str = ""
+    file: str = ""
+
+    def read(self) -> str:
+        """The secret. Raises `CollectError` (``auth``) where it is not there."""
+        if self.env:
+            found = os.environ.get(self.env, "")
+            if not found:
+                raise CollectError("auth", f"the environment has no {self.env}", remedy=f"set {self.env}")
+            return found
+        try:
+            text = Path(self.file).read_text().rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise CollectError(
+                "auth", f"a secret can't be read: {reason}", place=self.file, remedy="check the file and its rights"
+            ) from None
+        if not text:
+            raise CollectError("auth", "holds no secret: it is empty", place=self.file)
+        return text
+
+
+def check_secret(secret: Secret | None, findings: Findings, path: Part) -> None:
+    """Says what is wrong with where a secret is said to be."""
+    if secret is not None and bool(secret.env) == bool(secret.file):
+        findings.say(path, "must say one of env and file", "such as {env: PASSWORD} or {file: /run/secrets/password}")
+
+
+def check_address(url: str, findings: Findings, path: Part) -> None:
+    """Says so where an address holds a password: configuration is read by many, and printed."""
+    try:
+        held = urlsplit(url).password
+    except ValueError:
+        findings.say(path, "is no address", "such as https://user@host:port/path")
+        return
+    if held is not None:
+        findings.say(path, "holds a password", "take it out and say password: {env: NAME} or {file: PATH} beside it")
