@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prometheus_client.metrics_core import Metric
@@ -38,25 +38,25 @@ def limited(families: Iterable[Metric], max_series: int, before: Iterable[Metric
     series, dropped, repeated = 0, {}, {}
     for family in merged.values():
         within = _WITHIN.get(family.type, "")
-        seen: set[Hashable] = set()
-        kept: list[Sample] = []
-        for sample in family.samples:
-            identity = (sample.name, frozenset(sample.labels.items()))
-            if identity not in seen:
-                seen.add(identity)
-                kept.append(sample)
+        kept = {(sample.name, frozenset(sample.labels.items())): sample for sample in reversed(family.samples)}
         if len(kept) < len(family.samples):
             repeated[family.name] = len(family.samples) - len(kept)
-        every = dict.fromkeys(_series(sample, within) for sample in kept)
-        if len(every) > max_series:
-            dropped[family.name] = len(every) - max_series
-            earlier = known.get(family.name)
-            old = {_series(sample, within) for sample in earlier.samples} if earlier else set()
-            stays = set(sorted(every, key=lambda one: one not in old)[:max_series])
-            kept = [sample for sample in kept if _series(sample, within) in stays]
-        series += min(len(every), max_series)
-        family.samples = kept
+            family.samples = list(reversed(kept.values()))
+        every = [labels for _, labels in kept] if not within else [_series(sample, within) for sample in family.samples]
+        count = len(set(every)) if within else len(every)
+        if count > max_series:
+            dropped[family.name] = count - max_series
+            stays = _staying(family, known.get(family.name), within, max_series)
+            family.samples = [sample for sample in family.samples if _series(sample, within) in stays]
+        series += min(count, max_series)
     return Limited(tuple(merged.values()), series, dropped, repeated)
+
+
+def _staying(family: Metric, earlier: Metric | None, within: str, max_series: int) -> set[frozenset[tuple[str, str]]]:
+    """The labels of the series that are kept: first those that were there, then as they come."""
+    old = {_series(sample, within) for sample in earlier.samples} if earlier else set()
+    every = dict.fromkeys(_series(sample, within) for sample in family.samples)
+    return set(sorted(every, key=lambda one: one not in old)[:max_series])
 
 
 def _series(sample: Sample, within: str) -> frozenset[tuple[str, str]]:
