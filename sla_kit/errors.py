@@ -72,7 +72,10 @@ class ForeignFileError(CatalogueError):
 
 
 class SourceError(SlaKitError):
-    """A source of history could not be opened, or did not answer, or answered what can't be understood."""
+    """A source of history could not be opened, or did not answer, or answered what can't be understood. ``kind`` says
+    in one word why it failed, where that is known: ``connect``, ``timeout``, ``auth`` or ``query``."""
+
+    kind = ""
 
 
 class LedgerError(SlaKitError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,10 +27,14 @@ _TOO_LARGE = ("too many samples", "query timed out", "maxsamplesper", "maxqueryd
 class QueryTooLargeError(SourceError):
     """The server refuses so many samples at once; a shorter range may do."""
 
+    kind = "query"
+
 
 class QueryRefusedError(SourceError):
     """The server can't answer a query: it is no PromQL (``status`` 400), or fails on this data (422). ``said`` is what
     the server says of it."""
+
+    kind = "query"
 
     def __init__(self, message: str, *, place: str, remedy: str, status: int, said: str) -> None:
         super().__init__(message, place=place, remedy=remedy)
@@ -37,12 +42,32 @@ class QueryRefusedError(SourceError):
         self.said = said
 
 
+class _NotAllowedError(SourceError):
+    """The server won't have us, or not for this; or nobody can tell whether it is the right one."""
+
+    kind = "auth"
+
+
+class _OverError(SourceError):
+    """Who asks has no time left."""
+
+    kind = "timeout"
+
+
 class _AgainError(SourceError, Passing):
     """An answer worth asking for again, after ``wait_seconds`` where the server says so."""
+
+    kind = "connect"
 
     def __init__(self, message: str, *, place: str, remedy: str, wait_seconds: float | None = None) -> None:
         super().__init__(message, place=place, remedy=remedy)
         self.wait_seconds = wait_seconds
+
+
+class _LateError(_AgainError):
+    """No answer in time."""
+
+    kind = "timeout"
 
 
 class _Refusal(msgspec.Struct):
@@ -84,6 +109,7 @@ class Connection:
     ) -> None:
         self.name = address.name
         self.requests = 0
+        self.until: float | None = None  # of `time.monotonic`: nothing is waited for any longer
         self._client = client
         self._session: requests.Session = client._session
         self._url = address.url
@@ -101,12 +127,13 @@ class Connection:
 
         Raises `QueryTooLargeError` where a shorter range may do, `SourceError` for any other refusal.
         """
+        left = _PATIENCE_SECONDS if self.until is None else self.until - time.monotonic()
         for attempt in stamina.retry_context(
-            on=worth_repeating,
+            on=self._worth_repeating,
             attempts=_ATTEMPTS,
-            timeout=_PATIENCE_SECONDS,
+            timeout=max(0.001, min(_PATIENCE_SECONDS, left)),
             wait_initial=0.25,
-            wait_max=10.0,
+            wait_max=max(0.0, min(10.0, left / 4)),
             wait_jitter=0.5,
         ):
             with attempt:
@@ -117,9 +144,25 @@ class Connection:
         """Closes the connections."""
         self._session.close()
 
+    def _worth_repeating(self, error: Exception) -> bool | float:
+        """Whether to ask again, where the wait that the server asks for ends in time."""
+        wait = worth_repeating(error)
+        in_time = self.until is None or time.monotonic() + wait < self.until
+        return wait if in_time else False
+
+    def _patience(self) -> tuple[float, float]:
+        """How long to wait for a connection and for an answer, seconds. Raises `SourceError` when that is over."""
+        if self.until is None:
+            return self._timeout
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise _OverError("the time for reading is over", place=self.name, remedy="give it longer")
+        return min(self._timeout[0], left), min(self._timeout[1], left)
+
     def _post(self, path: str, form: Mapping[str, str], about: str) -> bytes:
         with self._counting:
             self.requests += 1
+        patience = self._patience()
         headers = {**(self._client.headers or {}), "Accept-Encoding": self._encoding, "Accept": "application/json"}
         try:
             with self._session.post(
@@ -129,7 +172,7 @@ class Connection:
                 auth=self._auth,
                 verify=self._session.verify,
                 cert=self._session.cert,
-                timeout=self._timeout,
+                timeout=patience,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -137,7 +180,7 @@ class Connection:
                 body: bytes = response.raw.read(decode_content=True)
                 status, answered = response.status_code, response.headers
         except requests.exceptions.SSLError as error:
-            raise SourceError(
+            raise _NotAllowedError(
                 f"no trusted connection: {self._clean(error)}",
                 place=self.name,
                 remedy="name the server's authority in SLA_KIT_PROMETHEUS_CA_FILE, and the client's certificate and "
@@ -150,8 +193,8 @@ class Connection:
                 remedy="check the address, and the headers in SLA_KIT_PROMETHEUS_HEADERS",
             ) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            raise _AgainError(
-                f"no answer within {self._timeout[1]:g} s ({about})",
+            raise _LateError(
+                f"no answer within {round(patience[1], 1):g} s ({about})",
                 place=self.name,
                 remedy="set SLA_KIT_PROMETHEUS_TIMEOUT to more seconds, or ask for a shorter window",
             ) from None
@@ -188,14 +231,14 @@ class Connection:
                 wait_seconds=retry_after(headers.get("Retry-After", "")),
             )
         if status in (401, 407):
-            return SourceError(
+            return _NotAllowedError(
                 "the server wants to know who asks (status 401)",
                 place=self.name,
                 remedy="set SLA_KIT_PROMETHEUS_TOKEN, or SLA_KIT_PROMETHEUS_USERNAME and _PASSWORD (or the same with "
                 "_FILE)",
             )
         if status == 403:
-            return SourceError(
+            return _NotAllowedError(
                 f"the server does not allow this (status 403){': ' + said if said else ''}",
                 place=self.name,
                 remedy="ask for permission to query, or name the tenant: SLA_KIT_PROMETHEUS_HEADERS=X-Scope-OrgID=…",

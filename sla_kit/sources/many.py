@@ -64,6 +64,12 @@ class ManySources:
             [(self.sources[name], wanted) for name, wanted in asked.items()], grid, progress, self._side_by_side
         )
 
+    def give_up_at(self, until: float) -> None:
+        """Has reading end by then (of `time.monotonic`), of those sources that wait for somebody."""
+        for source in self.sources.values():
+            if hasattr(source, "give_up_at"):
+                source.give_up_at(until)
+
     def close(self) -> None:
         """Closes all of them."""
         with ExitStack() as stack:

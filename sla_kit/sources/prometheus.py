@@ -94,6 +94,10 @@ class PrometheusSource:
         """Closes the connections."""
         self._connection.close()
 
+    def give_up_at(self, until: float) -> None:
+        """Has reading end by then (of `time.monotonic`) with a `SourceError` where it is not done."""
+        self._connection.until = until
+
     def fetch(
         self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
     ) -> Iterator[tuple[Indicator, Timeline]]:

@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -116,6 +117,20 @@ def test_a_server_that_never_answers_times_out() -> None:
         over.set()
     assert "0.2 s" in error.message
     assert "SLA_KIT_PROMETHEUS_TIMEOUT" in error.remedy
+
+
+def test_reading_ends_when_the_time_for_it_is_over() -> None:
+    over = threading.Event()
+
+    def sleeps(handler: BaseHTTPRequestHandler) -> None:
+        over.wait(60)
+
+    with faulty(sleeps) as server:
+        source = PrometheusSource(server.url)
+        source.give_up_at(time.monotonic() + 0.2)
+        assert failure(source).kind == "timeout"
+        assert len(server.seen) == 1, "what can't be answered in time is not asked again"
+        over.set()
 
 
 @pytest.mark.usefixtures("impatient")
