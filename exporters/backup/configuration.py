@@ -95,12 +95,16 @@ class Dumps(Value, frozen=True, kw_only=True):
 
 
 class Rds(Value, frozen=True, kw_only=True):
-    """Snapshots of an RDS ``instance`` or an Aurora ``cluster``, and its window of restorable points in time."""
+    """Snapshots of an RDS ``instance`` or an Aurora ``cluster``, and its window of restorable points in time.
+
+    ``copies`` are the other regions that should hold copies of its snapshots.
+    """
 
     target: Name
     region: Name
     instance: str = ""
     cluster: str = ""
+    copies: list[Name] = field(default_factory=list)
     kind: Name = "database"
     endpoint: str = ""
     credentials: Credentials | None = None
@@ -110,20 +114,33 @@ class Rds(Value, frozen=True, kw_only=True):
 
 
 class Wal(Value, frozen=True, kw_only=True):
-    """WAL archiving of a PostgreSQL at ``url`` (without its password), and which points in time could be restored."""
+    """WAL archiving of a PostgreSQL, and to which points in time a restore could go.
+
+    The server at ``url`` (without its password) says what it has archived and what waits; the ``archive`` is looked at
+    for what is really there: segments without a gap since a base backup. Best are both. ``segment_size`` (bytes) need
+    only be said of an archive without a server whose segments are compressed and have not 16 MiB.
+    """
 
     target: Name
-    url: str
+    url: str = ""
     password: Secret | None = None
+    archive: Place | None = None
+    segment_size: int = 0
     interval: Duration | None = None
     timeout: Duration | None = None
 
 
 class Velero(Value, frozen=True, kw_only=True):
-    """Backups that Velero made of a cluster, in the ``place`` that it keeps them in."""
+    """Backups that Velero made of a cluster, in the ``place`` that it keeps them in.
+
+    Those of one ``schedule`` are ``target``'s; without it, those of each schedule are of ``target/schedule``. Backups
+    made by hand count only ``by_hand``, and are ``target``'s then.
+    """
 
     target: Name
     place: Place
+    schedule: str = ""
+    by_hand: bool = False
     kind: Name = "cluster"
     interval: Duration | None = None
     timeout: Duration | None = None
