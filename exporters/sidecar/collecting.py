@@ -136,7 +136,7 @@ class _Run:
             return Snapshot(found, taken, taken + lasts, tuple(store.forms))
         except CollectError as error:
             return error
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: a thread that ends untold would be waited for for ever
             _log.exception("a collector broke", extra={"collector": collector.name})
             return CollectError("internal", f"{type(error).__name__} in the collector; the log has more")
 
@@ -159,7 +159,7 @@ class _Run:
         def close() -> None:
             try:
                 self.collector.close()
-            except Exception:
+            except BaseException:
                 _log.exception("closing failed", extra={"collector": self.collector.name})
 
         def closed(_: asyncio.Future[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable
 
 import pytest
@@ -157,3 +158,14 @@ def test_a_page_with_no_collector_is_a_whole_page() -> None:
         ]
         == 0
     )
+
+
+def test_a_compressed_page_is_one_member_since_curl_ends_at_the_first() -> None:
+    clock = Clock()
+    made = store(clock, "a")
+    made.succeeded("a", snapshot(clock, backups("shop", 5)), 0.1)
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    page = unpacker.decompress(made.page(True, True))
+    assert unpacker.eof
+    assert unpacker.unused_data == b""
+    assert page.endswith(b"# EOF\n")
