@@ -13,6 +13,7 @@ from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.values import Duration, Ratio, Value
 from sla_kit.errors import ConfigurationError
+from sla_kit.exporters.sidecar.addresses import parse_address
 from sla_kit.exporters.sidecar.collector import Schedule
 
 
@@ -109,5 +110,8 @@ def _check(configuration: SidecarConfiguration, findings: Findings) -> None:
     check_schedule(configuration.schedule(), findings, ())
     if configuration.max_series < 1:
         findings.say(("max_series",), "must be at least 1")
-    if configuration.listen and not re.fullmatch(r".*:\d{1,5}", configuration.listen):
-        findings.say(("listen",), f"{configuration.listen!r} has no port", "such as 127.0.0.1:9117 or :9117")
+    if configuration.listen:
+        try:
+            parse_address(configuration.listen)
+        except ValueError as error:
+            findings.say(("listen",), f"{configuration.listen!r} {error}", "such as 127.0.0.1:9117 or :9117")

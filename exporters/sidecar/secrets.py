@@ -10,12 +10,14 @@ from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.values import Value
 from sla_kit.exporters.sidecar.collector import CollectError
+from sla_kit.exporters.sidecar.redacting import remember_secret
 
 
 class Secret(Value, frozen=True, kw_only=True):
     """Where a secret is: in the variable ``env`` of the environment, or in a ``file`` (without the line's end).
 
-    It is read anew each time it is needed, so that a file may be replaced while the exporter runs.
+    It is read anew each time it is needed, so that a file may be replaced while the exporter runs. What was read is
+    taken out of all that is logged.
     """
 
     env: str = ""
@@ -27,6 +29,7 @@ class Secret(Value, frozen=True, kw_only=True):
             found = os.environ.get(self.env, "")
             if not found:
                 raise CollectError("auth", f"the environment has no {self.env}", remedy=f"set {self.env}")
+            remember_secret(found)
             return found
         try:
             text = Path(self.file).read_text().rstrip("\r\n")
@@ -37,6 +40,7 @@ class Secret(Value, frozen=True, kw_only=True):
             ) from None
         if not text:
             raise CollectError("auth", "holds no secret: it is empty", place=self.file)
+        remember_secret(text)
         return text
 
 
