@@ -11,7 +11,7 @@ from sla_kit.configuration.values import Duration, Name, Ratio, Value
 from sla_kit.exporters.business.pushed.configuration import Pushed
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchQuestion, ElasticsearchSource
 from sla_kit.exporters.business.sources.postgresql import PostgresqlSource
-from sla_kit.exporters.business.sources.prometheus import PrometheusQuestion, PrometheusSource
+from sla_kit.exporters.business.sources.prometheus import PrometheusSource
 from sla_kit.exporters.business.sources.redis import RedisQuestion, RedisSource
 from sla_kit.exporters.business.sources.sqlite import SqliteSource
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration
@@ -19,7 +19,7 @@ from sla_kit.exporters.sidecar.configuration import SidecarConfiguration
 #: Every kind of source, told apart by ``kind``.
 AnySource = PostgresqlSource | SqliteSource | RedisSource | ElasticsearchSource | PrometheusSource
 #: The keys of a query under which a question can stand.
-ASKED_BY = ("sql", "redis", "elasticsearch", "prometheus")
+ASKED_BY = ("sql", "redis", "elasticsearch", "promql")
 MetricType = Literal["counter", "gauge", "histogram", "info"]
 
 
@@ -58,9 +58,13 @@ class Each(Value, frozen=True, kw_only=True):
 
 
 class Since(Value, frozen=True, kw_only=True):
-    """A query whose rows are increments: what came after the watermark. ``column`` holds each row's newest watermark;
-    ``start`` is the one to begin with (0, "2026-01-01"). The parameter ``since`` is bound to the last one. Rows younger
-    than ``settle`` are to be left for the next time; the parameter ``settle_seconds`` is bound to it."""
+    """A query whose rows are increments: what came after the watermark.
+
+    ``column`` holds the newest watermark of what a row sums up; ``start`` is the one to begin with (0, "2026-01-01").
+    The parameter ``since`` is bound to the last one. Rows that are committed late, with a watermark that was passed
+    already, would be lost: a query leaves out rows younger than ``settle`` (bound to ``settle_seconds``), and then
+    takes that same time as its watermark, since ids are not given out in the order of times.
+    """
 
     column: str
     start: Any
@@ -84,7 +88,7 @@ class Query(Value, frozen=True, kw_only=True):
     sql: str = ""
     redis: RedisQuestion | None = None
     elasticsearch: ElasticsearchQuestion | None = None
-    prometheus: PrometheusQuestion | None = None
+    promql: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     for_each: dict[str, list[Each]] = field(default_factory=dict)
     since: Since | None = None

@@ -79,6 +79,11 @@ class Source(Value, frozen=True, kw_only=True, tag_field="kind"):
         """The columns that an answer will have, None where only the answer tells."""
         return None
 
+    def answers(self, asks: Any, column: str) -> bool:
+        """Whether an answer may have a column of that name."""
+        known = self.columns(asks)
+        return known is None or column in known
+
     def open(self, opening: Opening) -> Opened:
         """Makes what answers, without connecting."""
         raise NotImplementedError
