@@ -103,8 +103,8 @@ def process_exporter() -> Iterator[Exporter]:
 
 @contextmanager
 def pushgateway() -> Iterator[Exporter]:
-    """A Pushgateway, empty."""
-    with _running("pushgateway", "packaged", "prometheus-pushgateway") as exporter:
+    """A Pushgateway, empty: Debian's would keep what was pushed for all that come after."""
+    with _running("pushgateway", "packaged", "prometheus-pushgateway", ["--persistence.file="]) as exporter:
         yield exporter
 
 
