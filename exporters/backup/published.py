@@ -59,10 +59,14 @@ class Published:
 
         Where there is no such point, the gap is infinite, whatever an alert's limit.
         """
+        self.put_newest_point(target, newest, gap)
+        self.put("backup_pitr_oldest_timestamp_seconds", {"target": target}, oldest or 0.0)
+
+    def put_newest_point(self, target: str, newest: float | None, gap: float | None) -> None:
+        """Adds the end of that window, where its beginning is not known."""
         labels = {"target": target}
         self.put("backup_pitr_gap_seconds", labels, math.inf if gap is None else gap)
         self.put("backup_pitr_newest_timestamp_seconds", labels, newest or 0.0)
-        self.put("backup_pitr_oldest_timestamp_seconds", labels, oldest or 0.0)
 
     def metrics(self) -> list[Metric]:
         """The families, by name."""

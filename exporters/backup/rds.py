@@ -117,6 +117,4 @@ def _lag(last: float, newest: Snapshot | None, copies: Described | None) -> floa
     """How much older a region's newest backup is than the ``last``. Automated backups that are replicated to another
     region are no snapshots there, but a window of points in time."""
     newest_time = max(newest.taken or 0.0 if newest else 0.0, copies.latest or 0.0 if copies else 0.0)
-    if newest_time:
-        return max(0.0, last - newest_time)
-    return math.inf if last else 0.0
+    return max(0.0, last - newest_time) if newest_time else math.inf
