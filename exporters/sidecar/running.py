@@ -83,7 +83,8 @@ def command(exporter: Exporter) -> click.Command:
 
 
 def _help(exporter: Exporter) -> str:
-    return f"""{exporter.summary}
+    summary = exporter.summary.rstrip(".")
+    return f"""{summary[:1].upper()}{summary[1:]}.
 
     Serves /metrics, /healthz and /readyz until it is told to end. A change of its files, or SIGHUP, has them read
     again; where they are not good, what was before goes on.

@@ -26,6 +26,7 @@ _COMMANDS = {
     "completion": "sla_kit.cli.completion:completion",
     "dashboards": "sla_kit.cli.dashboards:dashboards",
     "demo": "sla_kit.cli.demo:demo",
+    "exporter": "sla_kit.cli.exporter:exporter",
     "forecast": "sla_kit.cli.forecast:forecast",
     "gate": "sla_kit.cli.gate:gate",
     "generate": "sla_kit.cli.generate:generate",
@@ -40,12 +41,18 @@ _COMMANDS = {
 }
 #: The extra that brings each library which the light install leaves out.
 _EXTRA_OF = {
+    "bcrypt": "exporters",
+    "boto3": "backup",
+    "botocore": "backup",
     "elasticsearch": "elasticsearch",
     "grafanalib": "dashboards",
     "pdpyras": "pagerduty",
     "psycopg": "postgresql",
     "pyarrow": "parquet",
+    "redis": "exporters",
     "slack_sdk": "slack",
+    "starlette": "exporters",
+    "uvicorn": "exporters",
     "alembic": "ledger",
     "sqlalchemy": "ledger",
 }
