@@ -13,7 +13,7 @@ from sla_kit.catalogue.model import External
 from sla_kit.errors import LedgerError
 from sla_kit.ledger.bounds import with_common_bounds
 from sla_kit.ledger.earlier import coarser, earlier_definitions, filled
-from sla_kit.ledger.extents import in_batches
+from sla_kit.ledger.extents import extents, in_batches, missing
 from sla_kit.ledger.identity import Identity, names_defined_twice
 from sla_kit.ledger.rows import DAY_SECONDS, cut, digest, joined, marks, unpack
 from sla_kit.ledger.store import Store
@@ -145,33 +145,71 @@ class LedgerSource:
     def fetch(
         self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
     ) -> Iterator[tuple[Indicator, Timeline]]:
-        """Each indicator with its timeline."""
-        open_ended: dict[int, list[tuple[Indicator, list[Timeline]]]] = {}
-        done = 0
-        kept_ones = [indicator for indicator in indicators if indicator.key in self._identify]
+        """Each indicator with its timeline. What a live source must tell is asked of it for all at once; the rows
+        before that are unpacked for a few at a time, so that memory does not grow with the indicators."""
         for indicator in indicators:
             if isinstance(indicator.sli, External):
                 yield indicator, unread(indicator.sli, grid)
-        for at in range(0, len(kept_ones), _AT_ONCE):
-            some = kept_ones[at : at + _AT_ONCE]
-            for indicator, parts in self._parts(some, grid):
-                end = parts[-1].grid.end if parts else grid.start
-                if end < grid.end and self._live is not None:
-                    open_ended.setdefault(end, []).append((indicator, parts))
-                else:
-                    yield indicator, self._whole(indicator, parts, grid)
-                    done += 1
-                    progress(done, len(indicators), indicator.key[0])
-        for end, waiting in open_ended.items():
-            assert self._live is not None
-            rest = Grid(end, grid.step, (grid.end - end) // grid.step)
-            kept = {indicator.key: parts for indicator, parts in waiting}
-            for indicator, timeline in self._live.fetch([one for one, _ in waiting], rest):
-                whole = self._whole(indicator, [*kept.pop(indicator.key), timeline], grid)
-                self.proofs[indicator.key].update(self._digests(whole, end))
-                yield indicator, whole
-                done += 1
-                progress(done, len(indicators), indicator.key[0])
+        for done, (indicator, timeline) in enumerate(self._from_rows(indicators, grid), 1):
+            yield indicator, timeline
+            progress(done, len(indicators), indicator.key[0])
+
+    def _from_rows(self, indicators: Sequence[Indicator], grid: Grid) -> Iterator[tuple[Indicator, Timeline]]:
+        kept = [indicator for indicator in indicators if indicator.key in self._identify]
+        if self._live is None:
+            for indicator, parts in self._in_parts(kept, grid):
+                yield indicator, self._whole(indicator, parts, grid)
+            return
+        open_ended: dict[int, list[Indicator]] = {}
+        for indicator, end in self._ends(kept, grid):
+            open_ended.setdefault(end, []).append(indicator)
+        for indicator, parts in self._in_parts(open_ended.pop(grid.end, []), grid):
+            yield indicator, self._whole(indicator, parts, grid)
+        for end, some in open_ended.items():
+            tails: dict[tuple[str, str], tuple[Indicator, Timeline]] = {}
+            for indicator, tail in self._live.fetch(some, Grid(end, grid.step, (grid.end - end) // grid.step)):
+                tails[indicator.key] = indicator, tail
+                if len(tails) == _AT_ONCE:
+                    yield from self._continued(tails, grid)
+                    tails = {}
+            yield from self._continued(tails, grid)
+
+    def _continued(
+        self, tails: Mapping[tuple[str, str], tuple[Indicator, Timeline]], grid: Grid
+    ) -> Iterator[tuple[Indicator, Timeline]]:
+        """Indicators with their rows, and after them what the live source has told."""
+        for indicator, parts in self._parts([indicator for indicator, _ in tails.values()], grid):
+            tail = tails[indicator.key][1]
+            end = parts[-1].grid.end if parts else grid.start
+            if end > tail.grid.start:  # closed by somebody else in the meantime
+                tail = replace(cut(tail, min(end, grid.end), grid.end), findings=tail.findings)
+            whole = self._whole(indicator, [*parts, tail] if tail.grid.count else parts, grid)
+            self.proofs[indicator.key].update(self._digests(whole, tail.grid.start))
+            yield indicator, whole
+
+    def _ends(self, kept: Sequence[Indicator], grid: Grid) -> Iterator[tuple[Indicator, int]]:
+        """Until where rows tell of each indicator without a hole, known without unpacking them where that can be."""
+        plain: list[Indicator] = []
+        with self._store.reading() as connection:
+            for indicator in kept:
+                identity = self._identify[indicator.key]
+                once = (identity.service, identity.name) not in self._defined_twice(connection, identity)
+                if once and identity.bucket == grid.step:
+                    plain.append(indicator)
+            ids = [self._identify[indicator.key].id for indicator in plain]
+            held = extents(connection, ids, grid.start, grid.end, self._until_correction)
+        for indicator in plain:
+            rows = held.get(self._identify[indicator.key].id, [])
+            begins = max(rows[0].span(grid.step)[0], grid.start) if rows else grid.start
+            gaps = missing(rows, begins, grid.end, grid.step)
+            yield indicator, grid.start if not rows else gaps[0][0] if gaps else grid.end
+        several = {indicator.key for indicator in kept} - {indicator.key for indicator in plain}
+        for indicator, parts in self._in_parts([one for one in kept if one.key in several], grid):
+            yield indicator, parts[-1].grid.end if parts else grid.start
+
+    def _in_parts(self, indicators: Sequence[Indicator], grid: Grid) -> Iterator[tuple[Indicator, list[Timeline]]]:
+        for at in range(0, len(indicators), _AT_ONCE):
+            yield from self._parts(indicators[at : at + _AT_ONCE], grid)
 
     def _parts(self, some: Sequence[Indicator], grid: Grid) -> Iterator[tuple[Indicator, list[Timeline]]]:
         """What rows hold of each indicator, from the grid's start on and without a hole."""
