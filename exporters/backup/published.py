@@ -9,9 +9,18 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 #: Help by name. A counter's name ends in ``_total``.
 HELP = {
+    "backup_compressed": "1 where the newest backup is compressed; absent where nobody can tell, as inside of what is "
+    "encrypted.",
     "backup_encrypted": "1 where the newest backup is encrypted.",
+    "backup_files": "Files, or folders, by what they are: usable or why not, or none of the target's backups.",
+    "backup_info": "What the newest backup is.",
+    "backup_key_info": "The keys for which the newest backup is encrypted, by their ids.",
     "backup_last_size_bytes": "Size of the newest usable backup.",
     "backup_last_success_timestamp_seconds": "When the newest usable backup was made; 0 where there is none.",
+    "backup_last_verified_timestamp_seconds": "When the newest backup was made whose checksum is right; 0 where "
+    "there is none.",
+    "backup_missed_days": "Days of late on which a backup was due and none was made.",
+    "backup_oldest_timestamp_seconds": "When the oldest usable backup was made.",
     "backup_pitr_gap_seconds": "How long ago the newest point in time lies to which a restore could go; "
     "+Inf where there is none.",
     "backup_pitr_newest_timestamp_seconds": "The newest point in time to which a restore could go; 0 where there is "
@@ -19,10 +28,14 @@ HELP = {
     "backup_pitr_oldest_timestamp_seconds": "The oldest point in time from which a restore could go to every later "
     "one; 0 where there is none.",
     "backup_pitr_retention_seconds": "For how long points in time are kept, as the database is set; 0 where none are.",
+    "backup_place_up": "1 where the place could be read.",
     "backup_rds_snapshots": "Snapshots by their status.",
     "backup_replica_lag_seconds": "How much older the newest backup in the region is than the newest of all; +Inf "
     "where it has none.",
     "backup_retained": "How many usable backups there are.",
+    "backup_size_change_ratio": "By how much the newest backup is larger than the median of those before it; below 0 "
+    "where it is smaller.",
+    "backup_size_median_bytes": "Median size of the usable backups before the newest one.",
     "backup_velero_backups": "Backups in Velero's storage by the phase that they ended in.",
     "backup_velero_completion_timestamp_seconds": "When the newest backup ended, well or not.",
     "backup_velero_errors": "Errors of the newest backup.",
@@ -30,6 +43,7 @@ HELP = {
     "backup_velero_phase": "1 for the phase of the newest backup, 0 for the others.",
     "backup_velero_start_timestamp_seconds": "When the newest backup began.",
     "backup_velero_warnings": "Warnings of the newest backup.",
+    "backup_verified": "1 where the newest backup was read and its checksum is right.",
     "backup_wal_archived_total": "Segments that PostgreSQL's archiver has archived.",
     "backup_wal_failed_total": "Failed tries of PostgreSQL's archiver.",
     "backup_wal_last_archived_timestamp_seconds": "When a segment was last archived; 0 where none was.",

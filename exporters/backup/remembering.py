@@ -1,0 +1,107 @@
+"""What has been found out about backups by reading them, kept over runs and restarts, so that none is read twice."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from sla_kit.exporters.backup.contents import Contents
+
+_log = logging.getLogger(__name__)
+_VERSION = 1
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What is known of a backup as long as its ``mark`` (size, time and etag) stays.
+
+    ``contents`` is by its first and last bytes, or by all of them if it is ``whole``; ``missing`` is how many of the
+    files that its table of contents names are not there. ``digests`` were computed of its parts while reading it whole,
+    as ``algorithm:digits`` by the part's name. ``declared`` are those that should have come out, of files of checksums
+    with the mark ``declared_mark``. ``encryption`` and ``key`` are the storage's.
+    """
+
+    mark: str
+    contents: Contents
+    missing: int = 0
+    whole: bool = False
+    digests: dict[str, str] = {}
+    declared: dict[str, str] = {}
+    declared_mark: str = ""
+    encryption: str = ""
+    key: str = ""
+    stored: dict[str, str] = {}
+
+
+class _File(msgspec.Struct, kw_only=True):
+    version: int
+    read: dict[str, dict[str, Read]]
+
+
+@dataclass(eq=False)
+class Memory:
+    """What is known by the place (of a target) and the backup's name; in a file, if there is one.
+
+    May be used by several threads. A file that can't be read or written is said in the log, and done without: the
+    backups are then read once more.
+    """
+
+    path: Path | None
+    _read: dict[str, dict[str, Read]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loaded: bool = False
+    _failed: bool = False
+
+    def of(self, place: str) -> dict[str, Read]:
+        """All that is known of a place; a copy."""
+        with self._lock:
+            self._load()
+            return dict(self._read.get(place, {}))
+
+    def keep(self, place: str, known: dict[str, Read]) -> None:
+        """Replaces what is known of a place, and writes it down: all of it, or nothing, whatever happens meanwhile."""
+        with self._lock:
+            self._load()
+            if self._read.get(place, {}) == known:
+                return
+            self._read[place] = known
+            self._write()
+
+    def _load(self) -> None:
+        if self._loaded or self.path is None:
+            return
+        self._loaded = True
+        try:
+            found = msgspec.json.decode(self.path.read_bytes(), type=_File)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not what was written"
+            _log.warning(
+                "the state can't be read, backups are read again", extra={"file": str(self.path), "why": reason}
+            )
+            return
+        if found.version == _VERSION:
+            self._read = found.read
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        try:
+            with draft.open("wb") as file:
+                file.write(msgspec.json.encode(_File(version=_VERSION, read=self._read)))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+            self._failed = False
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            if not self._failed:
+                extra = {"file": str(self.path), "why": error.strerror or type(error).__name__}
+                _log.warning("the state can't be written, backups are read again after a restart", extra=extra)
+            self._failed = True
