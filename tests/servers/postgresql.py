@@ -125,6 +125,29 @@ def postgresql(settings: str = "", *, follows: Postgresql | None = None) -> Iter
                 _stop(process)
 
 
+@contextmanager
+def started_again(server: Postgresql) -> Iterator[None]:
+    """A server that was stopped, running once more where it was, with what it held."""
+    port, who = server.url.rpartition(":")[2].partition("/")[0], _who()
+    with server.log.open("ab") as output:
+        process = subprocess.Popen(
+            [_program("postgres"), "-D", server.data, "-p", port, "-k", server.data.parent],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=server.data.parent,
+            preexec_fn=_die_with_parent,
+            **who,
+        )
+    try:
+        if not _answers(process, server.url):
+            tail = server.log.read_text(errors="replace")[-3000:]
+            pytest.fail(f"postgres did not start again; its log ends:\n{tail}", pytrace=False)
+        yield
+    finally:
+        _stop(process)
+
+
 def _program(name: str) -> str:
     newest = sorted(_PROGRAMS.glob(f"*/bin/{name}"), key=lambda path: [int(n) for n in path.parts if n.isdigit()])
     found = str(newest[-1]) if newest else shutil.which(name)

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.values import Duration
+from sla_kit.errors import MissingExtraError
 from sla_kit.exporters.business.sources import Opening, Question, Row, Source
 from sla_kit.exporters.business.sql_text import may_have_column, pyformat_parameters, why_not
 from sla_kit.exporters.sidecar.collector import CollectError, Kind
@@ -148,19 +149,22 @@ class Postgresql:
             # The transaction begins with this statement, as READ ONLY; no query inside can make it anything else.
             connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(limit),))
             with connection.cursor() as cursor:
+                names: list[str] = []
                 # Row by row, so that a large answer is never held whole, and by the extended protocol, which takes
                 # one statement and no more.
                 for values in cursor.stream(question.asks, question.parameters or None):
-                    if cursor.description is None:
-                        raise CollectError("query", "the query has no columns")
-                    yield dict(zip((column.name for column in cursor.description), values, strict=True))
+                    if not names:
+                        names = [column.name for column in cursor.description or ()]
+                    yield dict(zip(names, values, strict=True))
             connection.rollback()
 
     def _connect(self, deadline: float) -> _Connection:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        import psycopg
-
+        try:
+            import psycopg
+        except ImportError:
+            raise MissingExtraError("asking PostgreSQL", "psycopg", "exporters") from None
         password = self._source.password.read() if self._source.password else None
         secret: dict[str, Any] = {} if password is None else {"password": password}
         left = deadline - time.monotonic()
