@@ -80,7 +80,7 @@ def test_a_number_too_large_is_an_error() -> None:
 
 
 def test_null_is_no_series_or_zero_or_nan_as_declared() -> None:
-    rows = [{"n": None, "plan": "free"}, {"n": 2, "plan": "pro"}]
+    rows: list[dict[str, object]] = [{"n": None, "plan": "free"}, {"n": 2, "plan": "pro"}]
     free, pro = frozenset({("plan", "free")}), frozenset({("plan", "pro")})
     assert samples(gauge(labels=["plan"]), rows) == {("users", pro): 2.0}
     assert samples(gauge(labels=["plan"], null="zero"), rows) == {("users", free): 0.0, ("users", pro): 2.0}
