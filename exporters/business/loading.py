@@ -29,7 +29,7 @@ def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
     ]
     if configuration.pushed is None:
         return Loaded(configuration, collectors)
-    brought = bring(configuration.pushed, state, configuration.schedule(), before)
+    brought = bring(configuration.pushed, state, configuration.schedule(), before, folder)
     return Loaded(configuration, [*collectors, *brought.collectors], brought.routes, brought.services)
 
 
