@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import field
 
 from sla_kit.configuration.values import Duration, Name, Value
+from sla_kit.exporters.drill.configuration import Drill
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration
 from sla_kit.exporters.sidecar.secrets import Secret
 
@@ -155,3 +156,4 @@ class BackupConfiguration(SidecarConfiguration, frozen=True, kw_only=True):
     rds: list[Rds] = field(default_factory=list)
     wal: list[Wal] = field(default_factory=list)
     velero: list[Velero] = field(default_factory=list)
+    drill: Drill | None = None

@@ -12,6 +12,9 @@ from sla_kit.exporters.backup.dumps import DumpsCollector, DumpsPlace
 from sla_kit.exporters.backup.remembering import Memory
 from sla_kit.exporters.backup.rules import region_of, rules
 from sla_kit.exporters.backup.store import BackupStore, FolderStore
+from sla_kit.exporters.drill.configuration import beside
+from sla_kit.exporters.drill.publishing import DrillResults
+from sla_kit.exporters.drill.schedule import DrillService
 from sla_kit.exporters.sidecar.collector import Collector
 from sla_kit.exporters.sidecar.configuration import read_configuration
 from sla_kit.exporters.sidecar.exporter import Loaded
@@ -22,7 +25,10 @@ def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
     configuration = read_configuration(path, BackupConfiguration, rules)
     folder = path.parent
     memory = _memory(folder / configuration.state if configuration.state else None, before)
-    return Loaded(configuration, list(_collectors(configuration, folder, memory)))
+    services = []
+    if configuration.drill is not None and configuration.drill.schedule is not None:
+        services.append(DrillService(path.absolute(), configuration.drill))
+    return Loaded(configuration, list(_collectors(configuration, folder, memory)), services=services)
 
 
 def open_store(place: Place, folder: Path) -> BackupStore:
@@ -59,6 +65,10 @@ def _collectors(configuration: BackupConfiguration, folder: Path, memory: Memory
 
         schedule = configuration.schedule(velero.interval, velero.timeout)
         yield velero_collector(velero, schedule, open_store(velero.place, folder))
+    if configuration.drill is not None:
+        yield DrillResults(
+            beside(folder, configuration.drill.results), configuration.drill, configuration.schedule(30.0)
+        )
 
 
 def _memory(path: Path | None, before: Loaded | None) -> Memory:

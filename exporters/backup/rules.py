@@ -7,6 +7,7 @@ from sla_kit.configuration.places import Path as Part
 from sla_kit.exporters.backup.aws import check_credentials, check_endpoint
 from sla_kit.exporters.backup.configuration import BackupConfiguration, Bucket, Dumps, Folder, Place, Rds, Wal
 from sla_kit.exporters.backup.naming import Pattern, PatternError, zone_of
+from sla_kit.exporters.drill.configuration import check_drill
 from sla_kit.exporters.sidecar.configuration import check_schedule
 from sla_kit.exporters.sidecar.secrets import check_address, check_secret
 
@@ -37,6 +38,7 @@ def rules(configuration: BackupConfiguration, findings: Findings) -> None:
             findings.say(
                 ("wal", index, "target"), f"the WAL of {target} is there already", "its metrics would be mixed up"
             )
+    check_drill(configuration.drill, [name for dumps in configuration.dumps for name in dumps.targets], findings)
     if not any((configuration.dumps, configuration.rds, configuration.wal, configuration.velero)):
         findings.say((), "names no backups", "say dumps, rds, wal or velero; --example prints a configuration")
 

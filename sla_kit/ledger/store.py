@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sla_kit.errors import LedgerError, MissingExtraError
 
 #: The newest revision in `migrations/versions`; a test holds that it is.
-REVISION = "0001"
+REVISION = "0002"
 #: How long a writer waits for another one.
 _PATIENCE_SECONDS = 60.0
 #: The pages of a new SQLite file: a day's row fits into one.

@@ -54,6 +54,18 @@ correction = Table(
     Column("digest", String(64), nullable=False),
 )
 
+#: Restores for practice, with all that is known of each. As corrections, only ever added, and chained by their digests.
+drill = Table(
+    "drill",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("made_at", String(40), nullable=False),  # RFC 3339
+    Column("target", String(200), nullable=False),
+    Column("outcome", String(40), nullable=False),  # succeeded, slow, failed
+    Column("evidence", Text, nullable=False),  # JSON
+    Column("digest", String(64), nullable=False),
+)
+
 #: What reports were made of, by the digest of its content: catalogues, calendars, and the digests of input rows.
 content = Table(
     "content",

@@ -20,8 +20,10 @@ from sla_kit.engine.context import Context, grid_for
 from sla_kit.engine.results import Evaluation, Period
 from sla_kit.errors import LedgerError
 from sla_kit.evaluation import results
+from sla_kit.exporters.drill.evidence import broken_link as broken_drill
 from sla_kit.ledger import Ledger
 from sla_kit.ledger.corrections import broken_link, corrections
+from sla_kit.ledger.drills import drills, mismatched
 from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
 from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
@@ -85,6 +87,7 @@ def verify_ledger(ledger: Ledger, progress: Progress = no_progress) -> list[Prob
         if link is not None:
             wrong = "it, or one before it, was altered or taken away"
             problems.append(Problem(f"correction {link.number}", wrong))
+        problems.extend(_drills(connection))
         for found, kind, body in connection.execute(select(contents.c.digest, contents.c.kind, contents.c.body)):
             if not _is(body, found):
                 problems.append(Problem(f"the {kind} {found[:12]}… of a report", "damaged or altered"))
@@ -150,6 +153,14 @@ def _file(connection: Connection) -> Iterator[Problem]:
         for (line,) in connection.exec_driver_sql("PRAGMA integrity_check(20)"):
             if line != "ok":
                 yield Problem("the file", str(line))
+
+
+def _drills(connection: Connection) -> Iterator[Problem]:
+    link = broken_drill(drills(connection))
+    if link is not None:
+        yield Problem(f"restore drill {link.number}", "it, or one before it, was altered or taken away")
+    for number in mismatched(connection):
+        yield Problem(f"restore drill {number}", "its target or outcome was altered: its evidence says another")
 
 
 def _rows(connection: Connection, progress: Progress, held: set[bytes]) -> Iterator[Problem]:

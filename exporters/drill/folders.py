@@ -1,0 +1,117 @@
+"""Scratch folders: only their owner may look in, they go when the drill ends, and remains of killed drills are found
+by a lock that nobody holds any more."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sla_kit.exporters.drill.errors import NotBegunError
+from sla_kit.exporters.drill.programs import Account
+
+_PREFIX = "sla-kit-drill-"
+_LOCK = "drill.lock"
+_PATIENCE_SECONDS = 10.0
+
+
+@contextmanager
+def scratch_folder(parent: str, account: Account | None, *, keep: bool = False) -> Iterator[Path]:
+    """A new folder that only this user and the given account may open; removed when the block ends unless kept.
+
+    Raises `NotBegunError` where it can't be made.
+    """
+    base = Path(parent or tempfile.gettempdir()).resolve()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    except OSError as error:
+        raise NotBegunError(
+            f"no scratch folder can be made: {error.strerror}",
+            place=str(base),
+            remedy="name one as scratch: {folder: …}",
+        ) from None
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if account is not None:
+            os.chown(folder, account.uid, account.gid)
+        yield folder
+    finally:
+        if keep:
+            (folder / _LOCK).unlink(missing_ok=True)  # so that nobody takes it for remains
+        else:
+            remove(folder)
+        os.close(descriptor)
+
+
+def clean_remains(parent: str) -> list[Path]:
+    """Ends the servers and takes away the folders of drills that were killed; returns those folders."""
+    base = Path(parent or tempfile.gettempdir()).resolve()
+    cleaned = []
+    for folder in sorted(base.glob(f"{_PREFIX}*")):
+        if folder.is_symlink() or not folder.is_dir() or not _ours(folder):
+            continue
+        try:
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue  # being made or taken away at this moment, or somebody else's
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _end_processes(folder)
+            remove(folder)
+            cleaned.append(folder)
+        except BlockingIOError:
+            pass  # that drill is running
+        finally:
+            os.close(descriptor)
+    return cleaned
+
+
+def remove(folder: Path) -> None:
+    """Takes a scratch folder away, whatever rights its parts have."""
+
+    def allow(function: Callable[..., Any], path: str, _: Any) -> None:
+        try:
+            Path(path).parent.chmod(0o700)
+            function(path)
+        except OSError:
+            pass
+
+    shutil.rmtree(folder, onerror=allow)
+
+
+def _ours(folder: Path) -> bool:
+    """Whether a folder's lock is a file of this user's (root made that of every drill that it ran)."""
+    try:
+        return (folder / _LOCK).lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _end_processes(folder: Path) -> None:
+    """Ends whatever still works in a folder: with the drill killed, nobody waits for it."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (found := _working_in(folder)) and time.monotonic() < deadline:
+        for process in found:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.02)  # until the kernel has taken them away
+
+
+def _working_in(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            here = (entry / "cwd").readlink()
+        except OSError:
+            continue
+        if here == folder or folder in here.parents:
+            found.append(int(entry.name))
+    return [process for process in found if process != os.getpid()]

@@ -1,0 +1,125 @@
+"""What marks a server as scratch, and the proof of it right before anything is made or dropped there.
+
+The mark is a setting of one database, which nothing but a deliberate act sets, and holds the server's own identifier:
+a copy of it that a dump has carried elsewhere marks nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sla_kit.exporters.drill.errors import NotBegunError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+SETTING = "sla_kit.scratch"
+_DEFAULT_PORT = "5432"
+_READ = (
+    "SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),"
+    " (SELECT entry FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) entry"
+    " WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_catalog.pg_database"
+    " WHERE datname = pg_catalog.current_database()) AND entry LIKE 'sla\\_kit.scratch=%')"
+)
+#: Databases that nobody keeps anything of their own in.
+_EMPTY = ("postgres", "template0", "template1")
+
+
+def require_marker(connection: Connection[Any]) -> None:
+    """Raises `NotBegunError` unless the server of this very session is marked as scratch."""
+    row = connection.execute(_READ).fetchone()
+    if row is None or row[1] != f"{SETTING}={_marker(row[0])}":
+        carried = row is not None and row[1] is not None
+        raise NotBegunError(
+            "the server has a mark of scratch that was made for another server"
+            if carried
+            else "the server is not marked as scratch: nothing is restored into it",
+            place=place_of(connection),
+            remedy="if nothing on it is needed: sla-kit drill mark-scratch URL",
+        )
+
+
+def others(connection: Connection[Any]) -> list[str]:
+    """The databases on a server beside those that every server has."""
+    rows = connection.execute("SELECT datname FROM pg_catalog.pg_database ORDER BY datname").fetchall()
+    return [row[0] for row in rows if row[0] not in _EMPTY]
+
+
+def mark(connection: Connection[Any]) -> None:
+    """Marks the server of a session as scratch, in the database that the session is in."""
+    from psycopg import sql
+
+    row = connection.execute("SELECT system_identifier::text, current_database() FROM pg_control_system()").fetchone()
+    assert row is not None
+    statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+        sql.Identifier(row[1]), sql.Identifier(*SETTING.split(".")), sql.Literal(_marker(row[0]))
+    )
+    connection.execute(statement)
+
+
+def unmark(connection: Connection[Any]) -> None:
+    """Takes the mark away."""
+    from psycopg import sql
+
+    row = connection.execute("SELECT current_database()").fetchone()
+    assert row is not None
+    statement = sql.SQL("ALTER DATABASE {} RESET {}").format(
+        sql.Identifier(row[0]), sql.Identifier(*SETTING.split("."))
+    )
+    connection.execute(statement)
+
+
+def refuse_sources(connection: Connection[Any], sources: Sequence[str]) -> None:
+    """Raises `NotBegunError` where the server of a session is one of those that backups are made of."""
+    mine = _endpoints(connection.info.host or "localhost", str(connection.info.port))
+    row = connection.execute(
+        "SELECT pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port()::text"
+    ).fetchone()
+    if row is not None and row[0] is not None:
+        mine |= {(row[0], row[1])}
+    for source in sources:
+        for host, port in addresses(source):
+            if mine & _endpoints(host, port):
+                raise NotBegunError(
+                    f"the server is one of `sources` ({host}:{port}): nothing is ever restored into that",
+                    place=place_of(connection),
+                    remedy="give a scratch server of its own, or none, so that the drill starts one",
+                )
+
+
+def addresses(url: str) -> list[tuple[str, str]]:
+    """The hosts and ports of an address of PostgreSQL, as libpq understands it."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        said = conninfo_to_dict(url)
+    except ProgrammingError:  # the message would repeat the address
+        raise NotBegunError("this is no address of PostgreSQL", remedy="postgresql://user@host:port/database") from None
+    hosts = str(said.get("host") or said.get("hostaddr") or "localhost").split(",")
+    ports = str(said.get("port") or _DEFAULT_PORT).split(",")
+    if len(ports) < len(hosts):
+        ports = [ports[0]] * len(hosts)
+    return [(host or "localhost", port or _DEFAULT_PORT) for host, port in zip(hosts, ports, strict=False)]
+
+
+def place_of(connection: Connection[Any]) -> str:
+    """A session's server and database, without secrets."""
+    return f"{connection.info.host or 'localhost'}:{connection.info.port}/{connection.info.dbname}"
+
+
+def _marker(identifier: str) -> str:
+    return f"scratch server {identifier}"
+
+
+def _endpoints(host: str, port: str) -> set[tuple[str, str]]:
+    """All pairs of address and port that a host stands for; a Unix socket counts as this machine's loopback."""
+    if host.startswith(("/", "@")):
+        return {(host.rstrip("/"), port), ("127.0.0.1", port), ("::1", port)}
+    found = {(host.lower(), port)}
+    with suppress(OSError):  # who can't be found by name can't be restored into either
+        found |= {(str(entry[4][0]), port) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return found
