@@ -86,7 +86,7 @@ def _explained(error: Exception) -> tuple[Kind, str, str]:
         return "connect", "the certificate is not trusted, or no TLS is spoken", "check the endpoint, or set ca_file"
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
         return "timeout", "did not answer in time", "is the endpoint right, and reached from here?"
-    if isinstance(error, exceptions.HTTPClientError):
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return (
             "connect",
             "can't be reached",

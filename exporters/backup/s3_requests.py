@@ -49,15 +49,15 @@ def facts(clients: Clients, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
         wanted["IfMatch"] = f'"{given["etag"]}"'
     head = clients.client("s3").head_object(**wanted)
     encryption = head.get("ServerSideEncryption", "")
-    checksums: dict[str, str] = {}
-    if head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-        for theirs, ours in _DIGESTS.items():
-            # A digest of the parts' digests has a "-" and their number behind it.
-            if theirs in head and "-" not in head[theirs]:
-                checksums[ours] = base64.b64decode(head[theirs]).hex()
     etag = head.get("ETag", "").strip('"')
-    if clients.amazon and encryption in ("", "AES256") and len(etag) == 32 and not head.get("PartsCount"):
-        checksums["md5"] = etag
+    checksums: dict[str, str] = {}
+    # What came in several parts has a "-" and their number behind its ETag; its digests are of the parts' digests.
+    if "-" not in etag and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+        for theirs, ours in _DIGESTS.items():
+            if theirs in head:
+                checksums[ours] = base64.b64decode(head[theirs]).hex()
+        if clients.amazon and encryption in ("", "AES256") and len(etag) == 32:
+            checksums["md5"] = etag
     yield {
         "encryption": encryption,
         "key": head.get("SSEKMSKeyId", ""),
