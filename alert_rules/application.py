@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sla_kit.alert_rules import application_runtime
+from sla_kit.alert_rules import application_jobs, application_runtime
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Shape, Threshold, counter, counting, gauge, steady
 
 _WHERE = '$application, instance="%s"'
@@ -54,6 +54,7 @@ AREA = Area(
         },
         **_buckets(0),
         **application_runtime.HEALTHY,
+        **application_jobs.HEALTHY,
     },
     alerts=(
         Alert(
@@ -310,5 +311,6 @@ AREA = Area(
             ),
         ),
         *application_runtime.ALERTS,
+        *application_jobs.ALERTS,
     ),
 )

@@ -72,7 +72,10 @@ def used_exporters(catalogue: Catalogue, server: str = "") -> dict[str, tuple[st
         for key in dict.fromkeys([each.alert.exporter, *named]):
             if key in exporters():
                 found.setdefault(key, {}).update(dict.fromkeys(each.settings.scope.jobs[key]))
-    for key in ("prometheus", "alertmanager") if of_the_stack else ("prometheus",):
+    # Where there is a Pushgateway the metrics of jobs come from it, though no alert reads its own.
+    known = {*catalogue.monitoring.jobs, *catalogue.monitoring.targets}
+    always = ["prometheus", "alertmanager", *(["pushgateway"] if "pushgateway" in known else [])]
+    for key in always if of_the_stack else ("prometheus",):
         if key in exporters():
             jobs = job_names(catalogue.monitoring.jobs.get(key, exporters()[key].job))
             found.setdefault(key, {}).update(dict.fromkeys(jobs))
@@ -141,8 +144,9 @@ def scraped_jobs(catalogue: Catalogue, server: str = "") -> list[tuple[str, str]
     found = [(job, key) for key, jobs in used_exporters(catalogue, server).items() for job in jobs]
     have = {job for job, _ in found} | set(probes)
     found += [(job, key) for job, key in promised_jobs(catalogue, server).items() if job not in have]
-    # The calendar is recorded by rules, and what asks for probes reads them in the job of that name.
-    return [(job, key) for job, key in found if key != "calendar" and not (key == "blackbox" and job in probes)]
+    # The calendar is recorded by rules and jobs are told of by others; probes are read in the job of that name.
+    unscraped = ("calendar", "jobs")
+    return [(job, key) for job, key in found if key not in unscraped and not (key == "blackbox" and job in probes)]
 
 
 def _slos(catalogue: Catalogue, server: str) -> Iterator[tuple[Service, Slo]]:

@@ -173,3 +173,14 @@ def test_a_password_in_a_probes_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="shop/reached") as told:
         outputs(loaded, AT)
     assert "hunter2" not in str(told.value)
+
+
+def test_where_there_is_a_pushgateway_its_labels_are_the_jobs_own(tmp_path: Path) -> None:
+    """Batch jobs are told of by it; nothing is scraped that is only told of."""
+    plain = prometheus_config(catalogue(tmp_path, PLAIN))
+    assert {"pushgateway", "jobs"} & {label for _, label in written_jobs(plain)} == set()
+    pushed = PLAIN.replace("15s", "15s, targets: {pushgateway: [push.example.com:9091]}")
+    config = prometheus_config(catalogue(tmp_path, pushed))
+    [scrape] = [each for each in config["scrape_configs"] if each["job_name"] == "pushgateway"]
+    assert scrape["honor_labels"] is True
+    assert scrape["static_configs"] == [{"targets": ["push.example.com:9091"]}]
