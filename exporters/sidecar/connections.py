@@ -42,6 +42,16 @@ class BoundedProtocol(H11Protocol):
         self._time_head()
         self._time_reading()
 
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP; an answer that is under way to what came before has no end then."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # some of an answer was sent already
+            self.transport.abort()
+
     def pause_writing(self) -> None:
         """The client reads slower than is written."""
         super().pause_writing()

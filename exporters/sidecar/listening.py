@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.sidecar.addresses import Address
 from sla_kit.exporters.sidecar.connections import BoundedProtocol
+from sla_kit.exporters.sidecar.web import MAX_HEADERS_BYTES
 
 _BACKLOG = 256
-_MAX_HEAD_BYTES = 16 * 1024
 _KEEP_ALIVE_SECONDS = 75  # longer than the usual scrape interval, so that a scraper keeps its connection
 _HANDSHAKE_SECONDS = 10.0
 #: How long an end waits for scrapes that are being answered.
@@ -78,7 +78,7 @@ class Listener:
             workers=1,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
-            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+            h11_max_incomplete_event_size=2 * MAX_HEADERS_BYTES,
         )
         self._server = _Server(config, sockets)
 

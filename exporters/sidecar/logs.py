@@ -93,8 +93,9 @@ def _logfmt(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)
-    bare = bool(text) and text.isprintable() and not any(character in text for character in ' "=\\')
-    return text if bare else json.dumps(text, ensure_ascii=False)
+    printable = text.isprintable()
+    bare = bool(text) and printable and not any(character in text for character in ' "=\\')
+    return text if bare else json.dumps(text, ensure_ascii=not printable)
 
 
 class _Handler(logging.StreamHandler[Any]):

@@ -63,9 +63,10 @@ def redacted(text: str) -> str:
 
 
 def _without_value(pair: re.Match[str]) -> str:
-    name, separator, _ = pair.groups()
-    # The path of a file of secrets, and what is wrong with it, is no secret.
-    before = pair.string[max(0, pair.start() - 80) : pair.start()]
-    if separator.startswith(":") and separator != ":" and re.search(r"/[\w.-]*$", before):
-        return pair.group()
+    name, separator, value = pair.groups()
+    if separator.startswith(":") and separator != ":":
+        # Prose, as of a file of secrets and what is wrong with it: "/run/secrets/password: a secret can't be read".
+        before, after = pair.string[max(0, pair.start() - 80) : pair.start()], pair.string[pair.end() : pair.end() + 2]
+        if re.search(r"/[\w.-]*$", before) or (re.fullmatch("[a-z]+", value) and re.fullmatch(" [a-z]", after)):
+            return pair.group()
     return f"{name}{separator}{REDACTED}"

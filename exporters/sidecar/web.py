@@ -11,7 +11,7 @@ from html import escape
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +24,7 @@ from sla_kit.exporters.sidecar.store import Store
 from sla_kit.exporters.sidecar.web_config import WebConfig
 
 _log = logging.getLogger(__name__)
+MAX_HEADERS_BYTES = 16 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
 #: How long a client may take to send a body.
 BODY_SECONDS = 20.0
@@ -59,10 +60,15 @@ class Web:
         if scope["type"] != "http":
             return
         refusal = await self._refusal(scope)
-        await (refusal or self._app)(scope, _Body(receive), self._with_headers(send))
+        try:
+            await (refusal or self._app)(scope, _Body(receive), self._with_headers(send))
+        except ClientDisconnect:
+            _log.debug("a client went away within its request")
 
     async def _refusal(self, scope: Scope) -> Response | None:
         headers, path = Headers(scope=scope), scope["path"]
+        if sum(len(name) + len(value) for name, value in headers.raw) > MAX_HEADERS_BYTES:
+            return PlainTextResponse(f"too large: at most {MAX_HEADERS_BYTES} bytes of headers\n", 431)
         if self._users and path not in _OPEN:
             try:
                 admitted = await self._users.admits(headers.get("authorization", ""))

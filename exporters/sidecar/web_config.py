@@ -242,7 +242,7 @@ def _check_tls(said: TlsServerConfig, findings: Findings) -> None:
             findings.say(
                 (*top, "cipher_suites", index), f"unknown or unsafe cipher suite {suite!r}", nearest(suite, _SUITES)
             )
-    if said.cipher_suites and said.min_version == "TLS12" and not any(each in _SUITES for each in said.cipher_suites):
+    if said.cipher_suites and said.min_version == "TLS12" and set(said.cipher_suites) <= set(_SUITES_OF_13):
         findings.say(
             (*top, "cipher_suites"),
             "has none of TLS 1.2",

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from sla_kit.configuration.places import Findings
-from sla_kit.configuration.values import Value
+from sla_kit.configuration.values import Duration, Value
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.sidecar.collector import CollectError, Kind, Schedule
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration, read_configuration
@@ -37,8 +37,8 @@ class Told(Value, frozen=True, kw_only=True):
     error: str = "ValueError"
     secret: Secret | None = None
     url: str = ""
-    interval: float = 1.0
-    timeout: float = 5.0
+    interval: Duration = 1.0
+    timeout: Duration = 5.0
 
 
 class ToldConfiguration(SidecarConfiguration, frozen=True, kw_only=True):

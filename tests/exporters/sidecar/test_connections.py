@@ -1,0 +1,187 @@
+"""Clients that are slow, silent or many: none of them keeps others from being answered."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from sla_kit.exporters.sidecar import connections, web
+from sla_kit.exporters.sidecar.addresses import Address
+from sla_kit.exporters.sidecar.listening import Listener, bind
+from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
+from sla_kit.exporters.sidecar.store import Store
+from sla_kit.exporters.sidecar.web import Web
+from sla_kit.exporters.sidecar.web_config import WebConfig
+from tests.exporters.sidecar.sidecars import connected, sidecar
+from tests.exporters.sidecar.told import _push
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+PATIENCE_SECONDS = 60.0
+
+
+async def _large(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("x" * 50_000_000)
+
+
+def served(work: Callable[[int, Listener], Coroutine[Any, Any, None]]) -> None:
+    """Runs ``work(port, listener)`` beside a web server in this process, whose limits a test may have changed."""
+
+    async def run() -> None:
+        metrics = SelfMetrics("test")
+        app = Web("test", "For tests.", Store(10, metrics), metrics)
+        app.configure(WebConfig(), [Route("/push", _push, methods=["POST"]), Route("/large", _large)])
+        [listening] = sockets = bind(Address("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        listener = Listener(app, sockets)
+        await listener.start(None)
+        try:
+            await asyncio.wait_for(work(port, listener), PATIENCE_SECONDS)
+        finally:
+            await listener.stop()
+
+    asyncio.run(run())
+
+
+async def client(port: int, sent: bytes = b"") -> Client:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    return reader, writer
+
+
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """What came until the server closed."""
+    found = b""
+    try:
+        while chunk := await reader.read(65536):
+            found += chunk
+    except ConnectionError:
+        pass
+    return found
+
+
+async def ask(port: int) -> bytes:
+    reader, writer = await client(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    found = await closed(reader)
+    writer.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /metrics HT",
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /metr",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123",
+    ],
+)
+def test_a_request_that_does_not_come_to_its_end_is_given_up(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+
+    async def work(port: int, listener: Listener) -> None:
+        reader, writer = await client(port, sent)
+
+        async def trickle() -> None:
+            """A byte now and then, as a slowloris does, of what never ends."""
+            while True:
+                await asyncio.sleep(0.05)
+                if sent:
+                    writer.write(b"1")
+
+        trickling = asyncio.create_task(trickle())
+        found = await closed(reader)
+        trickling.cancel()
+        writer.close()
+        assert found.count(b"HTTP/1.1 200 OK") == sent.count(b"healthz")
+
+    served(work)
+
+
+def test_a_body_that_does_not_come_to_its_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "BODY_SECONDS", 0.3)
+
+    async def work(port: int, listener: Listener) -> None:
+        reader, writer = await client(port, b"POST /push HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
+        assert (await reader.read(65536)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+    served(work)
+
+
+def test_a_client_that_stops_reading_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.3)
+
+    async def work(port: int, listener: Listener) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as bare:
+            bare.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            while not listener._server.server_state.connections:
+                await asyncio.sleep(0.01)
+            while listener._server.server_state.connections:
+                await asyncio.sleep(0.01)
+
+    served(work)
+
+
+def test_a_client_that_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.5)
+
+    async def work(port: int, listener: Listener) -> None:
+        reader, writer = await client(port, b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        size = 0
+        while chunk := await reader.read(1_000_000):
+            size += len(chunk)
+            await asyncio.sleep(0.01)
+        writer.close()
+        assert size > 50_000_000
+
+    served(work)
+
+
+def test_more_clients_than_there_is_room_for_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 20)
+
+    async def work(port: int, listener: Listener) -> None:
+        crowd = [await client(port, b"GET /met") for _ in range(60)]
+        for _ in range(10):
+            assert (await ask(port)).startswith(b"HTTP/1.1 200")
+        assert len(listener._server.server_state.connections) <= 20
+        for _, writer in crowd:
+            writer.close()
+
+    served(work)
+
+
+def test_garbage_within_a_request_that_is_being_answered_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(port: int, listener: Listener) -> None:
+        for path in (b"/large", b"/push", b"/metrics"):
+            sent = (
+                b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nnot hex\r\n"
+            )
+            reader, writer = await client(port, sent)
+            found = await closed(reader)
+            writer.close()
+            assert not found or found.startswith(b"HTTP/1.1 4"), found[:100]
+        assert (await ask(port)).startswith(b"HTTP/1.1 200")
+
+    served(work)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_real_exporter_outlives_a_crowd_of_silent_clients(tmp_path: Path) -> None:
+    with sidecar(tmp_path, "collectors: [{name: one}]\n") as running:
+        crowd = [connected(running.port) for _ in range(600)]
+        try:
+            for _ in range(20):
+                assert running.ask().status == 200
+        finally:
+            for each in crowd:
+                each.close()

@@ -1,0 +1,229 @@
+"""The command: what it prints, how it ends, and with which exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.exporters.sidecar.sidecars import COMMAND, ROOT, connected, eventually, run, sidecar
+
+GOOD = "collectors: [{name: one, series: 3}]\n"
+
+
+def test_check_says_what_would_run(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text("listen: ':9999'\npush: true\ncollectors: [{name: one, interval: 1m}]\n")
+    done = run("--config", str(tmp_path / "told.yml"), "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "http://:9999" in done.stdout
+    assert "one  every 60 s, for at most 5 s" in done.stdout
+    assert "/push (POST)" in done.stdout
+
+
+@pytest.mark.parametrize("task", [["--check"], ["--dry-run"], []])
+def test_all_mistakes_are_told_at_once_with_file_and_line(tmp_path: Path, task: list[str]) -> None:
+    config, web = tmp_path / "told.yml", tmp_path / "web.yml"
+    config.write_text("listen: nowhere\ncollectors:\n  - {name: a, does: sleep}\n  - {nme: b}\n")
+    web.write_text("basic_auth_users: {a: plain-secret}\n")
+    done = run("--config", str(config), "--web-config", str(web), *task)
+    assert done.returncode == 1
+    for place in ("told.yml:1:", "told.yml:3:", "told.yml:4:", "web.yml:1:"):
+        assert f"{tmp_path}/{place}" in done.stderr
+    assert "plain-secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_web_configuration_is_relative_to_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text("web_config: web.yml\ncollectors: []\n")
+    done = run("--config", str(tmp_path / "told.yml"), "--check")
+    assert done.returncode == 1
+    assert f"{tmp_path}/web.yml" in done.stderr
+
+
+def test_a_dry_run_prints_what_would_be_published(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text("collectors: [{name: one, series: 3}, {name: two, value: 2}]\n")
+    done = run("--config", str(tmp_path / "told.yml"), "--dry-run")
+    assert done.returncode == 0
+    assert done.stdout.count("told_value{") == 4
+    assert done.stderr == ""
+
+
+def test_a_dry_run_tells_what_failed_and_prints_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text(
+        "collectors:\n"
+        "  - {name: one, series: 3}\n"
+        "  - {name: down, does: fail, text: 'redis://:hunter2-secret@cache refused'}\n"
+        "  - {name: hung, does: hang, timeout: 1s}\n"
+    )
+    done = run("--config", str(tmp_path / "told.yml"), "--dry-run")
+    assert done.returncode == 1
+    assert done.stdout.count("told_value{") == 3
+    assert "the collector down failed" in done.stderr
+    assert "the collector hung failed" in done.stderr
+    assert "hunter2-secret" not in done.stderr + done.stdout
+
+
+def test_the_example_is_one_that_runs(tmp_path: Path) -> None:
+    example = run("--example")
+    assert example.returncode == 0
+    (tmp_path / "told.yml").write_text(example.stdout)
+    assert run("--config", str(tmp_path / "told.yml"), "--check").returncode == 0
+
+
+def test_the_configuration_may_be_named_by_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text(GOOD)
+    assert run("--check", SLA_KIT_EXPORTER_CONFIG=str(tmp_path / "told.yml")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "--config"),
+        (["--config", "/none.yml"], 1, "no such file"),
+        (["--config", "GOOD", "--listen", "here"], 2, "has no port"),
+        (["--config", "GOOD", "--listen", "192.0.2.1:9999"], 2, "can't listen on 192.0.2.1:9999"),
+        (["--config", "GOOD", "--listen", "no-such-host.invalid:9999"], 2, "can't listen on"),
+        (["--config", "GOOD", "--log-format", "xml"], 2, "logfmt"),
+    ],
+)
+def test_a_wrong_call_gets_a_message_and_its_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "good.yml").write_text(GOOD)
+    done = run(*(str(tmp_path / "good.yml") if each == "GOOD" else each for each in arguments))
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_in_use_is_told(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text(GOOD)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = run("--config", str(tmp_path / "told.yml"), "--listen", f"127.0.0.1:{port}")
+    assert done.returncode == 2
+    assert f"can't listen on 127.0.0.1:{port}: the port is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_service_that_can_not_start_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text("services: [well, broken]\ndiary: diary\n")
+    done = run("--config", str(tmp_path / "told.yml"), "--listen", "127.0.0.1:0")
+    assert done.returncode == 2
+    assert "the service is broken" in done.stderr
+    assert (tmp_path / "diary").read_text() == "start well\nstop well\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_well_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
+    with sidecar(tmp_path, GOOD + "services: [a, b]\ndiary: diary\n", arguments=["--log-format", "json"]) as running:
+        running.signal(number)
+        assert running.ended() == 0
+        assert sorted((tmp_path / "diary").read_text().splitlines()) == ["start a", "start b", "stop a", "stop b"]
+        assert running.lines()[-1]["msg"] == "ended"
+
+
+def test_a_thread_that_hangs_does_not_keep_it(tmp_path: Path) -> None:
+    with sidecar(tmp_path, "collectors: [{name: hung, does: hang, timeout: 1s}]\n", ready=False) as running:
+        running.until(lambda seen: seen.get(("sla_exporter_collector_up", "hung")) == 0)
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0
+
+
+def test_a_scrape_that_is_being_answered_is_finished(tmp_path: Path) -> None:
+    with sidecar(tmp_path, "collectors: [{name: many, series: 9000}]\n") as running, connected(running.port) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = client.recv(1000)
+        running.signal(signal.SIGTERM)
+        running.logged("told to end")
+        eventually(lambda: _refused(running.port), bool)
+        answer += b"".join(iter(lambda: client.recv(4096), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        [length] = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        assert len(body) == int(length.partition(b":")[2])
+        assert body.count(b"\ntold_value{") == 9000
+        assert running.ended() == 0
+
+
+def test_a_client_that_reads_nothing_does_not_keep_it(tmp_path: Path) -> None:
+    with sidecar(tmp_path, "collectors: [{name: many, series: 9000}]\n") as running, connected(running.port) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        client.recv(10)
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0
+
+
+def test_systemd_is_told_of_beginning_reload_and_end(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        with sidecar(tmp_path, GOOD, environment={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as running:
+            assert systemd.recv(1000) == b"READY=1"
+            running.signal(signal.SIGHUP)
+            assert systemd.recv(1000).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert systemd.recv(1000) == b"READY=1"
+            running.signal(signal.SIGTERM)
+            assert systemd.recv(1000) == b"STOPPING=1"
+
+
+def test_addresses_of_every_kind_are_listened_on(tmp_path: Path) -> None:
+    for number, (host, asked) in enumerate(
+        [("[::1]", ["::1"]), ("", ["127.0.0.1", "::1"]), ("0.0.0.0", ["127.0.0.1"]), ("localhost", ["127.0.0.1"])]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with sidecar(folder, GOOD, host=host, ready=False) as running:
+            for each in asked:
+                with socket.create_connection((each, running.port), timeout=60) as client:
+                    client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+                    assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_without_being_told_only_this_machine_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text(GOOD)
+    assert "http://127.0.0.1:9999" in run("--config", str(tmp_path / "told.yml"), "--check").stdout
+
+
+def test_a_sidecar_loads_little() -> None:
+    code = """
+import sys
+import sla_kit.exporters.sidecar.serving
+import sla_kit.exporters.sidecar.running
+print(*sorted(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"numpy", "pandas", "grafanalib", "requests", "rich", "bcrypt", "psycopg", "boto3", "httpx"}
+
+
+def test_it_runs_where_standard_error_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text(GOOD)
+    with subprocess.Popen(
+        [*COMMAND, "--config", str(tmp_path / "told.yml"), "--listen", "127.0.0.1:0"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ),
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def _refused(port: int) -> bool:
+    try:
+        connected(port).close()
+    except OSError:
+        return True
+    return False
