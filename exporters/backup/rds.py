@@ -103,8 +103,9 @@ def rds_metrics(rds: Rds, found: Mapping[str, Described], now: float) -> list[Me
         count = sum(snapshot.status == status for snapshot in home.snapshots)
         out.put("backup_rds_snapshots", {**labels, "status": status}, count)
     out.put("backup_pitr_retention_seconds", {"target": rds.target}, home.retention_days * _DAY_SECONDS)
-    gap = None if home.latest is None else max(0.0, now - home.latest)
-    out.put_points(rds.target, home.earliest, home.latest, gap)
+    # Without automated backups no log is kept, whatever time is told.
+    earliest, latest = (home.earliest, home.latest) if home.retention_days else (None, None)
+    out.put_points(rds.target, earliest, latest, None if latest is None else max(0.0, now - latest))
     return out.metrics()
 
 
