@@ -14,7 +14,7 @@ from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.quantities import parse_duration
 from sla_kit.configuration.values import Duration, Ratio, Value
-from sla_kit.exporters.business.declared import Declared
+from sla_kit.exporters.business.declared import Declared, check_declared
 from sla_kit.exporters.business.pushed.estimating import precision_for
 from sla_kit.exporters.business.pushed.mapping import Mapping, check_mapping
 from sla_kit.exporters.sidecar.addresses import parse_address
@@ -94,6 +94,12 @@ class Pushed(Value, frozen=True, kw_only=True):
             findings.say((*path, "path"), f"{self.path!r} is no path", "such as /push")
         elif self.path in ("/metrics", "/healthz", "/readyz"):
             findings.say((*path, "path"), f"{self.path} is taken", "such as /push")
+        if not self.metrics:
+            findings.say((*path, "metrics"), "must declare a metric", "what is not declared is refused")
+        for each in self.declared(path):
+            check_declared(each, findings)
+            if each.name.startswith("sla_push_"):
+                findings.say(each.path, f"{each.name} is taken", "metrics of the pushing itself begin with sla_push_")
         for index, metric in enumerate(self.metrics):
             _check_metric(metric, findings, (*path, "metrics", index))
         if self.statsd is not None:
