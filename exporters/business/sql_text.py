@@ -1,8 +1,12 @@
-"""What can be said of a query in SQL without asking a database: what it does, its parameters, its columns."""
+"""What is read from the text of a query in SQL, and from the names of its columns, the same for all databases."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
+
+from sla_kit.exporters.sidecar.collector import CollectError
 
 #: Comments, literals and quoted names; a dollar-quoted literal ends where it began.
 _SKIPPED = re.compile(
@@ -63,6 +67,17 @@ def may_have_column(sql: str, column: str) -> bool:
     return bool(
         re.search(r"(select|distinct|,|\.)\s*\*", text, re.I) or re.match(r"\s*(table|values|show|explain)", text, re.I)
     )
+
+
+def columns(names: Iterable[str]) -> list[str]:
+    """The names of an answer's columns. Raises `CollectError` where two have the same: one would hide the other."""
+    found = list(names)
+    for name, times in Counter(found).items():
+        if times > 1:
+            raise CollectError(
+                "query", f"{times} columns of the answer are called {name}", remedy="name them: … AS users"
+            )
+    return found
 
 
 def mentions(sql: str, name: str) -> bool:

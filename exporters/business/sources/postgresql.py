@@ -23,7 +23,7 @@ from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.values import Duration
 from sla_kit.errors import MissingExtraError
 from sla_kit.exporters.business.sources import Opening, Question, Row, Source
-from sla_kit.exporters.business.sql_text import may_have_column, pyformat_parameters, why_not
+from sla_kit.exporters.business.sql_text import columns, may_have_column, pyformat_parameters, why_not
 from sla_kit.exporters.sidecar.collector import CollectError, Kind
 from sla_kit.exporters.sidecar.secrets import Secret, check_address, check_secret
 
@@ -154,7 +154,7 @@ class Postgresql:
                 # one statement and no more.
                 for values in cursor.stream(question.asks, question.parameters or None):
                     if not names:
-                        names = [column.name for column in cursor.description or ()]
+                        names = columns(column.name for column in cursor.description or ())
                     yield dict(zip(names, values, strict=True))
             connection.rollback()
 
@@ -192,7 +192,7 @@ class Postgresql:
         return f"postgresql://{parts.netloc}{parts.path}"
 
     def _refused(self, error: psycopg.Error, password: str | None, deadline: float) -> CollectError:
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split()).removeprefix("connection failed: ")
         if password:
             said = said.replace(password, "…")
         kind: Kind = "connect"

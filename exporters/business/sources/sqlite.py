@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.exporters.business.sources import Opening, Question, Row, Source
-from sla_kit.exporters.business.sql_text import colon_parameters, may_have_column, why_not
+from sla_kit.exporters.business.sql_text import colon_parameters, columns, may_have_column, why_not
 from sla_kit.exporters.sidecar.collector import CollectError, Kind
 
 #: After so many steps of SQLite's machine the clock is looked at: some tens of microseconds.
@@ -83,7 +83,7 @@ class Sqlite:
             cursor = connection.execute(question.asks, dict(question.parameters))
             if cursor.description is None:
                 raise CollectError("query", "the query has no columns", place=str(self._file))
-            names = [column[0] for column in cursor.description]
+            names = columns(column[0] for column in cursor.description)
             for values in cursor:
                 yield dict(zip(names, values, strict=True))
         except (sqlite3.Error, sqlite3.Warning) as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -252,6 +254,7 @@ def test_a_password_is_read_when_it_is_needed_and_never_told(business_server: Po
     ("sql", "kind", "said"),
     [
         ("SELECT 1 / 0 AS n", "query", "division by zero"),
+        ("SELECT count(1), count(2)", "query", "2 columns of the answer are called count"),
         ("SELECT nothing FROM nowhere", "query", "does not exist"),
         ("SELECT timestamp 'infinity' AS n", "data", "too large"),
         ("SELECT pg_read_file('/etc/passwd') AS n", "auth", "permission denied"),
@@ -271,6 +274,36 @@ def test_nobody_there_and_no_such_database_are_of_kind_connect(business_server: 
     assert refusal(PostgresqlSource(url=f"postgresql://x@127.0.0.1:{free_port()}/x"), "SELECT 1 AS n").kind == "connect"
     missing = business_server.url.rpartition("/")[0] + "/missing"
     assert refusal(PostgresqlSource(url=missing), "SELECT 1 AS n").kind == "connect"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for 127.0.0.1 that is its own authority, readable by the server."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
+    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "server.key", "-out", folder / "server.crt"]
+    subprocess.run([*command.split(), *more], check=True, capture_output=True)
+    return folder
+
+
+def test_tls_is_verified_as_the_address_says(certificate: Path) -> None:
+    with postgresql() as server:
+        for name in ("server.key", "server.crt"):
+            target = server.data / name
+            shutil.copy(certificate / name, target)
+            target.chmod(0o600)
+            owner = server.data.stat()
+            os.chown(target, owner.st_uid, owner.st_gid)
+        server.run("ALTER SYSTEM SET ssl = on")
+        server.run("SELECT pg_reload_conf()")
+        sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        verified = f"{server.url}?sslmode=verify-full&sslrootcert="
+        wait_until(lambda: rows(PostgresqlSource(url=f"{server.url}?sslmode=prefer"), sql) == [{"ssl": True}])
+        assert rows(PostgresqlSource(url=f"{verified}{certificate}/server.crt"), sql) == [{"ssl": True}]
+        other = PostgresqlSource(url=f"{verified}/etc/ssl/certs/ca-certificates.crt")
+        error = refusal(other, sql)
+        assert error.kind == "connect"
+        assert "certificate" in error.message
 
 
 def test_tls_is_asked_for_as_the_address_says(business_server: Postgresql) -> None:

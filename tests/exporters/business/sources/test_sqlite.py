@@ -92,6 +92,11 @@ def test_what_is_no_database_or_no_query_is_told(file: Path, tmp_path: Path) -> 
     assert refusal(SqliteSource(file=str(file)), "SELECT CAST(x'ff' AS TEXT) AS n").kind == "data"
 
 
+def test_two_columns_of_one_name_are_told(file: Path) -> None:
+    error = refusal(SqliteSource(file=str(file)), "SELECT count(*) AS n, max(id) AS n FROM users")
+    assert (error.kind, error.message) == ("query", "2 columns of the answer are called n")
+
+
 def test_mistakes_are_told() -> None:
     source = SqliteSource(file="shop.db")
     assert mistakes(SqliteSource(file=""))
