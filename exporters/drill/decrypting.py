@@ -21,7 +21,8 @@ _WRONG_KEY = "give the key that the backup was encrypted for as keys: {age: [...
 #: Runs below the agent that GnuPG needs for secret keys, which ends when this does.
 _GPG = """\
 for key in "$@"; do gpg --batch --quiet --import "$key" </dev/null || exit 3; done
-exec gpg $SLA_KIT_GPG --decrypt
+exec gpg --batch --quiet --no-tty --trust-model=always --no-auto-key-retrieve \\
+  ${SLA_KIT_LOCKED:+--pinentry-mode=loopback --passphrase-file "$GNUPGHOME/passphrase"} --decrypt
 """
 
 
@@ -76,18 +77,16 @@ class Decrypting:
     def _gpg(self, parts: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
         home = self._folder / "gnupg"
         home.mkdir(mode=0o700)
-        options = ["--batch", "--quiet", "--no-tty", "--trust-model=always", "--no-auto-key-retrieve"]
         reading: list[int] = []
+        environment = minimal_environment(GNUPGHOME=str(home))
         try:
             files = [_kept(secret, home / f"key-{number}") for number, secret in enumerate(self._keys.gpg)]
             if self._keys.passphrase is not None:
-                reading.append(_pipe(self._keys.passphrase.read()))
-                options += ["--pinentry-mode=loopback", f"--passphrase-fd={reading[0]}"]
-            command = [find("gpg-agent", "gpg-agent"), "--homedir", str(home), "--batch", "--quiet", "--daemon", "sh"]
+                reading.append(_pipe(self._keys.passphrase.read(), home / "passphrase"))
+                environment["SLA_KIT_LOCKED"] = "yes"
+            command = [find("gpg-agent", "gpg-agent"), "--homedir", str(home), "--quiet", "--daemon", "sh"]
             command += ["-c", _GPG, "gpg", *map(str, files)]
-            environment = minimal_environment(GNUPGHOME=str(home), SLA_KIT_GPG=" ".join(options))
-            what, more = "decrypting with GnuPG", {"environment": environment, "pass_fds": tuple(reading)}
-            with piped(command, parts, what, _WRONG_KEY, **more) as out:
+            with piped(command, parts, "decrypting with GnuPG", _WRONG_KEY, environment=environment) as out:
                 yield out
         finally:
             for descriptor in reading:
@@ -135,12 +134,13 @@ def _kept(secret: Secret, path: Path) -> Path:
     return path
 
 
-def _pipe(text: str) -> int:
-    """The reading end of a pipe that holds a text."""
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as file:
-        file.write(text + "\n")
-    return reading
+def _pipe(text: str, path: Path) -> int:
+    """Makes a named pipe that holds a text as long as the descriptor is open: the agent hands on none of its own, and
+    nothing of it comes to lie on a disk."""
+    os.mkfifo(path, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    os.write(descriptor, text.encode() + b"\n")
+    return descriptor
 
 
 def _end_agent(home: Path) -> None:

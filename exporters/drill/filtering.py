@@ -44,7 +44,10 @@ _FOREIGN_PRIVILEGES = re.compile(
     r"(GRANT|REVOKE)\b(?!.* ON )|(GRANT|REVOKE) .* ON (DATABASE|TABLESPACE|PARAMETER)\b", re.I | re.S
 )
 #: What --clean writes before anything is made: there is nothing that could be dropped.
-_CLEANING = re.compile(r"DROP\b|ALTER TABLE .{1,400} DROP CONSTRAINT\b|ALTER .{1,400} DROP DEFAULT;", re.I | re.S)
+_CLEANING = re.compile(
+    r"DROP\b|SELECT pg_catalog\.lo_unlink\(|ALTER TABLE .{1,400} DROP CONSTRAINT\b|ALTER .{1,400} DROP DEFAULT;",
+    re.I | re.S,
+)
 _MAKING = re.compile(r"CREATE\b", re.I)
 _OUT = re.compile(r"COPY\b.*\b(TO|FROM)\s+(PROGRAM\b|STDOUT\b|')", re.I | re.S)
 _CONNECT = re.compile(rb"\\c(?:onnect)?\s+(?:-reuse-previous=\w+\s+)?(\"(?:[^\"]|\"\")+\"|'[^']*'|\S+)")

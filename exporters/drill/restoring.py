@@ -81,7 +81,7 @@ def restore_path(
     path: Path, database: ScratchDatabase, restore: Restore, folder: Path, account: Account | None, programs: str = ""
 ) -> Counter[str]:
     """Restores the archive in a file or folder, which is given to ``account`` to read."""
-    hand_over(path, account)
+    hand_over(path, account, folder)
     if path.is_dir():
         _check_directory(path)
     program = find_postgresql("pg_restore", programs)
@@ -91,7 +91,7 @@ def restore_path(
         raise DrillError("the dump holds nothing to restore")
     chosen = folder / "entries"
     chosen.write_text(entries)
-    hand_over(chosen, account)
+    hand_over(chosen, account, folder)
     command = [program, "--dbname", database.name, "--use-list", str(chosen), "--exit-on-error", "--no-owner"]
     command += ["--no-security-labels", "--no-subscriptions", "--no-publications", "--no-tablespaces", "--no-password"]
     if not restore.privileges:
@@ -102,11 +102,12 @@ def restore_path(
     return left_out
 
 
-def hand_over(path: Path, account: Account | None) -> None:
-    """Lets an account read what lies at a path, and nobody else."""
+def hand_over(path: Path, account: Account | None, folder: Path) -> None:
+    """Lets an account read what lies at a path below a folder, and nobody else."""
     if account is None:
         return
-    for each in [path, *(path.rglob("*") if path.is_dir() else ())]:
+    between = [each for each in path.parents if folder in each.parents]
+    for each in [path, *between, *(path.rglob("*") if path.is_dir() else ())]:
         os.chown(each, account.uid, account.gid, follow_symlinks=False)
 
 

@@ -294,12 +294,13 @@ def _interruptible(timeout_seconds: float) -> Iterator[None]:
 
     before = {each: signal.signal(each, stopped) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     alarm = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, timeout_seconds)
+    timer = signal.setitimer(signal.ITIMER_REAL, timeout_seconds)
     try:
         yield
     finally:
         signal_off()
         signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
         for each, handler in before.items():
             signal.signal(each, handler)
 
