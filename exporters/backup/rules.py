@@ -7,9 +7,9 @@ from sla_kit.configuration.places import Path as Part
 from sla_kit.exporters.backup.aws import check_credentials, check_endpoint
 from sla_kit.exporters.backup.configuration import BackupConfiguration, Bucket, Dumps, Folder, Place, Rds, Wal
 from sla_kit.exporters.backup.naming import Pattern, PatternError, zone_of
+from sla_kit.exporters.business.sources.postgresql import PostgresqlSource
 from sla_kit.exporters.drill.configuration import check_drill
 from sla_kit.exporters.sidecar.configuration import check_schedule
-from sla_kit.exporters.sidecar.secrets import check_address, check_secret
 
 _MIXED = "its metrics would be mixed up"
 
@@ -121,8 +121,10 @@ def _rds(rds: Rds, part: Part, findings: Findings) -> None:
 def _wal(wal: Wal, part: Part, findings: Findings) -> None:
     if not wal.url and wal.archive is None:
         findings.say(part, "must say url or archive, or both", "such as url: postgresql://monitor@db.example/postgres")
-    check_address(wal.url, findings, (*part, "url"))
-    check_secret(wal.password, findings, (*part, "password"))
+    if wal.url:
+        PostgresqlSource(url=wal.url, password=wal.password).check(findings, part)
+    elif wal.password is not None:
+        findings.say((*part, "password"), "is of no use without url")
     if wal.archive is not None:
         _place(wal.archive, (*part, "archive"), findings)
     size = wal.segment_size
