@@ -91,10 +91,9 @@ class WholeReading:
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._walk: Unpacked | Frames | PacketWalk | None = None
-        if contents.encryption == "none":
-            self._walk = walk_of(contents.compression)
-        elif contents.encryption == "openpgp" and contents.ending == "unknown":
+        # What is compressed holds what is encrypted, if it does; the inside of an encrypted file is not known.
+        self._walk: Unpacked | Frames | PacketWalk | None = walk_of(contents.compression)
+        if self._walk is None and contents.encryption == "openpgp" and contents.ending == "unknown":
             self._walk = PacketWalk()
 
     def feed(self, part: bytes) -> None:
@@ -178,14 +177,13 @@ def _archive(archive: Archive, tail: bytes, size_bytes: int) -> Contents:
         if size_bytes <= HEAD_BYTES:
             return replace(found, ending="truncated", finding="its table of contents has no end")
         return found
-    if archive.format == "pg_tar":  # a toc.dat out of its tar
-        return found
     if archive.whole and archive.last_offset >= size_bytes:
         return replace(found, ending="truncated", finding="the data of its last table is missing")
     if (not archive.whole and size_bytes <= HEAD_BYTES) or (archive.whole and size_bytes < archive.toc_end):
         return replace(found, ending="truncated", finding="its table of contents has no end")
-    # Data ends with a part of length 0, a table of contents without data with an offset of 0.
-    if tail and not tail.endswith(bytes(5)):
+    # Data ends with a part of length 0, and large objects with an object of number 0 besides; a table of contents
+    # without data ends with an offset of 0.
+    if tail and not tail.endswith(bytes(10 if archive.last_large else 5)):
         return replace(found, ending="truncated", finding="its last data has no end")
     sure = archive.whole and (archive.data == 0 or archive.last_offset >= 0) and bool(tail)
     return replace(found, ending="complete") if sure else found

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 MAGIC: Final = b"PGDMP"
-_FORMATS: Final = {1: "pg_custom", 3: "pg_tar", 5: "pg_directory"}
+#: The table of contents of a folder says that it is a tar's, as its files could be put into one.
+_FORMATS: Final = {1: "pg_custom", 3: "pg_directory", 5: "pg_directory"}
 _COMPRESSIONS: Final = {0: "none", 1: "zlib", 2: "lz4", 3: "zstd"}
 #: The versions of the format whose table of contents is known here: of PostgreSQL 9.0 to 18.
 _OLDEST, _NEWEST = (1, 12), (1, 16)
@@ -22,10 +23,11 @@ _SET, _NO_DATA = 2, 3
 class Archive:
     """What an archive says of itself.
 
-    ``format`` is pg_custom, pg_tar or pg_directory; ``version`` that of the format ("1.15"), ``database`` and
-    ``server`` what was dumped, "" where the bytes end before. ``whole`` tells whether the table of contents was read
-    to its end at ``toc_end``; then ``files`` are those that a folder must hold beside it, ``data`` how many entries
-    have data, and ``last_offset`` where the data of the last one begins: -1 where that is not written down.
+    ``format`` is pg_custom or pg_directory (also of a tar's toc.dat); ``version`` that of the format ("1.15"),
+    ``database`` and ``server`` what was dumped, "" where the bytes end before. ``whole`` tells whether the table of
+    contents was read to its end at ``toc_end``; then ``files`` are those that a folder must hold beside it, ``data``
+    how many entries have data, ``last_offset`` where the data of the last one begins (-1 where that is not written
+    down), and ``last_large`` whether that is of large objects.
     """
 
     format: str
@@ -38,6 +40,7 @@ class Archive:
     files: tuple[str, ...] = ()
     data: int = 0
     last_offset: int = -1
+    last_large: bool = False
 
 
 class _EndError(Exception):
@@ -76,12 +79,13 @@ def _compression(reader: _Reader, version: tuple[int, int]) -> str:
 
 def _contents(reader: _Reader, version: tuple[int, int], form: str, header: Archive) -> Archive:
     files: list[str] = []
-    data, last, known = 0, -1, True
+    data, last, known, large = 0, -1, True, False
     for _ in range(reader.integer()):
         reader.integer()  # its number
         has_data = reader.integer() != 0
-        for _ in range(4):  # table's and own oid, tag, kind
+        for _ in range(3):  # table's and own oid, tag
             reader.text()
+        kind = reader.text()
         reader.integer()  # section
         for _ in range(5):  # definition, drop, copy, namespace, tablespace
             reader.text()
@@ -98,7 +102,8 @@ def _contents(reader: _Reader, version: tuple[int, int], form: str, header: Arch
             if state != _NO_DATA and has_data:
                 data += 1
                 known = known and state == _SET
-                last = max(last, offset)
+                if offset > last:
+                    last, large = offset, kind == "BLOBS"
         else:
             name = reader.text()
             if name and has_data:
@@ -115,6 +120,7 @@ def _contents(reader: _Reader, version: tuple[int, int], form: str, header: Arch
         files=tuple(files),
         data=data,
         last_offset=last if known else -1,
+        last_large=large,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
-#: Help by name. A counter's name ends in ``_total``.
+#: Help by name. A counter's name ends in ``_total``, that of labels without a value in ``_info``.
 HELP = {
     "backup_compressed": "1 where the newest backup is compressed; absent where nobody can tell, as inside of what is "
     "encrypted.",
@@ -63,10 +63,9 @@ class Published:
     def put(self, name: str, labels: dict[str, str], value: float) -> None:
         """Adds a series; ``name`` is one of `HELP`, and has the same labels each time."""
         if name not in self._families:
-            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            self._families[name] = (list(labels), family(name, HELP[name], labels=list(labels)))
+            self._families[name] = (list(labels), _family(name, list(labels)))
         names, metric = self._families[name]
-        metric.add_metric([labels[each] for each in names], value)  # type: ignore[attr-defined]
+        metric.add_sample(name, {each: labels[each] for each in names}, value)
 
     def put_points(self, target: str, oldest: float | None, newest: float | None, gap: float | None) -> None:
         """Adds the window of restorable points in time: Unix times, and how many seconds of changes are not in it.
@@ -85,3 +84,11 @@ class Published:
     def metrics(self) -> list[Metric]:
         """The families, by name."""
         return [metric for _, (_, metric) in sorted(self._families.items())]
+
+
+def _family(name: str, labels: list[str]) -> Metric:
+    if name.endswith("_total"):
+        return CounterMetricFamily(name, HELP[name], labels=labels)
+    if name.endswith("_info"):
+        return InfoMetricFamily(name.removesuffix("_info"), HELP[name], labels=labels)
+    return GaugeMetricFamily(name, HELP[name], labels=labels)
