@@ -48,6 +48,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.rules
 	$(BIN)/python -m bench.dashboards
 	$(BIN)/python -m bench.backtest
+	$(BIN)/python -m bench.soak
 
 picture: demo servers  ## the README's picture, from the demo's report
 	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png

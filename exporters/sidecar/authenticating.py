@@ -73,9 +73,9 @@ class Users:
         return good
 
     def close(self) -> None:
-        """Lets go of its threads."""
+        """Lets go of its threads, once those that wait have their answer."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown(wait=False)
 
     def _remembered_as(self, *parts: bytes) -> bytes:
         digest = hmac.new(self._key, digestmod=hashlib.sha256)

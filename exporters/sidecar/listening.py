@@ -95,6 +95,8 @@ class Listener:
 
     async def exchange(self, tls: ssl.SSLContext | None) -> None:
         """New connections get this certificate; those that there are go on."""
+        if tls is None and self._server.tls is None:
+            return
         self._server.tls = tls
         await self._server.listen()
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.sidecar.exporter import Exporter
@@ -73,7 +74,7 @@ def command(exporter: Exporter) -> click.Command:
         if task == "check":
             click.echo(_described(exporter, state), nl=False)
         elif task == "dry-run":
-            _dry_run(exporter, state)
+            _dry_run(exporter, asked, state)
         else:
             from sla_kit.exporters.sidecar.serving import serve
 
@@ -113,16 +114,18 @@ def _described(exporter: Exporter, state: State) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _dry_run(exporter: Exporter, state: State) -> None:
+def _dry_run(exporter: Exporter, asked: Asked, state: State) -> None:
     import asyncio
 
     from sla_kit.exporters.sidecar import logs
     from sla_kit.exporters.sidecar.collecting import Collecting
+    from sla_kit.exporters.sidecar.redacting import redacted
     from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
     from sla_kit.exporters.sidecar.serving import leave
     from sla_kit.exporters.sidecar.store import Store
 
-    logs.configure(state.log)
+    # What failed is told at the end.
+    logs.configure(state.log if asked.log_level else msgspec.structs.replace(state.log, level="error"))
     store = Store(state.loaded.configuration.max_series, SelfMetrics(exporter.name))
 
     async def once() -> tuple[bytes, dict[str, SlaKitError]]:
@@ -131,8 +134,6 @@ def _dry_run(exporter: Exporter, state: State) -> None:
 
     page, failures = asyncio.run(once())
     sys.stdout.buffer.write(page)
-    from sla_kit.exporters.sidecar.redacting import redacted
-
     for name, error in failures.items():
         click.echo(redacted(f"{exporter.name}: the collector {name} failed: {error}"), err=True)
     leave(1 if failures else 0)  # a collector may still hang
