@@ -13,13 +13,13 @@ from typing import TypeVar
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.business.pushed.changes import Change, Reason, RefusedError
 from sla_kit.exporters.business.pushed.configuration import PushedMetric
+from sla_kit.exporters.business.pushed.gathering import Gathered
 from sla_kit.exporters.business.pushed.store import Outcome, Push, Store
 
 Done = TypeVar("Done")
 _log = logging.getLogger(__name__)
-#: So many pushes may wait for the disk, and so many changes that came as datagrams.
+#: So many pushes may wait for the disk.
 _MOST_WAITING = 2_000
-_MOST_CHANGES = 100_000
 _IN_ONE_COMMIT = 500
 #: Datagrams are not answered: they may wait a moment, so that a commit has many of them.
 _GATHER_SECONDS = 0.2
@@ -36,7 +36,7 @@ class Committing:
         self.accepted: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, Reason]] = Counter()
         self._waiting: list[tuple[Push, asyncio.Future[Outcome]]] = []
-        self._gathered: list[Change] = []
+        self._gathered = Gathered()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pushed")
         self._work: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
@@ -70,9 +70,7 @@ class Committing:
 
     def gather(self, change: Change) -> None:
         """Takes a change that nobody waits for. Raises `RefusedError` where there are too many."""
-        if len(self._gathered) >= _MOST_CHANGES:
-            raise RefusedError("overload", "too many changes wait for the disk")
-        self._gathered.append(change)
+        self._gathered.add(change)
         if self._later is None and self._work is None:
             self._later = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._begin)
 
@@ -87,34 +85,35 @@ class Committing:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        if self._work is None and (self._waiting or self._gathered):
+        if self._work is None and (self._waiting or self._gathered.count):
             self._work = asyncio.create_task(self._commits(), name="commits of what was pushed")
 
     async def _commits(self) -> None:
         try:
-            while self._waiting or self._gathered:
+            while self._waiting or self._gathered.count:
                 await self._commit()
         finally:
             self._work = None
 
     async def _commit(self) -> None:
         waiting, self._waiting = self._waiting[:_IN_ONE_COMMIT], self._waiting[_IN_ONE_COMMIT:]
-        gathered, self._gathered = self._gathered, []
-        pushes = [push for push, _ in waiting] + ([Push(gathered, whole=False)] if gathered else [])
+        gathered, self._gathered = self._gathered, Gathered()
+        made = list(gathered.changes())
+        pushes = [push for push, _ in waiting] + ([Push([change for change, _ in made], whole=False)] if made else [])
         try:
             outcomes = await self._in_thread(self.store.apply, pushes)
         except Exception as error:
             self._tell(error)
-            self.dropped["statsd", "state"] += len(gathered)
+            self.dropped["statsd", "state"] += gathered.count
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(RefusedError("state", "it can't be kept: see the exporter's log"))
             return
         self._failed = ""
-        if gathered:
-            dropped = outcomes[-1].dropped
+        if made:
+            dropped = sum(made[index][1] for index in outcomes[-1].dropped)
             self.dropped["statsd", "series"] += dropped
-            self.accepted["statsd"] += len(gathered) - dropped
+            self.accepted["statsd"] += gathered.count - dropped
         for (_, future), outcome in zip(waiting, outcomes, strict=False):
             if not future.done():
                 future.set_result(outcome)

@@ -47,11 +47,11 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a push: why it was ``refused``, if it was; how many changes were ``dropped`` of one that need not
-    be whole; whether it had been made before."""
+    """What became of a push: why it was ``refused``, if it was; which changes were ``dropped`` of one that need not
+    be whole, by their place; whether it had been made before."""
 
     refused: RefusedError | None = None
-    dropped: int = 0
+    dropped: Sequence[int] = ()
     repeated: bool = False
 
 
@@ -180,11 +180,11 @@ class Store:
             refused = self._too_many(connection, push.changes, now)
             if refused is not None:
                 return Outcome(refused)
-        dropped = 0
-        for change in push.changes:
+        dropped: list[int] = []
+        for index, change in enumerate(push.changes):
             kept = self._found(connection, change, now)
             if kept is None:
-                dropped += 1
+                dropped.append(index)
             else:
                 self._change(connection, change, kept, now)
         if key:
@@ -237,10 +237,12 @@ class Store:
             query = "UPDATE series SET value = value + ?1, updated = ?2 WHERE id = ?3"
         connection.execute(query, (more, now, kept.series))
         if change.action == "observe":
+            found: dict[float, float] = {}
             for number in change.numbers:
                 at = bisect.bisect_left(metric.buckets, number)
                 bound = metric.buckets[at] if at < len(metric.buckets) else math.inf
-                connection.execute(_BUCKET, (kept.series, bound, change.weight))
+                found[bound] = found.get(bound, 0.0) + change.weight
+            connection.executemany(_BUCKET, ((kept.series, *each) for each in found.items()))
         elif change.action == "seen":
             longest = max(metric.window_seconds.values())
             self._crowd.see(connection, kept, change.ids, int(now), longest_seconds=longest, error_ratio=metric.error)

@@ -64,7 +64,7 @@ def test_a_push_with_too_many_series_changes_nothing(store: Store) -> None:
     assert fine.refused is None
     assert values(store) == {"a": 1.0, "b": 1.0, "c": 1.0}
     (gathered,) = store.apply([Push([add("a"), add("d"), add("e")], whole=False)])
-    assert gathered.dropped == 2
+    assert gathered.dropped == [1, 2]
     assert values(store) == {"a": 2.0, "b": 1.0, "c": 1.0}
     assert store.series_count(REQUESTS) == 3
 
