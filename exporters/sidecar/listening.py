@@ -32,7 +32,8 @@ def bind(address: Address) -> list[socket.socket]:
     port, trouble = address.port, None
     for family, target in _targets(address):
         try:
-            listener = socket.socket(family, socket.SOCK_STREAM)
+            # The protocol is said, or asyncio sets no TCP_NODELAY: a body then waits 40 ms for its headers' receipt.
+            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         except OSError as error:
             trouble = error
             continue
