@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,11 @@ def test_every_package_imports_from_the_editable_install(tmp_path: Path) -> None
     result = run(Path(sys.executable), "-c", code, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(str(ROOT))
+
+
+def test_every_file_of_the_examples_is_in_the_wheel(wheel: Path) -> None:
+    there = {name.removeprefix("sla_kit/") for name in zipfile.ZipFile(wheel).namelist()}
+    files = [path for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    wanted = {str(path.relative_to(ROOT)) for path in files}
+    assert wanted - there == set()
+    assert {"examples/exporters/Dockerfile", "examples/exporters/kubernetes/slo.yml"} <= wanted
