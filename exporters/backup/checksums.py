@@ -32,10 +32,11 @@ class Digest:
 
 def described(name: str) -> str | None:
     """The name of the file whose checksum a file of this name has; None where it is no such file."""
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
-    return None
+    lowered = name.lower()
+    if not lowered.endswith(SUFFIXES):
+        return None
+    suffix = next(each for each in SUFFIXES if lowered.endswith(each))
+    return name[: -len(suffix)] or None
 
 
 def is_list(name: str) -> bool:

@@ -56,8 +56,8 @@ Place = Folder | Bucket
 class Reading(Value, frozen=True, kw_only=True):
     """Which backups are read as a whole, once each, and how much of that is done in one run.
 
-    ``declared`` reads those that have a checksum somewhere; ``always`` reads all, and finds in most forms whether the
-    end is missing; ``never`` leaves it at what the first and last bytes tell.
+    ``declared`` reads those that have a checksum beside them, or a SHA of S3; ``always`` reads all, and finds in most
+    forms whether the end is missing; ``never`` leaves it at what the first and last bytes tell.
     """
 
     which: Literal["never", "declared", "always"] = "declared"

@@ -206,7 +206,7 @@ class _Watched:
             if read is None or states[candidate.name] == "future" or time.monotonic() >= until:
                 continue
             try:
-                read = declare(self.place.store, candidate, read, found, deadline)
+                read = declare(self.place.store, candidate, read, found, deadline, weak=which == "always")
                 known[candidate.name] = read
                 undone = agreement(read) is None and bool(read.declared)
                 if budget <= 0 or not (undone or (which == "always" and not read.whole)):

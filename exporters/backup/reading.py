@@ -58,18 +58,25 @@ def look_into(store: BackupStore, candidate: Candidate, deadline: float) -> Read
     )
 
 
-def declare(store: BackupStore, candidate: Candidate, read: Read, found: Survey, deadline: float) -> Read:
-    """The same with the digests that a backup's parts should have, from files beside it, or from storage itself."""
+def declare(
+    store: BackupStore, candidate: Candidate, read: Read, found: Survey, deadline: float, *, weak: bool = False
+) -> Read:
+    """The same with the digests that a backup's parts should have, from files beside it, or from storage itself.
+
+    Storage keeps an MD5 of nearly everything unasked; only with ``weak`` does it count, or all of a bucket would have
+    to be read for what storage itself looks after.
+    """
+    stored = {name: value for name, value in read.stored.items() if weak or name != "md5"}
     files = {part.name: found.sums_of(part.name) for part in candidate.parts}
     marks = {f"{each.name} {each.etag} {each.modified}" for some in files.values() for each in some}
-    mark = "\n".join(sorted(marks)) or "none"
+    mark = "\n".join([*sorted(marks), "weak" if weak else "strong"])
     if mark == read.declared_mark:
         return read
     declared: dict[str, str] = {}
     texts: dict[str, str] = {}
     for part in candidate.parts:
         said = (_declared(store, each, texts, part.name, deadline) for each in files[part.name])
-        digest = next((each for each in said if each is not None), None) or strongest(read.stored)
+        digest = next((each for each in said if each is not None), None) or strongest(stored)
         if digest is not None:
             declared[part.name] = f"{digest.algorithm}:{digest.value}"
     return msgspec.structs.replace(read, declared=declared, declared_mark=mark)

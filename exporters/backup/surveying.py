@@ -72,7 +72,7 @@ def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) ->
     sums: _Newest[StoredObject] = _Newest(2 * limit)
     folders: dict[str, _Folder] = {}
     for found in _listed(store, pattern, deadline):
-        other = _other(found, seen)
+        other = _other(found)
         if other == "temporary" and pattern.folders:
             named = pattern.match(found.name)
             if named is not None and not _temporary(named.backup):
@@ -88,7 +88,11 @@ def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) ->
         elif pattern.folders:
             others["checksum"] += other == "checksum"
             _folder(folders, named).add(found)
+        elif found.shares in seen:
+            others["link"] += 1
         else:
+            if found.shares:  # of folders, many files may be those of the folder before
+                seen.add(found.shares)
             mark = f"{found.size_bytes}-{found.modified}-{found.etag}"
             candidate = Candidate(
                 found.name, _key(named), made(named, found.modified), found.modified, found.size_bytes, mark, [found]
@@ -116,11 +120,9 @@ def _listed(store: BackupStore, pattern: Pattern, deadline: float) -> Iterable[S
                         yield found
 
 
-def _other(found: StoredObject, seen: set[str]) -> Other | None:
-    if found.link or found.shares in seen:
+def _other(found: StoredObject) -> Other | None:
+    if found.link:
         return "link"
-    if found.shares:
-        seen.add(found.shares)
     parts = found.name.split("/")
     if any(part.startswith(".") for part in parts):
         return "hidden"

@@ -187,6 +187,22 @@ def test_links_second_names_hidden_and_unfinished_files_are_no_backups(shop: Sho
     assert seen("backup_retained") == 1
 
 
+def test_second_name_that_is_no_backups_takes_nothing_from_the_backup(shop: Shop, dump: bytes, tmp_path: Path) -> None:
+    made = shop.put(1, dump)
+    (shop.folder / "shop-latest.dump").hardlink_to(made)
+    (shop.folder / "shop-0.dump").hardlink_to(made)
+    (collector,) = configured(tmp_path, SHOP)
+    assert look(collector).files() == {"usable": 1, "foreign": 2}
+
+
+def test_folders_may_share_their_files(shop: Shop, dump: bytes, tmp_path: Path) -> None:
+    first = shop.put(2, dump, f"{shop.name(2)}/shop.dump")
+    (shop.folder / shop.name(1)).mkdir()
+    (shop.folder / shop.name(1) / "shop.dump").hardlink_to(first)
+    (collector,) = configured(tmp_path, FOLDERS)
+    assert look(collector).files() == {"usable": 2}
+
+
 def test_file_that_is_being_written_is_no_backup_yet(shop: Shop, dump: bytes, tmp_path: Path) -> None:
     shop.put(1, dump)
     young = shop.folder / shop.name(0)
