@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from sla_kit.exporters.backup.aws_child import Clients
 
+#: Without a type, RDS answers with automated snapshots and those by hand; AWS Backup's are asked for apart.
+_KINDS: tuple[dict[str, str], ...] = ({}, {"SnapshotType": "awsbackup"})
+
 
 def describe(clients: Clients, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """One part: what the ``region`` knows of an ``instance`` or a ``cluster``, in the words of `rds.Described`.
@@ -24,7 +27,8 @@ def describe(clients: Clients, given: dict[str, Any]) -> Iterator[dict[str, Any]
 
 
 def _instance(client: Any, name: str, home: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"snapshots": [], "retention_days": 0, "earliest": None, "latest": None}
+    found: dict[str, Any] = {"retention_days": 0, "earliest": None, "latest": None}
+    snapshots: dict[str, dict[str, Any]] = {}
     for each in _pages(client, "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups", name):
         # One of a deleted instance that had the same name is kept as "retained".
         if each.get("Status") != "retained":
@@ -36,24 +40,28 @@ def _instance(client: Any, name: str, home: bool) -> dict[str, Any]:
         found["retention_days"] = instance.get("BackupRetentionPeriod", 0)
         # The instance knows of the log's last upload sooner than the list of automated backups does.
         found["latest"] = _seconds(instance.get("LatestRestorableTime")) or found["latest"]
-    for each in _pages(client, "describe_db_snapshots", "DBSnapshots", name):
-        found["snapshots"].append(_snapshot(each, each["DBSnapshotIdentifier"], each.get("Encrypted", False)))
-    return found
+    for kind in _KINDS:
+        for each in _pages(client, "describe_db_snapshots", "DBSnapshots", name, **kind):
+            name_of = each["DBSnapshotIdentifier"]
+            snapshots[name_of] = _snapshot(each, name_of, each.get("Encrypted", False))
+    return {**found, "snapshots": list(snapshots.values())}
 
 
 def _cluster(client: Any, name: str, home: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"snapshots": [], "retention_days": 0, "earliest": None, "latest": None}
+    found: dict[str, Any] = {"retention_days": 0, "earliest": None, "latest": None}
+    snapshots: dict[str, dict[str, Any]] = {}
     if home:
         cluster = client.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
         found["retention_days"] = cluster.get("BackupRetentionPeriod", 0)
         found["earliest"] = _seconds(cluster.get("EarliestRestorableTime"))
         found["latest"] = _seconds(cluster.get("LatestRestorableTime"))
-    pages = client.get_paginator("describe_db_cluster_snapshots").paginate(DBClusterIdentifier=name)
-    for page in pages:
-        for each in page["DBClusterSnapshots"]:
-            encrypted = each.get("StorageEncrypted", False)
-            found["snapshots"].append(_snapshot(each, each["DBClusterSnapshotIdentifier"], encrypted))
-    return found
+    for kind in _KINDS:
+        pages = client.get_paginator("describe_db_cluster_snapshots").paginate(DBClusterIdentifier=name, **kind)
+        for page in pages:
+            for each in page["DBClusterSnapshots"]:
+                name_of = each["DBClusterSnapshotIdentifier"]
+                snapshots[name_of] = _snapshot(each, name_of, each.get("StorageEncrypted", False))
+    return {**found, "snapshots": list(snapshots.values())}
 
 
 def _snapshot(each: dict[str, Any], name: str, encrypted: bool) -> dict[str, Any]:
@@ -68,8 +76,8 @@ def _snapshot(each: dict[str, Any], name: str, encrypted: bool) -> dict[str, Any
     }
 
 
-def _pages(client: Any, operation: str, key: str, name: str) -> Iterator[dict[str, Any]]:
-    for page in client.get_paginator(operation).paginate(DBInstanceIdentifier=name):
+def _pages(client: Any, operation: str, key: str, name: str, **more: str) -> Iterator[dict[str, Any]]:
+    for page in client.get_paginator(operation).paginate(DBInstanceIdentifier=name, **more):
         yield from page.get(key, [])
 
 

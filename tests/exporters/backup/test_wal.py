@@ -298,6 +298,30 @@ def test_a_server_that_does_not_archive_can_not_go_back_to_any_time() -> None:
         wait_until(lambda: failure(watching) == "connect", "the server to be gone")
 
 
+def test_after_a_standby_took_over_a_restore_goes_on_along_its_timeline() -> None:
+    with archiving() as first:
+        first.base_backup()
+        first.write()
+        first.archived(first.switch())
+        with postgresql(follows=first.server) as standby:
+            second = replace(first, server=standby)
+            standby.run("SELECT pg_promote()")
+            second.write()
+            name = second.switch()
+            assert name.startswith("00000002")
+            second.archived(name)
+            assert (first.archive / "00000002.history").exists()
+            found = read(collector(second, first.archive))
+            assert found["backup_wal_timeline"] == 2.0
+            assert found["backup_wal_missing_segments"] == 0.0
+            # It may have written its checkpoint after the switch.
+            assert math.isfinite(found["backup_pitr_gap_seconds"])
+            assert found["backup_pitr_oldest_timestamp_seconds"] > 0.0
+            # Without its history the new timeline came from nowhere, so the base backup is of no use.
+            (first.archive / "00000002.history").unlink()
+            assert read(collector(second, first.archive))["backup_pitr_gap_seconds"] == math.inf
+
+
 def test_a_wrong_password_is_told_without_it(place: Archiving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAL_PASSWORD", "not the guest's")
     url = place.server.url.replace("sla@", f"{GUEST}@")
