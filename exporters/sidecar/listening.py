@@ -21,6 +21,7 @@ from sla_kit.exporters.sidecar.web import MAX_HEADERS_BYTES
 _BACKLOG = 256
 _KEEP_ALIVE_SECONDS = 75  # longer than the usual scrape interval, so that a scraper keeps its connection
 _HANDSHAKE_SECONDS = 10.0
+_FAREWELL_SECONDS = 3.0
 #: How long an end waits for scrapes that are being answered.
 _DRAIN_SECONDS = 10
 _SHUT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -140,7 +141,7 @@ class _Server(uvicorn.Server):
                     sock=each.dup(),
                     ssl=self.tls,
                     ssl_handshake_timeout=_HANDSHAKE_SECONDS if self.tls else None,
-                    ssl_shutdown_timeout=_HANDSHAKE_SECONDS if self.tls else None,
+                    ssl_shutdown_timeout=_FAREWELL_SECONDS if self.tls else None,
                     backlog=_BACKLOG,
                 )
             )

@@ -106,6 +106,22 @@ def test_a_request_that_does_not_come_to_its_end_is_given_up(monkeypatch: pytest
     served(work)
 
 
+def test_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY a body would wait for the client to acknowledge its head, 40 ms on Linux."""
+
+    async def work(port: int, listener: Listener) -> None:
+        _, writer = await client(port)
+        while not (known := listener._server.server_state.connections):
+            await asyncio.sleep(0.01)
+        [connection] = known
+        transport = connection.transport
+        assert isinstance(transport, asyncio.Transport)
+        assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+
+    served(work)
+
+
 def test_a_body_that_does_not_come_to_its_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "BODY_SECONDS", 0.3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import signal
 import socket
 import ssl
 import urllib.parse
@@ -213,3 +214,16 @@ def test_routes_that_take_data_are_closed_to_others_without_a_password(tmp_path:
     with sidecar(tmp_path, GOOD, host="", web_config=users) as running:
         assert push(running) == b"HTTP/1.1 401 Unauthorized"
         assert push(running, f"Authorization: {basic()}") == b"HTTP/1.1 200 OK"
+
+
+def test_a_client_that_keeps_its_connection_does_not_keep_the_exporter(ca: Certificates, tmp_path: Path) -> None:
+    with sidecar(tmp_path, GOOD, web_config=web_config(ca), tls=ca.client()) as running:
+        silent = [connected(running.port) for _ in range(3)]  # of which no handshake comes
+        kept = http.client.HTTPSConnection("localhost", running.port, timeout=60, context=ca.client())
+        kept.request("GET", "/metrics")
+        assert kept.getresponse().status == 200
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0
+        kept.close()
+        for each in silent:
+            each.close()
