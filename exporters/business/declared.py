@@ -16,8 +16,7 @@ _OTHER_UNITS = {
     **dict.fromkeys(("minutes", "hours", "days", "weeks"), "seconds"),
     **dict.fromkeys(("bits", "kb", "mb", "gb", "kib", "mib", "gib", "kilobytes", "megabytes", "gigabytes"), "bytes"),
     **dict.fromkeys(("percent", "percentage", "pct"), "ratio"),
-    **dict.fromkeys(("cents", "cent"), "euros, dollars, …"),
-    **dict.fromkeys(("fahrenheit", "kelvin"), "celsius"),
+    "fahrenheit": "celsius",
     **dict.fromkeys(("kilometers", "millimeters", "centimeters"), "meters"),
     **dict.fromkeys(("kilograms", "milligrams"), "grams"),
 }

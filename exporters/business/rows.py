@@ -129,7 +129,7 @@ class Increments:
     def take(self, row: Row) -> None:
         """Adds what a row says."""
         newest = watermark(self._column, _column(row, self._column))
-        newer = newest is not None and (type(newest) is not type(self._since) or self._after(newest, self._since))
+        newer = newest is not None and self._after(newest, self._since)
         for each in self._declared:
             for key, value, times in points(each, row, self._fixed):
                 grows = times if each.type == "histogram" else value
@@ -142,12 +142,15 @@ class Increments:
                         remedy=f"ask only for rows after the parameter {self._name} (>, not >=)",
                     )
                 self._add(each, key, value, times)
-        if newer and (type(newest) is not type(self.watermark) or self._after(newest, self.watermark)):
+        if newer and self._after(newest, self.watermark):
             self.watermark = newest
 
     def _after(self, one: object, other: object) -> bool:
+        numbers = (int, float, Decimal)
+        if type(one) is not type(other) and not (isinstance(one, numbers) and isinstance(other, numbers)):
+            return True  # what counting began with is written as a text, such as a date
         try:
-            return bool(one > other)  # type: ignore[operator]  # of one type, see `watermark`
+            return bool(one > other)  # type: ignore[operator]  # both numbers, times or texts, see `watermark`
         except TypeError:
             raise CollectError(
                 "data", f"column {self._column} has times with a zone and without", remedy="cast it to timestamptz"

@@ -11,7 +11,8 @@ from sla_kit.exporters.sidecar.collector import CollectError
 #: Comments, literals and quoted names; a dollar-quoted literal ends where it began.
 _SKIPPED = re.compile(
     r"""
-    --[^\n]* | /\*.*?\*/ | '(?:[^']|'')*' | (?P<tag>\$[A-Za-z_]*\$).*?(?P=tag) | (?P<quoted>"(?:[^"]|"")*")
+    --[^\n]* | /\*.*?\*/ | \b[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*'
+    | (?P<tag>\$[A-Za-z_]*\$).*?(?P=tag) | (?P<quoted>"(?:[^"]|"")*")
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,7 +68,10 @@ class PostgresqlSource(Source, frozen=True, kw_only=True, tag="postgresql"):
     keep: Duration = 60.0
 
     def check(self, findings: Findings, path: Part) -> None:
-        """Says what is wrong with the address."""
+        """Says what is wrong with the address, and so where the client library is missing."""
+        if find_spec("psycopg") is None:
+            told = MissingExtraError("asking PostgreSQL", "psycopg", "exporters")
+            findings.say(path, told.message, told.remedy)
         check_secret(self.password, findings, (*path, "password"))
         if not self.url.startswith(("postgresql://", "postgres://")):
             findings.say((*path, "url"), "is no address of a PostgreSQL", "such as postgresql://reader@host/shop")
@@ -161,10 +165,8 @@ class Postgresql:
     def _connect(self, deadline: float) -> _Connection:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        try:
-            import psycopg
-        except ImportError:
-            raise MissingExtraError("asking PostgreSQL", "psycopg", "exporters") from None
+        import psycopg
+
         password = self._source.password.read() if self._source.password else None
         secret: dict[str, Any] = {} if password is None else {"password": password}
         left = deadline - time.monotonic()

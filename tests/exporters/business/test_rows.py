@@ -241,6 +241,8 @@ def counter(**more: Any) -> MetricOfRows:
     [
         ({"n": 1, "at": 5}, "not newer than the watermark"),
         ({"n": 1, "at": 4}, "not newer than the watermark"),
+        ({"n": 1, "at": 4.5}, "not newer than the watermark"),
+        ({"n": 1, "at": Decimal(5)}, "not newer than the watermark"),
         ({"n": 1, "at": None}, "is NULL"),
         ({"n": -1, "at": 6}, "a negative number"),
         ({"n": 1, "at": True}, "can't be a watermark"),
@@ -252,6 +254,12 @@ def test_increments_that_would_count_twice_are_errors(row: dict[str, object], sa
         Increments([counter()], {}, "at", 5).take(row)
     assert caught.value.kind == "data"
     assert said in caught.value.message
+
+
+def test_times_with_a_zone_and_without_are_not_compared() -> None:
+    found = Increments([counter()], {}, "at", datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(CollectError, match="with a zone and without"):
+        found.take({"n": 1, "at": datetime(2026, 1, 2)})
 
 
 def test_a_sum_over_nothing_moves_no_watermark() -> None:

@@ -244,5 +244,6 @@ def test_what_is_said_of_a_text_heeds_literals_names_and_casts() -> None:
     assert mentions('SELECT 1 AS "Users Now"', "users now")
     assert not mentions("SELECT 'users' AS n", "users")
     assert why_not("SELECT $x$; DELETE FROM a$x$ AS n") is None
+    assert why_not(r"SELECT E'it\'s; one' AS n") is None
     assert why_not("-- nothing") is not None
     assert why_not("SELECT n INTO other FROM t") is not None
