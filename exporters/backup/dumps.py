@@ -150,6 +150,39 @@ class _Watched:
         before = self._memory.of(self._section)
         known: dict[str, Read] = {}
         states: dict[str, State] = {}
+        try:
+            unreadable = self._look_into(found, known, states, before, now, until, deadline)
+            self._read_whole(found, known, states, until, deadline)
+        finally:  # what is known by now is known, though the rest could not be asked for
+            self._memory.keep(self._section, known)
+        self._marks = {each.name: each.mark for each in found.candidates}
+        self._looked = now
+        backups = [self._backup(each, states[each.name], known.get(each.name)) for each in found.candidates]
+        if unreadable is not None and not known:
+            raise unreadable
+        counts: dict[str, int] = dict.fromkeys([*STATES, *OTHERS], 0)
+        for backup in backups:
+            counts[backup.state] += 1
+        counts["unexamined"] += found.older
+        for other, count in found.others.items():
+            counts[other] += count
+        return PlaceSeen(backups, counts)
+
+    def _look_into(
+        self,
+        found: Survey,
+        known: dict[str, Read],
+        states: dict[str, State],
+        before: Mapping[str, Read],
+        now: float,
+        until: float,
+        deadline: float,
+    ) -> CollectError | None:
+        """Fills in what is ``known`` of each, newest first, and its state before it is known.
+
+        Returns why one of them could not be read, if that was for want of rights.
+        """
+        store = self.place.store
         unreadable: CollectError | None = None
         for candidate in found.candidates:
             states[candidate.name], read = self._early(candidate, now), before.get(candidate.name)
@@ -166,20 +199,7 @@ class _Watched:
                         unreadable = unreadable or (error if error.kind == "auth" else None)
             if read is not None:
                 known[candidate.name] = read
-        self._read_whole(found, known, states, until, deadline)
-        self._memory.keep(self._section, known)
-        self._marks = {each.name: each.mark for each in found.candidates}
-        self._looked = now
-        backups = [self._backup(each, states[each.name], known.get(each.name)) for each in found.candidates]
-        if unreadable is not None and not known:
-            raise unreadable
-        counts: dict[str, int] = dict.fromkeys([*STATES, *OTHERS], 0)
-        for backup in backups:
-            counts[backup.state] += 1
-        counts["unexamined"] += found.older
-        for other, count in found.others.items():
-            counts[other] += count
-        return PlaceSeen(backups, counts)
+        return unreadable
 
     def _early(self, candidate: Candidate, now: float) -> State:
         """What is known of a backup before it is looked at."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -19,6 +21,10 @@ from sla_kit.exporters.backup.surveying import Candidate, Survey
 #: No longer table of contents is read.
 _TOC_BYTES: Final = 16 << 20
 _TOC: Final = "toc.dat"
+#: What pg_dump calls the data of tables and large objects in a folder.
+_DATA: Final = re.compile(r"(\d+\.dat|blob_\d+\.dat|blobs(_\d+)?\.toc)(\.gz|\.lz4|\.zst)?")
+#: Of so many files in a folder without a table of contents the ends are looked at.
+_LOOKED_AT: Final = 20
 #: What pg_dump adds to the names in the table of contents where it compresses.
 _ADDED: Final = ("", ".gz", ".lz4", ".zst")
 
@@ -34,20 +40,15 @@ def look(store: BackupStore, found: StoredObject, deadline: float) -> Contents:
 
 
 def look_into(store: BackupStore, candidate: Candidate, deadline: float) -> Read:
-    """What a backup is, by the first and last bytes of its most telling file, and by what storage says of it."""
-    told = max(candidate.parts, key=lambda each: each.size_bytes)
+    """What a backup is, by the first and last bytes of its files, and by what storage says of it. Raises
+    `CollectError`."""
+    largest = sorted(candidate.parts, key=lambda each: each.size_bytes, reverse=True)
     missing = 0
-    toc = next((each for each in candidate.parts if candidate.folder and each.name.endswith(f"/{_TOC}")), None)
-    if toc is not None and toc.size_bytes <= _TOC_BYTES:
-        whole = store.read(toc, 0, toc.size_bytes, deadline)
-        contents = examine(whole, whole[-TAIL_BYTES:], toc.size_bytes)
-        archive = read_archive(whole)
-        if archive is not None:
-            there = {each.name.rpartition("/")[2] for each in candidate.parts}
-            missing = sum(not any(f"{name}{more}" in there for more in _ADDED) for name in archive.files)
+    if candidate.folder:
+        contents, missing = _look_into_folder(store, candidate.parts, largest[:_LOOKED_AT], deadline)
     else:
-        contents = look(store, told, deadline)
-    facts = store.facts(told, deadline)
+        contents = look(store, largest[0], deadline)
+    facts = store.facts(largest[0], deadline)
     return Read(
         mark=candidate.mark,
         contents=contents,
@@ -56,6 +57,31 @@ def look_into(store: BackupStore, candidate: Candidate, deadline: float) -> Read
         key=facts.key,
         stored={} if candidate.folder else dict(facts.checksums),
     )
+
+
+def _look_into_folder(
+    store: BackupStore, parts: Sequence[StoredObject], largest: Sequence[StoredObject], deadline: float
+) -> tuple[Contents, int]:
+    """What a folder is, by its tables of contents or else by its ``largest`` files, and how many files it lacks."""
+    found: list[tuple[str, Contents]] = []
+    missing = 0
+    names = {each.name for each in parts}
+    for toc in (each for each in parts if each.name.endswith(f"/{_TOC}") and each.size_bytes <= _TOC_BYTES):
+        whole = store.read(toc, 0, toc.size_bytes, deadline)
+        archive = read_archive(whole)
+        if archive is not None:
+            folder = toc.name.removesuffix(_TOC)
+            missing += sum(not any(f"{folder}{name}{more}" in names for more in _ADDED) for name in archive.files)
+        found.append((toc.name, examine(whole, whole[-TAIL_BYTES:], toc.size_bytes)))
+    # pg_dump writes the table of contents last: without it, the dump was never finished.
+    folders = {each.name.rpartition("/")[0] for each in parts if _DATA.fullmatch(each.name.rpartition("/")[2])}
+    missing += sum(f"{folder}/{_TOC}" not in names for folder in folders)
+    if not found:
+        found = [(each.name, look(store, each, deadline)) for each in largest if each.size_bytes]
+    for name, contents in found:
+        if contents.ending == "truncated":
+            return replace(contents, finding=f"{name}: {contents.finding}"), missing
+    return found[0][1] if found else examine(b"", b"", 0), missing
 
 
 def declare(

@@ -335,6 +335,30 @@ def test_folder_a_backup(shop: Shop, url: str, tmp_path: Path) -> None:
     assert look(collector).files() == {"usable": 1, "incomplete": 1, "truncated": 1}
 
 
+def test_folder_of_a_dump_that_was_killed_has_no_table_of_contents(shop: Shop, url: str, tmp_path: Path) -> None:
+    for days in (1, 2):
+        (shop.folder / shop.name(days)).mkdir()
+        for database in ("orders", "users"):
+            pg_dump(url, "-Fd", "-f", shop.folder / shop.name(days) / database)
+    (shop.folder / shop.name(1) / "users" / "toc.dat").unlink()
+    for path in shop.folder.rglob("*"):
+        os.utime(path, (shop.now - DAY // 2,) * 2)
+    (collector,) = configured(tmp_path, FOLDERS)
+    assert look(collector).files() == {"usable": 1, "incomplete": 1}
+
+
+def test_folder_of_plain_dumps_of_which_one_is_cut(shop: Shop, url: str, tmp_path: Path) -> None:
+    data = pg_dump(url)
+    for days in (1, 2):
+        shop.put(days, data, f"{shop.name(days)}/orders.sql")
+        shop.put(days, data[: -200 if days == 1 else None], f"{shop.name(days)}/users.sql")
+        shop.put(days, b"", f"{shop.name(days)}/_SUCCESS")
+    (collector,) = configured(tmp_path, FOLDERS)
+    seen = look(collector)
+    assert seen.files() == {"usable": 1, "truncated": 1}
+    assert seen("backup_last_success_timestamp_seconds") == shop.time(2)
+
+
 def test_folder_with_its_own_checksums_and_a_file_that_says_that_it_is_done(
     shop: Shop, url: str, tmp_path: Path
 ) -> None:
@@ -511,7 +535,7 @@ wal:
         (11, "is the second place in local"), (12, "is no bucket"), (12, "holds a password"),
         (12, "must say one of env and file"), (13, "names no target"), (14, "names no place"),
         (16, "the database shop is there already"), (16, "must say one of instance and cluster"),
-        (16, "where the database is"), (18, "must say url or archive"), (19, "the WAL of shop is there already"),
+        (16, "where the database is"), (18, "must say url or archive"), (19, "there already"),
         (19, "holds a password"), (19, "must be a power of 2"),
     ):  # fmt: skip
         assert any(f"backup.yml:{line}:" in each and said in each for each in text.splitlines()), (line, said, text)
