@@ -75,6 +75,10 @@ class Kept:
         """Opens nothing yet: no file is needed by who only checks a configuration."""
 
     async def stop(self) -> None:
+        """As `close`."""
+        self.close()
+
+    def close(self) -> None:
         """Closes it; a temporary one is deleted."""
         opened = self._opened
         with opened.lock:
