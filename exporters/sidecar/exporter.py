@@ -30,9 +30,9 @@ class Loaded:
     """An exporter as one state of its configuration makes it.
 
     ``collectors`` that equal ones of the state before (``==``) go on as they are when the configuration is read again;
-    so do ``services``. ``routes`` are added to the web server's, and taken to be for data that come in: without users or
-    required client certificates they are open to this machine only. ``watched`` are further files whose change means to
-    read the configuration again.
+    so do ``services``. ``routes`` are added to the web server's, and taken to be for data that come in: without users
+    or required client certificates they are open to this machine only. ``watched`` are further files whose change means
+    to read the configuration again.
     """
 
     configuration: SidecarConfiguration

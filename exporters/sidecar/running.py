@@ -6,6 +6,7 @@ could not be done, such as a port that is in use.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ import click
 import msgspec
 
 from sla_kit.errors import SlaKitError
+from sla_kit.exporters.sidecar import logs
+from sla_kit.exporters.sidecar.configuration import Log
 from sla_kit.exporters.sidecar.exporter import Exporter
 from sla_kit.exporters.sidecar.state import Asked, State, read_state
 
@@ -70,17 +73,29 @@ def command(exporter: Exporter) -> click.Command:
         if config is None:
             raise click.UsageError("--config FILE is missing; --example prints one to begin with.")
         asked = Asked(config, listen, web_config, log_format or "", log_level or "")
-        state = read_state(exporter, asked)
-        if task == "check":
-            click.echo(_described(exporter, state), nl=False)
-        elif task == "dry-run":
-            _dry_run(exporter, asked, state)
-        else:
-            from sla_kit.exporters.sidecar.serving import serve
-
-            serve(exporter, asked, state)
+        # What nobody expects may quote a secret: it is told by a log that takes it out.
+        logs.configure(msgspec.structs.replace(Log(), **asked.log))
+        try:
+            _run(exporter, asked, task)
+        except (SlaKitError, click.ClickException, ImportError):
+            raise
+        except Exception:
+            logging.getLogger(__name__).critical("an unexpected error", exc_info=True)
+            sys.exit(2)
 
     return run
+
+
+def _run(exporter: Exporter, asked: Asked, task: str | None) -> None:
+    state = read_state(exporter, asked)
+    if task == "check":
+        click.echo(_described(exporter, state), nl=False)
+    elif task == "dry-run":
+        _dry_run(exporter, asked, state)
+    else:
+        from sla_kit.exporters.sidecar.serving import serve
+
+        serve(exporter, asked, state)
 
 
 def _help(exporter: Exporter) -> str:
@@ -117,7 +132,6 @@ def _described(exporter: Exporter, state: State) -> str:
 def _dry_run(exporter: Exporter, asked: Asked, state: State) -> None:
     import asyncio
 
-    from sla_kit.exporters.sidecar import logs
     from sla_kit.exporters.sidecar.collecting import Collecting
     from sla_kit.exporters.sidecar.redacting import redacted
     from sla_kit.exporters.sidecar.self_metrics import SelfMetrics

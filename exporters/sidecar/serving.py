@@ -72,6 +72,8 @@ class _Sidecar:
         self._services: list[Service] = []
         self._watch = Watch(state.files)
         self._failed = ""
+        #: Whether files were not good; what is not theirs, such as a port that is in use, is not tried again by itself.
+        self._unread = False
 
     async def run(self, sockets: list[socket.socket]) -> SlaKitError | None:
         """Runs until it is told to end; returns why it could not begin."""
@@ -122,7 +124,7 @@ class _Sidecar:
         while True:
             changes = asyncio.create_task(self._watch.wait())
             asked = asyncio.create_task(self._again.wait())
-            patience = _AGAIN_SECONDS if self._failed else None
+            patience = _AGAIN_SECONDS if self._unread else None
             try:
                 await asyncio.wait((changes, asked), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -136,7 +138,9 @@ class _Sidecar:
         """Takes over what the files say now; where that is not good, all stays as it is."""
         notify_reloading()
         try:
+            self._unread = True
             state = await asyncio.to_thread(read_state, self._exporter, self._asked, self._state)
+            self._unread = False
             await self._take_over(state)
         except Exception as error:
             self._metrics.reloaded(False)

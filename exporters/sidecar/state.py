@@ -24,6 +24,12 @@ class Asked:
     log_format: str = ""
     log_level: str = ""
 
+    @property
+    def log(self) -> dict[str, str]:
+        """What it says of the log."""
+        told = {"format": self.log_format, "level": self.log_level}
+        return {key: value for key, value in told.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -52,8 +58,7 @@ def read_state(exporter: Exporter, asked: Asked, before: State | None = None) ->
         address = parse_address(asked.listen or configuration.listen or f"127.0.0.1:{exporter.port}")
     except ValueError as error:
         raise SlaKitError(f"--listen {asked.listen!r} {error}", remedy="such as 127.0.0.1:9117 or :9117") from None
-    told = {"format": asked.log_format, "level": asked.log_level}
-    log = msgspec.structs.replace(configuration.log, **{key: value for key, value in told.items() if value})
+    log = msgspec.structs.replace(configuration.log, **asked.log)
     return State(loaded, web, address, log, (asked.config, *web.files, *loaded.watched))
 
 
