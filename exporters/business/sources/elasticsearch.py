@@ -155,7 +155,7 @@ class ElasticsearchReader:
                 remedy="check index and query",
             )
         shards = body.get("_shards")
-        if not isinstance(shards, dict) or "hits" not in body:
+        if not isinstance(shards, dict) or not shards.get("total") or not _shaped(body, question):
             raise CollectError("data", "answers what is no search's answer", place=place, remedy="check url")
         if body.get("timed_out"):
             raise CollectError(
@@ -197,6 +197,18 @@ def _body(question: ElasticsearchQuestion, window: float | None, deadline: float
     elif question.distinct:
         body["aggregations"] = counted
     return body
+
+
+def _shaped(body: dict[str, Any], question: ElasticsearchQuestion) -> bool:
+    """Whether an answer has what was asked for."""
+    try:
+        if question.labels:
+            buckets = body["aggregations"]["rows"]["buckets"]
+            return all(bucket["key"] is not None and bucket["doc_count"] >= 0 for bucket in buckets)
+        found = body["aggregations"]["value"]["value"] if question.distinct else body["hits"]["total"]["value"]
+    except (KeyError, TypeError):
+        return False
+    return isinstance(found, int | float)
 
 
 def _text(value: Any) -> str:

@@ -7,10 +7,12 @@ The official client of Elasticsearch takes 67 MB of memory when imported, urllib
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import socket
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Mapping
@@ -122,9 +124,13 @@ class Client:
         sent = {"Accept": "application/json", "Accept-Encoding": "gzip", **headers}
         if content:
             sent["Content-Type"] = content_type
+        # Each wait has an end of its own, but a server that sends a byte at a time makes many of them.
+        ending = threading.Timer(self._left(deadline), _cut, (connection,))
+        ending.daemon = True
         try:
             connection.connect()
             self._patience(connection, deadline)
+            ending.start()
             connection.request(method, urlsplit(self.url).path.rstrip("/") + path, body=content or None, headers=sent)
             answer = connection.getresponse()
             body = self._body(connection, answer, deadline)
@@ -139,11 +145,14 @@ class Client:
                 remedy="ca_file names who signs its certificate",
             ) from None
         except (http.client.HTTPException, OSError) as error:
+            if time.monotonic() >= deadline:
+                raise self._late() from None
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise CollectError(
                 "connect", f"does not answer: {reason}", place=self.place, remedy="check url, and whether it runs"
             ) from None
         finally:
+            ending.cancel()
             connection.close()
         if answer.status in _KINDS:
             kind = _KINDS[answer.status]
@@ -195,7 +204,7 @@ class Client:
                     remedy="ask for fewer rows",
                 )
             parts.append(part)
-        if not answer.isclosed() and answer.length:
+        if answer.length:  # what is left of the length that was promised
             raise http.client.IncompleteRead(b"")
         return b"".join(parts)
 
@@ -216,6 +225,14 @@ class Client:
         return CollectError(
             "timeout", "took too long to answer", place=self.place, remedy="ask for less, or raise timeout"
         )
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """Ends whatever waits for the other side."""
+    held: socket.socket | None = connection.sock
+    if held is not None:
+        with contextlib.suppress(OSError):
+            held.shutdown(socket.SHUT_RDWR)
 
 
 def _json(body: bytes) -> Any:

@@ -84,7 +84,10 @@ class PrometheusReader:
         if kind != "vector" or not isinstance(found, list):
             raise self._error("query", f"answers with a {kind}, not a vector or a scalar", "ask for an instant value")
         for series in found:
-            labels = {name: value for name, value in series["metric"].items() if name != "__name__"}
+            named = series.get("metric") if isinstance(series, dict) else None
+            if not isinstance(named, dict):
+                raise self._error("data", "answers what is no answer of Prometheus's API", "check url")
+            labels = {name: value for name, value in named.items() if name != "__name__"}
             if "value" not in series:
                 raise self._error(
                     "data", "answers with native histograms", "take histogram_quantile() or histogram_count()"

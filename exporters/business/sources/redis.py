@@ -228,7 +228,10 @@ def _number(found: Any, asks: RedisQuestion) -> float | None:
     if found is None:
         return None
     try:
-        return float(found)
+        number = float(found)
+        if not math.isfinite(number):
+            raise ValueError
+        return number
     except ValueError:
         raise CollectError(
             "data", f"a value of {asks.key} is no number", remedy="check command, key and field"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -52,8 +53,8 @@ def changed(struct: Any, **values: Any) -> Any:
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """A port of a server that sends ``answer`` to whoever connects, and then says nothing more."""
+def answering(answer: bytes, *, hangs_up: bool = False) -> Iterator[int]:
+    """A port of a server that sends ``answer`` to whoever connects, and then says nothing more, or hangs up."""
     held: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -65,6 +66,8 @@ def answering(answer: bytes) -> Iterator[int]:
                     return
                 held.append(connection)
                 connection.sendall(answer)
+                if hangs_up:
+                    connection.shutdown(socket.SHUT_WR)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -73,3 +76,25 @@ def answering(answer: bytes) -> Iterator[int]:
         thread.join()
         for connection in held:
             connection.close()
+
+
+@contextmanager
+def trickling(answer: bytes) -> Iterator[int]:
+    """A port of a server that sends ``answer`` a byte at a time, each well before anybody loses patience."""
+    ending = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    for at in range(len(answer)):
+                        if ending.wait(0.02):
+                            return
+                        connection.sendall(answer[at : at + 1])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        ending.set()
+        thread.join()

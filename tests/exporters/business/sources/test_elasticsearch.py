@@ -18,7 +18,7 @@ import pytest
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchQuestion as Asks
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchSource
 from sla_kit.exporters.sidecar.secrets import Secret
-from tests.exporters.business.sources.asking import answering, changed, mistakes, refusal, rows
+from tests.exporters.business.sources.asking import answering, changed, mistakes, refusal, rows, trickling
 from tests.servers import elasticsearch
 from tests.servers.process import free_port
 
@@ -159,6 +159,9 @@ WHOLE = {"timed_out": False, "_shards": {"total": 2, "failed": 0}, "hits": {"tot
         (200, {**WHOLE, "_clusters": {"total": 2, "skipped": 1}}, "data"),
         (200, b"<html>", "data"),
         (200, [], "data"),
+        (200, {**WHOLE, "_shards": {"total": 0, "failed": 0}}, "data"),
+        (200, {**WHOLE, "hits": {"total": 3}}, "data"),
+        (200, {**WHOLE, "hits": {}}, "data"),
         (503, {"error": {"type": "search_phase_execution_exception", "reason": "all shards failed"}}, "data"),
         (503, {"error": {"type": "cluster_block_exception", "reason": "no master"}}, "connect"),
         (429, {}, "connect"),
@@ -199,9 +202,14 @@ def test_nobody_there_a_silent_server_and_too_long_an_answer() -> None:
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{") as port:
         told = refusal(ElasticsearchSource(url=f"http://127.0.0.1:{port}"), Asks(index="a"), seconds=0.3)
         assert told.kind == "timeout"
+    with trickling(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000) as port:
+        told = refusal(ElasticsearchSource(url=f"http://127.0.0.1:{port}"), Asks(index="a"), seconds=0.5)
+        assert told.kind == "timeout"
     with answering(b"no HTTP at all\r\n\r\n") as port:
         assert refusal(ElasticsearchSource(url=f"http://127.0.0.1:{port}"), Asks(index="a")).kind == "connect"
         assert refusal(ElasticsearchSource(url=f"https://127.0.0.1:{port}"), Asks(index="a")).kind == "connect"
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", hangs_up=True) as port:
+        assert refusal(ElasticsearchSource(url=f"http://127.0.0.1:{port}"), Asks(index="a")).kind == "connect"
     with speaking(200, b" " * (17 * 1024 * 1024)) as url:
         told = refusal(ElasticsearchSource(url=url), Asks(index="a"))
         assert (told.kind, "16 MiB" in told.message) == ("data", True)

@@ -92,6 +92,8 @@ def test_warnings_are_errors_unless_they_are_to_be_ignored() -> None:
         (200, answer([{"metric": {}, "histogram": [1.0, {}]}]), "data"),
         (200, answer([{"metric": {}, "value": [1.0, "many"]}]), "data"),
         (200, answer([], "matrix"), "query"),
+        (200, answer([[]]), "data"),
+        (200, answer([{"value": [1.0, "1"]}]), "data"),
         (403, {}, "auth"),
     ],
 )

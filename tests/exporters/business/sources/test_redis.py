@@ -142,6 +142,8 @@ def test_other_types_and_no_numbers_have_their_kinds(server: Redis, source: Redi
     server.run("SADD", "set", "a")
     assert refusal(source, Asks(command="zcard", key="set")).kind == "query"
     assert refusal(source, Asks(command="pfcount", key="text")).kind == "query"
+    server.run("SET", "nan", "nan")
+    assert refusal(source, Asks(command="get", key="nan")).kind == "data"
     told = refusal(source, Asks(command="get", key="text"))
     assert told.kind == "data"
     assert "'no number'" not in str(told)
