@@ -148,7 +148,7 @@ def gpg_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         base = [
             "gpg",
             "--homedir",
-            home,
+            str(home),
             "--batch",
             "--quiet",
             "--pinentry-mode",

@@ -1,0 +1,155 @@
+"""A drill that is stopped or killed leaves nothing behind that the next one does not take away; two wait for each
+other."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sla_kit.exporters.drill.folders import clean_remains
+from tests.exporters.drill.drilling import Shop, configure, drill, evidence_lines
+from tests.servers import Postgresql
+
+pytestmark = pytest.mark.xdist_group("drill")
+_PATIENCE_SECONDS = 120.0
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder for scratch folders, with a path as short as a Unix socket wants it."""
+    path = Path(tempfile.mkdtemp(prefix="d", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _until(what: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not what():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, "it ended too early"
+        time.sleep(0.02)  # between two looks, not instead of looking
+
+
+def _started(path: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "sla_kit.exporters.drill", "-c", str(path)])
+
+
+def _working_in(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder in (entry / "cwd").readlink().parents:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def _slow(tmp_path: Path, scratch: Path) -> Path:
+    """A drill that is busy for as long as it may be."""
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "slow.sql").write_text("CREATE TABLE t (a int);\nSELECT pg_sleep(3600);\n")
+    return configure(tmp_path, "slow.sql", scratch={"folder": str(scratch)}, checks=[{"kind": "readable"}])
+
+
+def _restoring(scratch: Path) -> bool:
+    for folder in scratch.glob("sla-kit-drill-*/s"):
+        try:
+            with psycopg.connect(host=str(folder), user="sla_kit_scratch", dbname="postgres") as connection:
+                found = connection.execute("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep%3600%'"
+                                           " AND pid <> pg_backend_pid()").fetchone()  # fmt: skip
+                return found is not None
+        except psycopg.Error:
+            return False
+    return False
+
+
+def test_a_killed_drill_leaves_nothing_running_and_the_next_one_cleans_up(
+    shop: Shop, tmp_path: Path, scratch: Path
+) -> None:
+    process = _started(_slow(tmp_path, scratch))
+    _until(lambda: _restoring(scratch), process)
+    process.kill()
+    process.wait()
+    _until(lambda: not _working_in(scratch))
+    [remains] = scratch.iterdir()
+    assert (remains.stat().st_mode & 0o777) == 0o700
+    shop.backup(tmp_path / "backups", "slow.sql", shop.dumps / "plain.sql")
+    evidence, failure = drill(configure(tmp_path, "slow.sql", scratch={"folder": str(scratch)}))
+    assert failure is None, failure
+    assert evidence.outcome == "succeeded"
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_drill_cleans_up_and_is_recorded_as_failed(
+    number: signal.Signals, tmp_path: Path, scratch: Path
+) -> None:
+    process = _started(_slow(tmp_path, scratch))
+    _until(lambda: _restoring(scratch), process)
+    process.send_signal(number)
+    assert process.wait(_PATIENCE_SECONDS) == 1
+    assert list(scratch.iterdir()) == []
+    assert not _working_in(scratch)
+    [record] = evidence_lines(tmp_path)
+    assert record["evidence"]["outcome"] == "failed"
+    assert record["evidence"]["failed_step"] == "restore"
+    assert number.name in record["evidence"]["reason"]
+
+
+def test_a_drill_that_takes_too_long_is_given_up(tmp_path: Path, scratch: Path) -> None:
+    _slow(tmp_path, scratch)
+    path = configure(
+        tmp_path, "slow.sql", scratch={"folder": str(scratch)}, checks=[{"kind": "readable"}], timeout="15s"
+    )
+    evidence, failure = drill(path)
+    assert failure is not None
+    assert evidence.outcome == "failed"
+    assert "given up after 15 s" in evidence.reason
+    assert list(scratch.iterdir()) == []
+
+
+def test_the_folder_of_a_running_drill_is_no_remains(tmp_path: Path, scratch: Path) -> None:
+    process = _started(_slow(tmp_path, scratch))
+    try:
+        _until(lambda: _restoring(scratch), process)
+        assert clean_remains(str(scratch)) == []
+        assert _restoring(scratch)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_second_drill_of_the_target_waits_for_the_first(
+    shop: Shop, scratch_server: Postgresql, tmp_path: Path
+) -> None:
+    shop.backup(tmp_path / "backups", "shop", shop.dumps / "plain.sql")
+    path = configure(tmp_path, "shop", scratch={"url": scratch_server.url})
+    command = [sys.executable, "-m", "sla_kit.exporters.drill", "-c", str(path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate(timeout=_PATIENCE_SECONDS)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    first, second = (line["evidence"] for line in evidence_lines(tmp_path))
+    assert second["begun_at"] >= first["begun_at"] + first["duration_seconds"] - 0.01
+    assert any("another drill of shop is running" in text for text in said)
+
+
+def test_scratch_can_be_kept_to_look_at(shop: Shop, tmp_path: Path, scratch: Path) -> None:
+    shop.backup(tmp_path / "backups", "shop", shop.dumps / "plain.sql")
+    evidence, failure = drill(configure(tmp_path, "shop", scratch={"folder": str(scratch)}), keep_scratch=True)
+    assert failure is None, failure
+    assert evidence.outcome == "succeeded"
+    [kept] = scratch.iterdir()
+    assert (kept / "data" / "PG_VERSION").exists()
+    assert clean_remains(str(scratch)) == []
+    assert not _working_in(scratch)
