@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: The areas, each a module of that name with a value ``AREA``.
 AREAS = (
     "application",
+    "promises",
     "business",
     "live_events",
     "kubernetes",

@@ -1,8 +1,9 @@
-"""Monitoring itself: targets, scrapes and rules. `monitoring_delivery` is about alerts on their way to people."""
+"""Monitoring itself: targets, scrapes and rules. `monitoring_delivery` is about alerts on their way to people,
+`monitoring_sidecars` about our own exporters."""
 
 from __future__ import annotations
 
-from sla_kit.alert_rules import monitoring_delivery
+from sla_kit.alert_rules import monitoring_delivery, monitoring_sidecars
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, Values, counter, counting, gauge, steady
 
 _AT = '$prometheus, instance="prometheus-0:9090"'
@@ -21,10 +22,6 @@ _RELOADS = f"prometheus_tsdb_reloads_failures_total{{{_AT}}}"
 _CORRUPTIONS = f"prometheus_tsdb_wal_corruptions_total{{{_AT}}}"
 _PG_ERROR = 'pg_exporter_last_scrape_error{$postgres, instance="db-0:9187"}'
 _REDIS_ERROR = 'redis_exporter_last_scrape_error{$redis, instance="redis-0:9121", err=""}'
-_OURS = '$backup, instance="backup-exporter:9118", collector="storage"'
-_COLLECTOR = f"sla_exporter_collector_up{{{_OURS}}}"
-_SNAPSHOT = f"sla_exporter_snapshot_age_seconds{{{_OURS}}}"
-_OUR_LABELS = {"job": "$backup", "instance": "backup-exporter:9118", "collector": "storage"}
 
 
 def _scraped(t: Values) -> float:
@@ -54,8 +51,7 @@ AREA = Area(
         _CORRUPTIONS: counting(0),
         _PG_ERROR: steady(0),
         _REDIS_ERROR: steady(0),
-        _COLLECTOR: steady(1),
-        _SNAPSHOT: steady(40),
+        **monitoring_sidecars.HEALTHY,
         **monitoring_delivery.HEALTHY,
     },
     alerts=(
@@ -323,49 +319,7 @@ AREA = Area(
                 ),
             ),
         ),
-        Alert(
-            name="ExporterCollectorFailing",
-            exporter="backup",
-            expression="sla_exporter_collector_up == 0",
-            pending=900,
-            severity="warning",
-            summary="{{ $labels.instance }} can't collect {{ $labels.collector }}",
-            description="The collector {{ $labels.collector }} of sla-kit's exporter at {{ $labels.instance }} (job "
-            "{{ $labels.job }}) fails (up is {{ $value }}): what it publishes stands still or is missing.",
-            inhibited_by=("TargetDown",),
-            inhibition_labels=("cluster", "instance"),
-            cases=(
-                Breach(
-                    series={_COLLECTOR: gauge(1, 0)},
-                    labels=_OUR_LABELS,
-                    value=0,
-                    says="The collector storage of sla-kit's exporter at backup-exporter:9118 (job backup) fails (up "
-                    "is 0): what it publishes stands still or is missing.",
-                ),
-            ),
-        ),
-        Alert(
-            name="ExporterSnapshotOld",
-            exporter="backup",
-            expression="sla_exporter_snapshot_age_seconds > $seconds",
-            thresholds={"seconds": Threshold(1800, "seconds", "how old the figures may be that an exporter publishes")},
-            pending=300,
-            severity="warning",
-            summary="{{ $labels.instance }} publishes old figures",
-            description="What the collector {{ $labels.collector }} of sla-kit's exporter at {{ $labels.instance }} "
-            "publishes is {{ $value | humanizeDuration }} old, over [[seconds]].",
-            inhibited_by=("ExporterCollectorFailing",),
-            inhibition_labels=("cluster", "instance", "collector"),
-            cases=(
-                Breach(
-                    series={_SNAPSHOT: gauge(40, lambda t: t.seconds * 2, near=lambda t: t.seconds)},
-                    labels=_OUR_LABELS,
-                    value=lambda t: t.seconds * 2,
-                    says="What the collector storage of sla-kit's exporter at backup-exporter:9118 publishes is 1h 0m "
-                    "0s old, over 30m.",
-                ),
-            ),
-        ),
+        *monitoring_sidecars.ALERTS,
         *monitoring_delivery.ALERTS,
     ),
 )
