@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,6 +109,8 @@ class Child:
 
         It is killed as well where the parts are not all wanted.
         """
+        if self.aws.endpoint:
+            place = f"{place} at {self.aws.endpoint}"
         question = msgspec.msgpack.encode(Question(what=what, given=given))
         done = False
         try:
@@ -150,8 +153,20 @@ class Child:
             self._send(question)
             return self._next(deadline, place)
         except (BrokenPipeError, EOFError):
-            self.close()
-            raise CollectError("internal", "the process that asks AWS ended without an answer", place=place) from None
+            said = f"the process that asks AWS ended without an answer{self._end()}"
+            raise CollectError("internal", said, place=place) from None
+
+    def _end(self) -> str:
+        """How a process ended that has closed its output."""
+        process = self._process
+        with suppress(subprocess.TimeoutExpired):
+            if process is not None:
+                process.wait(1.0)
+        self.close()
+        code = None if process is None else process.returncode
+        if code is None:
+            return ""
+        return f" (exit code {code})" if code >= 0 else f" (signal {-code}; 9 may mean that memory ran out)"
 
     def _start(self, deadline: float, place: str) -> None:
         aws, credentials = self.aws, self.aws.credentials

@@ -27,17 +27,16 @@ def rules(configuration: BackupConfiguration, findings: Findings) -> None:
         _wal(wal, ("wal", index), findings)
     for index, velero in enumerate(configuration.velero):
         part = ("velero", index)
-        _take(velero.kind, f"{velero.target} {velero.schedule}", part, taken, findings)
+        _take(velero.kind, velero.target, part, taken, findings)
         _place(velero.place, (*part, "place"), findings)
     for name in ("dumps", "rds", "wal", "velero"):
         for index, each in enumerate(getattr(configuration, name)):
             check_schedule(configuration.schedule(each.interval, each.timeout), findings, (name, index))
-    targets = [wal.target for wal in configuration.wal]
-    for index, target in enumerate(targets):
-        if target in targets[:index]:
-            findings.say(
-                ("wal", index, "target"), f"the WAL of {target} is there already", "its metrics would be mixed up"
-            )
+    windows = [(("rds", index), rds.target) for index, rds in enumerate(configuration.rds)]
+    windows += [(("wal", index), wal.target) for index, wal in enumerate(configuration.wal)]
+    for index, (where, target) in enumerate(windows):
+        if target in [before for _, before in windows[:index]]:
+            findings.say((*where, "target"), f"the points in time of {target} are there already", _MIXED)
     check_drill(configuration.drill, [name for dumps in configuration.dumps for name in dumps.targets], findings)
     if not any((configuration.dumps, configuration.rds, configuration.wal, configuration.velero)):
         findings.say((), "names no backups", "say dumps, rds, wal or velero; --example prints a configuration")

@@ -30,8 +30,11 @@ class S3Store:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def list(self, prefix: str, deadline: float, *, depth: int | None = None) -> Iterator[StoredObject]:
-        """All objects whose names begin with ``prefix``, a page at a time; marks of folders are left out."""
-        asked = {"bucket": self.bucket, "prefix": self.prefix + prefix}
+        """All objects whose names begin with ``prefix``, a page at a time; marks of folders are left out.
+
+        Only a ``depth`` of 0 makes less to list: then what lies in folders does not come.
+        """
+        asked = {"bucket": self.bucket, "prefix": self.prefix + prefix, "flat": depth == 0 and "/" not in prefix}
         for page in self._child.ask("s3_list", asked, deadline, self.place):
             for key, size, modified, etag in page:
                 if not key.endswith("/"):

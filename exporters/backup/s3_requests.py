@@ -15,10 +15,11 @@ _DIGESTS = {"ChecksumSHA256": "sha256", "ChecksumSHA1": "sha1"}
 
 
 def list_objects(clients: Clients, given: dict[str, Any]) -> Iterator[list[tuple[str, int, float, str]]]:
-    """Each page of a listing as key, bytes, time of the last change and ETag. Versions that were replaced or deleted
-    are not in it: nobody restores those by name."""
+    """Each page of a listing as key, bytes, time of the last change and ETag; of a ``flat`` one without what lies in
+    folders. Versions that were replaced or deleted are not in it: nobody restores those by name."""
     pages = clients.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=given["bucket"], Prefix=given["prefix"]):
+    wanted = {"Bucket": given["bucket"], "Prefix": given["prefix"], **({"Delimiter": "/"} if given["flat"] else {})}
+    for page in pages.paginate(**wanted):
         yield [
             (each["Key"], each["Size"], each["LastModified"].timestamp(), each.get("ETag", "").strip('"'))
             for each in page.get("Contents", [])

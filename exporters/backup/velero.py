@@ -88,6 +88,9 @@ class VeleroCollector:
         out = Published()
         velero = self.velero
         for schedule, each in sorted(states.items()):
+            # What is broken does not say of which schedule it is.
+            if velero.schedule and schedule not in ("", velero.schedule):
+                continue
             _put_schedule(out, velero.target, schedule, each)
         for target, state in self._counted(states):
             labels = {"kind": velero.kind, "target": target}

@@ -47,6 +47,15 @@ def test_the_place_that_is_shown_is_right(tmp_path: Path) -> None:
         ("rds: [{target: a, region: r, instance: i, endpoint: 'https://u:secret@h'}]", "holds a password"),
         ("rds: [{target: a, region: r, instance: i, endpoint: minio}]", "must begin with https://"),
         ("rds: [{target: a, region: r, instance: i, credentials: {access_key: {env: A}}}]", "no secret_key"),
+        (
+            "{rds: [{target: a, region: r, instance: i}], wal: [{target: a, url: 'postgresql://h/d'}]}",
+            "the points in time of a are there already",
+        ),
+        (
+            "velero: [{target: a, schedule: x, place: {type: folder, path: x}},"
+            " {target: a, schedule: y, place: {type: folder, path: x}}]",
+            "the cluster a is there already",
+        ),
         ("wal: [{target: a}]", "must say url or archive"),
         ("wal: [{target: a, url: 'postgresql://u:secret@h/d'}]", "holds a password"),
         ("wal: [{target: a, url: 'postgresql://u@h/d?password=secret'}]", "holds a password"),

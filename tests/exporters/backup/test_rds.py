@@ -229,7 +229,7 @@ def test_a_database_that_is_not_there_is_an_error(
     with pytest.raises(CollectError) as raised:
         read(collector(collectors, aws, **said))
     assert raised.value.kind == "query"
-    assert raised.value.place == f"rds nowhere in {HOME}"
+    assert raised.value.place == f"rds nowhere in {HOME} at {aws.url}"
     assert "there is no such" in raised.value.message
 
 

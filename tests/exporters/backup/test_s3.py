@@ -130,6 +130,17 @@ def test_an_empty_bucket_has_nothing_in_it(aws: AwsServer, stores: list[S3Store]
     assert list(opened(stores, aws).list("", soon())) == []
 
 
+def test_what_lies_right_in_a_place_is_listed_without_its_folders(aws: AwsServer, stores: list[S3Store]) -> None:
+    client = aws.bucket("dumps")
+    for key in ("db/a.dump", "db/b.dump", "db/deep/c.dump", "other"):
+        client.put_object(Bucket="dumps", Key=key, Body=b"x")
+    store = opened(stores, aws, prefix="db")
+    assert [each.name for each in store.list("", soon(), depth=0)] == ["a.dump", "b.dump"]
+    assert [each.name for each in store.list("b", soon(), depth=0)] == ["b.dump"]
+    assert [each.name for each in store.list("deep/", soon(), depth=1)] == ["deep/c.dump"]
+    assert len(list(store.list("", soon()))) == 3
+
+
 def test_ranges_are_read_as_they_are(aws: AwsServer, stores: list[S3Store]) -> None:
     content = os.urandom(3_500_000)
     client = aws.bucket("dumps")
@@ -295,7 +306,7 @@ def test_a_role_is_taken_on_by_web_identity(
 def test_a_bucket_that_is_not_there_is_no_empty_one(aws: AwsServer, stores: list[S3Store]) -> None:
     told = refused(opened(stores, aws, bucket="nowhere"))
     assert (told.kind, told.message) == ("connect", "there is no such bucket")
-    assert told.place == "s3://nowhere"
+    assert told.place == f"s3://nowhere at {aws.url}"
 
 
 def test_a_name_that_no_bucket_can_have_is_told(aws: AwsServer, stores: list[S3Store]) -> None:

@@ -143,6 +143,7 @@ def test_one_schedule_can_be_the_target_itself(tmp_path: Path) -> None:
     found = read(collector(tmp_path, schedule="daily"))
     assert found["backup_last_success_timestamp_seconds", "blue"] == at("2026-11-20T01:12:41Z")
     assert [key for key in found if key[0] == "backup_retained"] == [("backup_retained", "blue")]
+    assert {key[2] for key in found if key[0].startswith("backup_velero_")} == {"daily"}
 
 
 def test_a_schedule_that_never_made_a_backup_is_told(tmp_path: Path) -> None:
