@@ -31,8 +31,8 @@ class Encrypted:
     """How a file is encrypted.
 
     ``method`` is age, openpgp or openssl. ``lock`` is what opens it: "public_key", "passphrase", "both" (either will
-    do), or "unknown". ``keys`` are the ids of OpenPGP keys, or the kinds of age's recipients. ``ending`` is what is
-    known of the file's end.
+    do), or "unknown". ``keys`` are the ids of OpenPGP keys (age names none). ``ending`` is what is known of the
+    file's end.
     """
 
     method: str
@@ -48,7 +48,7 @@ def read_encryption(head: bytes, tail: bytes, size_bytes: int) -> Encrypted | No
     text = head.lstrip()
     if text.startswith(_AGE_ARMOR):
         inner = _age(_unarmored(text), None)
-        return Encrypted("age", inner.lock, inner.keys, _armor_ending(tail, _AGE_ARMOR_END))
+        return Encrypted("age", inner.lock, (), _armor_ending(tail, _AGE_ARMOR_END))
     if text.startswith(_PGP_ARMOR):
         found = _openpgp(_unarmored(text), None)
         ending = _armor_ending(tail, _PGP_ARMOR_END)
@@ -130,7 +130,7 @@ def _age(head: bytes, size_bytes: int | None) -> Encrypted:
                 ending = "truncated"
         elif len(head) >= size_bytes:
             ending = "truncated"
-    return Encrypted("age", lock, tuple(sorted(set(real))), ending)
+    return Encrypted("age", lock, (), ending)
 
 
 def _openpgp(head: bytes, size_bytes: int | None) -> Encrypted | None:

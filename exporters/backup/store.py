@@ -14,6 +14,7 @@ from sla_kit.exporters.sidecar.collector import CollectError
 
 #: How much is read at once where a whole object is read.
 CHUNK_BYTES = 1 << 20
+_FOLDER = "the folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class FolderStore:
         except OSError as error:
             if folder and isinstance(error, FileNotFoundError):
                 return  # taken away since the one above it was listed
-            raise self._failed(error, folder or self.place) from None
+            raise self._failed(error, folder or _FOLDER) from None
         for inside in deeper:
             if not _unopened(inside):
                 yield from self._below(inside, prefix, deadline, depth)
@@ -186,7 +187,7 @@ class FolderStore:
         if time.monotonic() > deadline:
             raise CollectError(
                 "timeout",
-                f"reading {what or 'the folder'} took too long",
+                f"reading {what or _FOLDER} took too long",
                 place=self.place,
                 remedy="set a longer timeout, or keep fewer files in one folder",
             )
@@ -196,7 +197,7 @@ class FolderStore:
         if isinstance(error, PermissionError):
             remedy = "let the exporter's user read it"
             return CollectError("auth", f"{what} can't be read: {reason}", place=self.place, remedy=remedy)
-        if isinstance(error, FileNotFoundError | NotADirectoryError) and what != self.place:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and what != _FOLDER:
             return CollectError("data", f"{what} is gone: {reason}", place=self.place)
         remedy = "is the volume mounted, and the path right?"
         return CollectError("connect", f"{what} can't be read: {reason}", place=self.place, remedy=remedy)
