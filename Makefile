@@ -22,6 +22,7 @@ $(VENV)/dev:
 servers: $(VENV)/dev  ## install what the tests start (Prometheus, its exporters, PostgreSQL, Redis, Chromium …)
 	@.ci/servers
 	@.ci/tools
+	@.ci/base-image
 	@.ci/elasticsearch $(BIN)/python
 
 lint: $(VENV)/dev  ## ruff
@@ -49,6 +50,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.dashboards
 	$(BIN)/python -m bench.backtest
 	$(BIN)/python -m bench.soak
+	$(BIN)/python -m bench.exporters_sql
 
 picture: demo servers  ## the README's picture, from the demo's report
 	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png
