@@ -60,7 +60,7 @@ monitoring:
 """
 #: All areas but those that this is about: nothing of theirs runs here.
 OFF = (
-    *("business", "live_events", "kubernetes", "postgresql", "redis", "ingress", "probes", "hosts"),
+    *("promises", "business", "live_events", "kubernetes", "postgresql", "redis", "ingress", "probes", "hosts"),
     *("logging", "backups", "delivery", "security", "cloud"),
 )
 PER_SECOND = 40.0
