@@ -15,6 +15,7 @@ from sla_kit.configuration.values import Duration, Ratio, Value
 from sla_kit.errors import ConfigurationError
 from sla_kit.exporters.sidecar.addresses import parse_address
 from sla_kit.exporters.sidecar.collector import Schedule
+from sla_kit.exporters.sidecar.secrets import anchored
 
 
 class Log(Value, frozen=True, kw_only=True):
@@ -79,7 +80,8 @@ def read_configuration(
     mistakes = [*mistakes, *wrong, *findings.mistakes]
     if mistakes:
         raise ConfigurationError(sorted(set(mistakes)))
-    return found
+    located: Configured = anchored(found, path.absolute().parent)
+    return located
 
 
 def check_schedule(schedule: Schedule, findings: Findings, path: Part) -> None:

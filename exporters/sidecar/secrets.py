@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
@@ -14,7 +17,8 @@ from sla_kit.exporters.sidecar.redacting import remember_secret
 
 
 class Secret(Value, frozen=True, kw_only=True):
-    """Where a secret is: in the variable ``env`` of the environment, or in a ``file`` (without the line's end).
+    """Where a secret is: in the variable ``env`` of the environment, or in a ``file`` (without the line's end), which a
+    configuration tells relative to its own folder.
 
     It is read anew each time it is needed, so that a file may be replaced while the exporter runs. What was read is
     taken out of all that is logged.
@@ -42,6 +46,23 @@ class Secret(Value, frozen=True, kw_only=True):
             raise CollectError("auth", "holds no secret: it is empty", place=self.file)
         remember_secret(text)
         return text
+
+
+def anchored(part: Any, folder: Path) -> Any:
+    """A part of a configuration in which files of secrets that are told by a relative path are in ``folder``."""
+    if isinstance(part, Secret):
+        return Secret(env=part.env, file=str(folder / part.file)) if part.file else part
+    if isinstance(part, msgspec.Struct):
+        fields = {name: getattr(part, name) for name in part.__struct_fields__}
+        changed = {name: new for name, old in fields.items() if (new := anchored(old, folder)) is not old}
+        return msgspec.structs.replace(part, **changed) if changed else part
+    if isinstance(part, dict):
+        found = {key: anchored(value, folder) for key, value in part.items()}
+        return found if any(found[key] is not value for key, value in part.items()) else part
+    if isinstance(part, list):
+        items = [anchored(value, folder) for value in part]
+        return items if any(new is not old for new, old in zip(items, part, strict=True)) else part
+    return part
 
 
 def check_secret(secret: Secret | None, findings: Findings, path: Part) -> None:

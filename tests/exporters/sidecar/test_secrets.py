@@ -1,0 +1,89 @@
+"""Where secrets are, and who gets to see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sla_kit.configuration.places import Findings
+from sla_kit.configuration.values import Value
+from sla_kit.errors import ConfigurationError
+from sla_kit.exporters.sidecar.collector import CollectError
+from sla_kit.exporters.sidecar.configuration import SidecarConfiguration, read_configuration
+from sla_kit.exporters.sidecar.redacting import redacted
+from sla_kit.exporters.sidecar.secrets import Secret, check_secret
+
+
+class Place(Value, frozen=True, kw_only=True):
+    password: Secret | None = None
+
+
+class Places(SidecarConfiguration, frozen=True, kw_only=True):
+    by_name: dict[str, Place] = {}  # noqa: RUF012
+    several: list[Place] = []  # noqa: RUF012
+    token: Secret | None = None
+
+
+def read(path: Path, text: str) -> Places:
+    path.write_text(text)
+
+    def rules(found: Places, findings: Findings) -> None:
+        check_secret(found.token, findings, ("token",))
+
+    return read_configuration(path, Places, rules)
+
+
+def test_files_are_relative_to_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    for name in "abc":
+        (folder / name).write_text(f"secret of {name}\n")
+    monkeypatch.chdir(tmp_path)
+    found = read(
+        Path("etc/exporter.yml"),
+        "by_name: {shop: {password: {file: a}}, club: {}}\n"
+        f"several: [{{password: {{file: {folder / 'b'}}}}}]\ntoken: {{file: ../etc/c}}\n",
+    )
+    monkeypatch.chdir("/")
+    assert found.by_name["shop"].password is not None
+    assert found.by_name["shop"].password.read() == "secret of a"
+    assert found.by_name["club"].password is None
+    assert found.several[0].password is not None
+    assert found.several[0].password.read() == "secret of b"
+    assert found.token is not None
+    assert found.token.read() == "secret of c"
+
+
+def test_a_secret_is_read_anew_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("before")
+    secret = Secret(file=str(file))
+    assert secret.read() == "before"
+    file.write_text("after")
+    assert secret.read() == "after"
+
+
+def test_one_that_is_nowhere_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    with pytest.raises(CollectError, match="SHOP_TOKEN") as caught:
+        Secret(env="SHOP_TOKEN").read()
+    assert caught.value.kind == "auth"
+    with pytest.raises(CollectError, match="No such file"):
+        Secret(file=str(tmp_path / "none")).read()
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(CollectError, match="empty"):
+        Secret(file=str(tmp_path / "empty")).read()
+
+
+def test_it_is_said_once_where(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"exporter\.yml:2:.*one of env and file"):
+        read(tmp_path / "exporter.yml", "interval: 1m\ntoken: {env: A, file: b}\n")
+
+
+def test_what_was_read_is_taken_out_of_every_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "pl@in sight/9")
+    assert Secret(env="SHOP_TOKEN").read() == "pl@in sight/9"
+    for text in ("it was pl@in sight/9", "at /x?y=pl%40in%20sight%2F9&z"):
+        assert "sight" not in redacted(text)
+    assert "sight" not in repr(Secret(env="SHOP_TOKEN"))
