@@ -10,11 +10,12 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
 
-from sla_kit.errors import SlaKitError
+from sla_kit.errors import MissingExtraError, SlaKitError
 from sla_kit.exporters.sidecar import logs
 from sla_kit.exporters.sidecar.configuration import Log
 from sla_kit.exporters.sidecar.exporter import Exporter
@@ -26,8 +27,13 @@ def main(exporter: Exporter, arguments: Sequence[str] | None = None) -> None:
     try:
         command(exporter).main(args=arguments, prog_name=f"python -m {_package(exporter)}")
     except SlaKitError as error:
-        click.echo(f"{exporter.name}: {error}", err=True)
-        sys.exit(error.exit_code)
+        _fail(exporter, error)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "sla_kit"):
+            raise
+        extra = exporter.name if exporter.name in ("backup", "slo") else "exporters"
+        _fail(exporter, MissingExtraError("this exporter", missing, extra))
 
 
 def command(exporter: Exporter) -> click.Command:
@@ -84,6 +90,11 @@ def command(exporter: Exporter) -> click.Command:
             sys.exit(2)
 
     return run
+
+
+def _fail(exporter: Exporter, error: SlaKitError) -> NoReturn:
+    click.echo(f"{exporter.name}: {error}", err=True)
+    sys.exit(error.exit_code)
 
 
 def _run(exporter: Exporter, asked: Asked, task: str | None) -> None:

@@ -117,13 +117,22 @@ def test_a_port_that_is_in_use_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", [["--check"], ["--dry-run"], []])
 def test_what_nobody_expects_is_told_without_its_secret(tmp_path: Path, task: list[str]) -> None:
     (tmp_path / "told.yml").write_text(GOOD)
-    done = run("--config", str(tmp_path / "told.yml"), "--log-format", "json", *task, TOLD_IMPORT_BREAKS="1")
+    done = run("--config", str(tmp_path / "told.yml"), "--log-format", "json", *task, TOLD_LOAD="breaks")
     assert done.returncode == 2
     [line] = [json.loads(each) for each in done.stderr.splitlines()]
     assert line["level"] == "critical"
     assert line["error"] == "RuntimeError: loading broke with password=***"
     assert "in load" in line["traceback"]
     assert "hunter2" not in done.stderr
+
+
+def test_a_library_that_is_missing_is_named_with_its_extra(tmp_path: Path) -> None:
+    (tmp_path / "told.yml").write_text(GOOD)
+    done = run("--config", str(tmp_path / "told.yml"), "--check", TOLD_LOAD="lacks")
+    assert done.returncode == 2
+    assert "needs the Python package 'redis'" in done.stderr
+    assert "pip install 'sla-kit[exporters]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_service_that_can_not_start_ends_it(tmp_path: Path) -> None:

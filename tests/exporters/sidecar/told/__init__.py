@@ -155,8 +155,10 @@ def _rules(configuration: ToldConfiguration, findings: Findings) -> None:
 
 def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
     """Reads the configuration."""
-    if os.environ.get("TOLD_IMPORT_BREAKS"):
+    if os.environ.get("TOLD_LOAD") == "breaks":
         raise RuntimeError("loading broke with password=hunter2hunter2")
+    if os.environ.get("TOLD_LOAD") == "lacks":
+        raise ModuleNotFoundError("No module named 'redis'", name="redis.asyncio")
     found = read_configuration(path, ToldConfiguration, _rules)
     return Loaded(
         found,
