@@ -94,7 +94,7 @@ drill:
     shpo:
       objective: 0s
       jobs: 0
-      sources: ["postgresql://app:secret@db/shop", "mysql://db"]
+      sources: ["postgresql://app:hunter2@db/shop", "mysql://db"]
       checks: [{kind: rows}, {kind: sql, name: a, query: " "}, {kind: rows, recorded: table}]
   scratch: {settings: {listen_addresses: "*"}, password: {env: A, file: b}}
   schedule: {at: "25:00", timezone: Nowhere/City}
@@ -105,7 +105,7 @@ drill:
     lines = [(mistake.line, mistake.message) for mistake in caught.value.mistakes]
     assert {line for line, _ in lines} == {6, 7, 8, 9, 10, 11}
     assert any("'shpo'" in message for _, message in lines)
-    assert "secret" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
     assert len(lines) >= 12, lines
 
 
