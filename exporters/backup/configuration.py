@@ -57,10 +57,12 @@ class Reading(Value, frozen=True, kw_only=True):
     """Which backups are read as a whole, once each, and how much of that is done in one run.
 
     ``declared`` reads those that have a checksum beside them, or a SHA of S3; ``always`` reads all, and finds in most
-    forms whether the end is missing; ``never`` leaves it at what the first and last bytes tell.
+    forms whether the end is missing; ``never`` leaves it at what the first and last bytes tell. ``auto`` is declared in
+    buckets, where reading costs money, and in folders also reads those of which only all bytes tell whether they are
+    whole, such as those of gzip.
     """
 
-    which: Literal["never", "declared", "always"] = "declared"
+    which: Literal["auto", "never", "declared", "always"] = "auto"
     bytes_per_run: int = 1 << 30
 
 

@@ -96,6 +96,11 @@ class WholeReading:
         if self._walk is None and contents.encryption == "openpgp" and contents.ending == "unknown":
             self._walk = PacketWalk()
 
+    @property
+    def tells(self) -> bool:
+        """Whether all bytes tell more of the end than the first and last ones."""
+        return self._walk is not None and self._contents.compression != "lz4" and self._contents.ending != "truncated"
+
     def feed(self, part: bytes) -> None:
         """The next bytes."""
         if self._walk is not None:

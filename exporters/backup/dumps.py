@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from prometheus_client.metrics_core import Metric
 
 from sla_kit.exporters.backup.configuration import Dumps
+from sla_kit.exporters.backup.contents import HEAD_BYTES, WholeReading
 from sla_kit.exporters.backup.judging import CLOCK_SECONDS, STATES, Backup, State, judge
 from sla_kit.exporters.backup.metrics import PlaceSeen, dump_metrics
 from sla_kit.exporters.backup.naming import Pattern, zone_of
@@ -229,7 +230,8 @@ class _Watched:
                 read = declare(self.place.store, candidate, read, found, deadline, weak=which == "always")
                 known[candidate.name] = read
                 undone = agreement(read) is None and bool(read.declared)
-                if budget <= 0 or not (undone or (which == "always" and not read.whole)):
+                unsure = which == "always" or (which == "auto" and self._unsure(candidate, read))
+                if budget <= 0 or not (undone or (unsure and not read.whole)):
                     continue
                 whole, used = self._reader.read_on(self.place.store, candidate, read, budget, until, deadline)
                 budget -= used
@@ -241,6 +243,12 @@ class _Watched:
                 if error.kind not in ("data", "auth"):
                     raise
                 _log.warning("a backup can't be read whole: %s", error, extra={"backup": candidate.name})
+
+    def _unsure(self, candidate: Candidate, read: Read) -> bool:
+        """Whether reading it whole, which is no more than work here, would tell whether it is."""
+        if self.place.atomic or (candidate.size_bytes <= HEAD_BYTES and not candidate.folder):
+            return False
+        return candidate.folder or WholeReading(read.contents).tells
 
     def _backup(self, candidate: Candidate, state: State, read: Read | None) -> Backup:
         told = Backup(candidate.name, candidate.key, candidate.time, candidate.size_bytes, state)

@@ -25,6 +25,8 @@ _TOC: Final = "toc.dat"
 _DATA: Final = re.compile(r"(\d+\.dat|blob_\d+\.dat|blobs(_\d+)?\.toc)(\.gz|\.lz4|\.zst)?")
 #: Of so many files in a folder without a table of contents the ends are looked at.
 _LOOKED_AT: Final = 20
+#: What holds nothing is no longer than this once it is compressed: in a folder it may be a table without rows.
+_EMPTY_BYTES: Final = 64
 #: What pg_dump adds to the names in the table of contents where it compresses.
 _ADDED: Final = ("", ".gz", ".lz4", ".zst")
 
@@ -197,7 +199,7 @@ class WholeReader:
             found = self._walk.result()
             if not candidate.folder:
                 self._contents = found
-            elif found.ending == "truncated" and part.size_bytes and self._contents is None:
+            elif found.ending == "truncated" and part.size_bytes > _EMPTY_BYTES and self._contents is None:
                 inside = part.name.removeprefix(candidate.name)
                 self._contents = replace(read.contents, ending="truncated", finding=f"{inside}: {found.finding}")
         self._part, self._at = self._part + 1, 0
