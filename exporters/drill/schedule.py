@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -67,6 +68,7 @@ class DrillService:
 
     configuration: Path
     drill: Drill
+    ledger: str = field(default="", repr=False)
     look_seconds: float = _LOOK_SECONDS
     clock: Callable[[], float] = time.time
     _task: asyncio.Task[None] | None = field(default=None, repr=False)
@@ -117,6 +119,7 @@ class DrillService:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=None,
             start_new_session=True,
+            env={**os.environ, **({"SLA_KIT_LEDGER": self.ledger} if self.ledger else {})},
         )
         try:
             code = await process.wait()

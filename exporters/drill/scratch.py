@@ -76,7 +76,7 @@ def connect(parameters: Mapping[str, str], **more: Any) -> Connection[Any]:
         return psycopg.connect(**{**parameters, **more}, autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
         host = f"{parameters.get('host', 'localhost')}:{parameters.get('port', '5432')}"
-        raise DrillError(f"no connection to the scratch server: {said_by(error)}", place=host) from None
+        raise DrillError(f"no connection to the server: {said_by(error)}", place=host) from None
 
 
 def said_by(error: Exception) -> str:
@@ -84,7 +84,7 @@ def said_by(error: Exception) -> str:
     diagnosed = getattr(error, "diag", None)
     primary = getattr(diagnosed, "message_primary", None)
     lines = str(primary or error).strip().splitlines()
-    return lines[-1].strip()[:300] if lines else type(error).__name__
+    return lines[0].strip().removeprefix("connection failed: ")[:300] if lines else type(error).__name__
 
 
 @contextmanager

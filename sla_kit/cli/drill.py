@@ -349,7 +349,8 @@ def _by_schedule(config: Path, planned: list[Plan], every: str) -> None:
     else:
         timetable = msgspec.structs.replace(declared or Timetable(), every=every)
     chosen = {plan.target: plan.restore for plan in planned}
-    service = DrillService(config, msgspec.structs.replace(planned[0].drill, schedule=timetable, targets=chosen))
+    declaration = msgspec.structs.replace(planned[0].drill, schedule=timetable, targets=chosen)
+    service = DrillService(config, declaration, planned[0].ledger)
 
     async def stay() -> None:
         ending = asyncio.Event()
