@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, gauge, steady
 
-_AT = '$slo, instance="sla-kit-slo:9119"'
+_AT = '$slo_exporter, instance="sla-kit-slo:9119"'
 _SLO = f'{_AT}, service="shop", slo="journey", window="%s"'
 _MET = f"sla_slo_met{{{_SLO}}}"
 _OBJECTIVE = f"sla_slo_objective_ratio{{{_SLO}}}"
@@ -26,11 +26,12 @@ AREA = Area(
     alerts=(
         Alert(
             name="SloFiguresMissing",
-            exporter="slo",
+            exporter="slo_exporter",
             # Not with absent(): who never had this exporter misses nothing.
             expression="""
-            count by ($keep) (present_over_time(sla_slo_evaluated_timestamp_seconds{$slo}[$ago]))
-            unless on ($keep) count by ($keep) (present_over_time(sla_slo_evaluated_timestamp_seconds{$slo}[$window]))
+            count by ($keep) (present_over_time(sla_slo_evaluated_timestamp_seconds{$slo_exporter}[$ago]))
+            unless on ($keep)
+            count by ($keep) (present_over_time(sla_slo_evaluated_timestamp_seconds{$slo_exporter}[$window]))
             > 0""",
             thresholds={
                 "window": Threshold(900, "window", "how long nothing may be told"),
@@ -60,12 +61,12 @@ AREA = Area(
         ),
         Alert(
             name="PromiseMissed",
-            exporter="slo",
+            exporter="slo_exporter",
             # The objective has the SLO's own window only: a bad day is no missed month.
             expression="""
             max by ($keep, service, slo, window) (
-              sla_slo_met{$slo}
-              and on ($keep, job, instance, service, slo, window) sla_slo_objective_ratio{$slo}
+              sla_slo_met{$slo_exporter}
+              and on ($keep, job, instance, service, slo, window) sla_slo_objective_ratio{$slo_exporter}
             ) == 0""",
             pending=900,
             severity="warning",
