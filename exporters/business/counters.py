@@ -44,10 +44,13 @@ class Counters:
 
     Sums are exact up to 2^53, as all of Prometheus's values are. Every method raises `CollectError` (``internal``)
     where the file can't be used: damaged, not ours, not to be written, or held by another process for too long.
+
+    Where it is ``rehearsing``, every transaction ends as if it had never been, and no file is made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, rehearsing: bool = False) -> None:
         self.path = path
+        self._rehearsing = rehearsing
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._depth = 0
@@ -69,7 +72,7 @@ class Counters:
             try:
                 yield
                 with self._told("written"):
-                    connection.execute("COMMIT")
+                    connection.execute("ROLLBACK" if self._rehearsing else "COMMIT")
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -119,8 +122,9 @@ class Counters:
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
             return self._connection
+        path = ":memory:" if self._rehearsing and not self.path.exists() else self.path
         connection = sqlite3.connect(
-            self.path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
+            path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
         )
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()

@@ -23,7 +23,7 @@ class QueryCollector:
     """A query as it is asked of one ``source`` with one set of parameters.
 
     ``fixed`` are the labels that tell it from the others of its ``query``. With ``since``, its rows are increments,
-    summed in the file ``state`` under the collector's name.
+    summed in the file ``state`` under the collector's name, unless it ``keeps`` nothing.
     """
 
     name: str
@@ -37,12 +37,13 @@ class QueryCollector:
     max_rows: int
     folder: Path
     state: Path | None
+    keeps: bool = True
     _opened: Opened = field(init=False, compare=False, repr=False)
     _counters: Counters | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_opened", self.source.open(Opening(self.name, self.schedule, self.folder)))
-        object.__setattr__(self, "_counters", Counters(self.state) if self.state else None)
+        object.__setattr__(self, "_counters", Counters(self.state, rehearsing=not self.keeps) if self.state else None)
 
     def collect(self, deadline: float) -> list[Metric]:
         """The metrics of the answer. Raises `CollectError`, which names the query."""
@@ -54,6 +55,10 @@ class QueryCollector:
         except CollectError as error:
             place = f"query {self.name}" + (f" at {error.place}" if error.place else "")
             raise CollectError(error.kind, error.message, place=place, remedy=error.remedy) from None
+
+    def rehearsing(self) -> QueryCollector:
+        """The same, which counts and keeps nothing of it."""
+        return replace(self, keeps=False)
 
     def close(self) -> None:
         """Lets go of the connection and of the state file."""

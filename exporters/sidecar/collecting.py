@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from sla_kit.exporters.sidecar.collector import CollectError, Collector, Schedule
+from sla_kit.exporters.sidecar.collector import CollectError, Collector, Keeping, Schedule
 from sla_kit.exporters.sidecar.limiting import limited
 from sla_kit.exporters.sidecar.snapshot import Snapshot
 from sla_kit.exporters.sidecar.store import Store
@@ -54,9 +54,10 @@ class Collecting:
             await asyncio.wait(busy, timeout=seconds)
 
     async def once(self, collectors: Sequence[Collector]) -> dict[str, CollectError]:
-        """Each collects once, all at a time; what failed, by collector."""
+        """Each collects once, all at a time, and keeps nothing of it; what failed, by collector."""
         self._store.expect(collector.name for collector in collectors)
-        runs = [_Run(collector, self._store, self._chance) for collector in collectors]
+        once = [each.rehearsing() if isinstance(each, Keeping) else each for each in collectors]
+        runs = [_Run(collector, self._store, self._chance) for collector in once]
         ends = await asyncio.gather(*(run.collect() for run in runs))
         return {run.collector.name: end for run, end in zip(runs, ends, strict=True) if isinstance(end, CollectError)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from prometheus_client.metrics_core import Metric
 
@@ -60,4 +60,13 @@ class Collector(Protocol):
 
     def close(self) -> None:
         """Lets go of connections; called when no collection runs."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A collector that keeps something over its runs, such as what it has counted."""
+
+    def rehearsing(self) -> Collector:
+        """One that tells the same and keeps nothing of it, for a dry run."""
         ...

@@ -212,3 +212,25 @@ def test_a_file_made_read_only_while_it_is_open_is_told(tmp_path: Path) -> None:
     assert "can't be" in error.message
     connection.execute("PRAGMA query_only = OFF")
     assert counters.totals("n_total") == [({}, 1.0)]
+
+
+def test_a_rehearsal_counts_and_keeps_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    rehearsing = Counters(path, rehearsing=True)
+    with rehearsing.transaction():
+        rehearsing.add("a_total", {"x": "1"}, 5)
+        assert rehearsing.totals("a_total") == [({"x": "1"}, 5)]
+    rehearsing.close()
+    assert list(tmp_path.iterdir()) == []
+    counters = Counters(path)
+    counters.add("a_total", {"x": "1"}, 2)
+    rehearsing = Counters(path, rehearsing=True)
+    with rehearsing.transaction():
+        rehearsing.add("a_total", {"x": "1"}, 5)
+        rehearsing.set_watermark("q", 7)
+        assert rehearsing.totals("a_total") == [({"x": "1"}, 7)]
+    assert rehearsing.watermark("q") is None
+    rehearsing.close()
+    assert counters.totals("a_total") == [({"x": "1"}, 2)]
+    assert counters.watermark("q") is None
+    counters.close()
