@@ -160,18 +160,20 @@ def test_a_thread_that_hangs_does_not_keep_it(tmp_path: Path) -> None:
 
 
 def test_a_scrape_that_is_being_answered_is_finished(tmp_path: Path) -> None:
-    with sidecar(tmp_path, "collectors: [{name: many, series: 9000}]\n") as running, connected(running.port) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    # More than the kernel takes in: the process must still be there to send the rest.
+    config = "max_series: 200000\ncollectors: [{name: many, series: 120000, interval: 1h, timeout: 60s}]\n"
+    with sidecar(tmp_path, config) as running, connected(running.port) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = client.recv(1000)
         running.signal(signal.SIGTERM)
         running.logged("told to end")
         eventually(lambda: _refused(running.port), bool)
-        answer += b"".join(iter(lambda: client.recv(4096), b""))
+        answer += b"".join(iter(lambda: client.recv(65536), b""))
         head, _, body = answer.partition(b"\r\n\r\n")
         [length] = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         assert len(body) == int(length.partition(b":")[2])
-        assert body.count(b"\ntold_value{") == 9000
+        assert body.count(b"\ntold_value{") == 120_000
         assert running.ended() == 0
 
 
