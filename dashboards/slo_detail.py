@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.marks import DEPLOYMENTS, LIVE_EVENTS, MAINTENANCE
-from sla_kit.dashboards.model import Annotation, Dashboard
+from sla_kit.dashboards.model import Annotation, Dashboard, Row
 from sla_kit.dashboards.promises import Promises
 from sla_kit.dashboards.slo_overview import BUDGET_LIMITS
 from sla_kit.dashboards.vocabulary import (
@@ -20,6 +20,7 @@ from sla_kit.dashboards.vocabulary import (
     table,
     timeseries,
 )
+from sla_kit.dashboards.watched import Watched
 from sla_kit.rules.sides import promql_duration
 
 _CHOSEN = 'service="$service", slo="$slo"'
@@ -35,6 +36,7 @@ _INCIDENTS = Annotation(
 def dashboard(catalogue: Catalogue) -> Dashboard:
     """The dashboard."""
     promises = Promises.of(catalogue)
+    judged = (_as_reported(),) if Watched.of(catalogue).area("promises") else ()
     first = next(((service.name, slo.name) for service, slo in catalogue.slos() if slo.objective < 1), ("", ""))
     return Dashboard(
         name="slo-detail",
@@ -114,6 +116,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                 ),
                 height=5,
             ),
+            *judged,
             row(
                 "Error budget",
                 timeseries(
@@ -174,4 +177,54 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
                 height=9,
             ),
         ),
+    )
+
+
+def _as_reported() -> Row:
+    """What the exporter of SLOs publishes of it, over its own window: the one that its objective is for."""
+    own = f"and on ($keep, job, instance, service, slo, window) sla_slo_objective_ratio{{$slo_exporter, {_CHOSEN}}}"
+
+    def asked(metric: str) -> str:
+        return f"max({metric}{{$slo_exporter, {_CHOSEN}}} {own})"
+
+    return row(
+        "As the report will show it",
+        stat(
+            "Kept, by the engine",
+            asked("sla_slo_sli_ratio"),
+            unit="percentunit",
+            decimals=3,
+            no_value="not told",
+            description="The share of good events as the report counts them, with every exclusion; for composites and "
+            "recoveries, too.",
+        ),
+        stat(
+            "Budget left, by the engine",
+            asked("sla_slo_error_budget_left_ratio"),
+            unit="percentunit",
+            decimals=1,
+            limits=BUDGET_LIMITS,
+            no_value="not told",
+            links=(runbook("PromiseMissed"),),
+            description="The share of the error budget that is left by those figures.",
+        ),
+        stat(
+            "Seen",
+            asked("sla_slo_coverage_ratio"),
+            unit="percentunit",
+            decimals=1,
+            no_value="not told",
+            links=(runbook("SloFiguresMissing"),),
+            description="The share of the window of which there is data.",
+        ),
+        stat(
+            "Chance that the budget runs out",
+            asked("sla_slo_budget_exhausted_probability_ratio"),
+            unit="percentunit",
+            decimals=0,
+            limits=(limit(0.5, "above", "warning"),),
+            no_value="no forecast",
+            description="How probable it is that the error budget is spent within the forecast, as it goes now.",
+        ),
+        height=5,
     )
