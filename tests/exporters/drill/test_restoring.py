@@ -6,13 +6,13 @@ import io
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.exporters.drill.drilling import CHECKS, ROWS, Shop, configure, drill
+from tests.exporters.drill.drilling import CHECKS, ROWS, Shop, configure, drill, program
 from tests.servers import Postgresql
 
 pytestmark = pytest.mark.xdist_group("drill")
@@ -139,7 +139,7 @@ def age_keys(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]
 
 
 @pytest.fixture(scope="module")
-def gpg_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gpg_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of GnuPG with two keys, exported to one.asc and two.asc beside it; two.asc has a passphrase."""
     folder = tmp_path_factory.mktemp("gpg")
     home = Path(f"/tmp/{folder.parent.name}-{folder.name}")  # short enough for its sockets
@@ -164,8 +164,9 @@ def gpg_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         (folder / f"{name}.asc").write_bytes(exported.stdout)
     (folder / "home").symlink_to(home)
+    yield folder
     subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
-    return folder
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _gpg(home: Path, *options: str) -> Callable[[bytes], bytes]:
@@ -260,3 +261,40 @@ def test_no_key_at_all_is_a_drill_that_could_not_be_begun(
     assert failure.exit_code == 2
     assert evidence.outcome == "failed"
     assert "no key is declared" in evidence.reason
+
+
+# --- what a dump needs beside itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["-Fp", "-Fc"])
+def test_roles_grants_policies_and_extensions_are_found(form: str, shop: Shop, tmp_path: Path) -> None:
+    url = shop.server.database(f"strict{form[1:]}")
+    for role in ("clerk", "boss"):
+        shop.server.run(f'CREATE ROLE "{role}{form[1:]}"')
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            """CREATE EXTENSION pgcrypto; CREATE EXTENSION pageinspect; CREATE TABLE kept (a int);
+            INSERT INTO kept VALUES (1); ALTER TABLE kept ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY own ON kept TO clerk USING (true); GRANT SELECT ON kept TO clerk;
+            CREATE MATERIALIZED VIEW seen AS SELECT encode(digest('x', 'md5'), 'hex') AS h;
+            ALTER TABLE kept OWNER TO boss""".replace("clerk", f'"clerk{form[1:]}"')
+            .replace("boss", f'"boss{form[1:]}"')
+            .encode()
+        )
+    (tmp_path / "backups").mkdir()
+    subprocess.run([program("pg_dump"), form, "-f", tmp_path / "backups" / "strict", url], check=True)
+    checks = [
+        {"kind": "sql", "name": "grant", "query": f"SELECT has_table_privilege('clerk{form[1:]}', 'kept', 'SELECT')"},
+        {"kind": "sql", "name": "view", "query": "SELECT h FROM seen", "expect": "9dd4e461268c8034f5c8564e155c67a6"},
+        {"kind": "readable"},
+    ]
+    with _short_folder() as scratch:
+        needed = {"roles": [f"clerk{form[1:]}"], "extensions": ["pageinspect"], "privileges": True}
+        evidence, failure = drill(
+            configure(tmp_path, "strict", scratch={"folder": str(scratch)}, checks=checks, **needed)
+        )
+        assert failure is None, failure
+        assert [check.outcome for check in evidence.checks] == ["held"] * 3, evidence.checks
+        evidence, failure = drill(configure(tmp_path, "strict", scratch={"folder": str(scratch)}, checks=checks))
+        assert failure is not None, "without them it can't be restored, and says so"
+        assert "pageinspect" in evidence.reason or "clerk" in evidence.reason
