@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from starlette.routing import BaseRoute
+from typing import TYPE_CHECKING, Protocol
 
 from sla_kit.exporters.sidecar.collector import Collector
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration
+
+if TYPE_CHECKING:  # it takes a fifth of a second to import, and an install may lack it
+    from starlette.routing import BaseRoute
 
 
 class Service(Protocol):
