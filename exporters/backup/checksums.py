@@ -18,7 +18,8 @@ LISTS: Final = frozenset(f"{name.upper()}SUMS" for name in ALGORITHMS) | {
 } | {f"{name}sums.txt" for name in ALGORITHMS}  # fmt: skip
 #: No longer file of checksums is read.
 LONGEST_BYTES: Final = 8 << 20
-_GNU: Final = re.compile(r"(\\?)([0-9a-fA-F]{32,128})(?:[ \t]+\*?(.*))?")
+#: One blank, and one more or a star, stand before the name; some tools put any number of blanks there.
+_GNU: Final = re.compile(r"(\\?)([0-9a-fA-F]{32,128})(?: [ *](.*)|[ \t]+(.*))?")
 _BSD: Final = re.compile(r"([A-Za-z0-9-]+) ?\((.*)\) ?= ?([0-9a-fA-F]{32,128})")
 
 
@@ -50,8 +51,8 @@ def read_sums(text: str) -> dict[str, Digest]:
     Lines are those of GNU's and BSD's tools; others are passed over.
     """
     found: dict[str, Digest] = {}
-    for line in text.splitlines():
-        line = line.strip().removeprefix("\ufeff")
+    for line in text.removeprefix("\ufeff").split("\n"):
+        line = line.rstrip("\r")
         bsd = _BSD.fullmatch(line)
         if bsd:
             name, value = bsd[2], bsd[3]
@@ -59,7 +60,7 @@ def read_sums(text: str) -> dict[str, Digest]:
             gnu = _GNU.fullmatch(line)
             if not gnu:
                 continue
-            name, value = gnu[3] or "", gnu[2]
+            name, value = gnu[3] or gnu[4] or "", gnu[2]
             if gnu[1]:  # GNU's tools escape names so, and say it by a backslash at the front
                 name = re.sub(r"\\(.)", lambda each: {"n": "\n", "r": "\r"}.get(each[1], each[1]), name)
         algorithm = _BY_LENGTH.get(len(value))
