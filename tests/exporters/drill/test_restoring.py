@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -289,7 +290,7 @@ def test_roles_grants_policies_and_extensions_are_found(form: str, shop: Shop, t
         {"kind": "readable"},
     ]
     with _short_folder() as scratch:
-        needed = {"roles": [f"clerk{form[1:]}"], "extensions": ["pageinspect"], "privileges": True}
+        needed: dict[str, Any] = {"roles": [f"clerk{form[1:]}"], "extensions": ["pageinspect"], "privileges": True}
         evidence, failure = drill(
             configure(tmp_path, "strict", scratch={"folder": str(scratch)}, checks=checks, **needed)
         )
