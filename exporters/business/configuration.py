@@ -79,7 +79,7 @@ class Query(Value, frozen=True, kw_only=True):
     ``parameters`` are bound to it. ``for_each`` asks once for each value of a parameter, each on its own schedule, with
     the parameter's name as a label; where a value reads as a duration (``5m``), NAME_seconds is bound to it in seconds,
     too. ``since`` makes the rows increments of counters, kept in the ``state`` file. More rows than ``max_rows`` are an
-    error.
+    error; ``max_series`` is how many series one of its metrics may have, where that is not as for all.
     """
 
     source: str | list[str]
@@ -96,6 +96,7 @@ class Query(Value, frozen=True, kw_only=True):
     timeout: Duration | None = None
     jitter: Ratio | None = None
     max_rows: int = 100_000
+    max_series: int | None = None
 
     @property
     def sources(self) -> list[str]:

@@ -53,6 +53,7 @@ def _collectors(
                 fixed={**({query.source_label: source_name} if query.source_label else {}), **texts},
                 since=query.since,
                 max_rows=query.max_rows,
+                max_series=configuration.max_series if query.max_series is None else query.max_series,
                 folder=folder,
                 state=state if query.since else None,
             )

@@ -35,6 +35,7 @@ class QueryCollector:
     fixed: Mapping[str, str]
     since: Since | None
     max_rows: int
+    max_series: int
     folder: Path
     state: Path | None
     keeps: bool = True
@@ -97,11 +98,16 @@ class QueryCollector:
                     place=str(counters.path),
                     remedy="let every exporter have a state file of its own",
                 )
+            # The file is bounded, too: series beyond the limit are not kept, and come last, to be dropped and told of.
+            beyond = found.beyond(counters.totals, self.max_series)
+            dropped: dict[str, list[tuple[dict[str, str], float]]] = {}
             for (name, key), amount in found.amounts.items():
-                counters.add(name, dict(key), amount)
+                if (name, key) in beyond:
+                    dropped.setdefault(name, []).append((dict(key), amount))
+                else:
+                    counters.add(name, dict(key), amount)
             if found.watermark != begins:
                 counters.set_watermark(self.name, cast(Watermark, found.watermark))
-            return [
-                from_totals(each, self.fixed, {name: counters.totals(name) for name in stored(each)})
-                for each in self.declared
-            ]
+            sums = {name: counters.totals(name) for each in self.declared for name in stored(each)}
+        every = [sums] if not dropped else [sums, {name: dropped.get(name, []) for name in sums}]
+        return [from_totals(each, self.fixed, totals) for totals in every for each in self.declared]

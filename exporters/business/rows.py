@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -145,6 +145,20 @@ class Increments:
         if newer and self._after(newest, self.watermark):
             self.watermark = newest
 
+    def beyond(self, totals: Callable[[str], Totals], most: int) -> set[tuple[str, Key]]:
+        """The amounts whose series are not among the ``totals``, by their stored names, and would make a metric have
+        more than ``most``: there is room for those that came first."""
+        found: set[tuple[str, Key]] = set()
+        for name in dict.fromkeys(each.name for each in self._declared):
+            same = [each for each in self._declared if each.name == name]
+            names = stored(same[0])
+            sums = totals(names[-1])
+            kept = {key for each in same for key in held(each, self._fixed, sums)}
+            new = [key for stored_as, key in self.amounts if stored_as == names[-1] and key not in kept]
+            if left_out := set(new[max(0, most - len(kept)) :]):
+                found |= {at for at in self.amounts if at[0] in names and _series(same[0], at[1]) in left_out}
+        return found
+
     def _after(self, one: object, other: object) -> bool:
         numbers = (int, float, Decimal)
         if type(one) is not type(other) and not (isinstance(one, numbers) and isinstance(other, numbers)):
@@ -181,29 +195,36 @@ def stored(metric: MetricOfRows) -> tuple[str, ...]:
     return (f"{metric.name}_bucket", f"{metric.name}_sum") if metric.type == "histogram" else (metric.name,)
 
 
-def from_totals(metric: MetricOfRows, fixed: Mapping[str, str], totals: Mapping[str, Totals]) -> Metric:
-    """A metric as its sums have it, by the names of `stored`. Series with other labels than are declared now, or of
-    another source or value, are left alone."""
+def held(metric: MetricOfRows, fixed: Mapping[str, str], totals: Totals) -> dict[Key, float]:
+    """The series among the sums of one stored name that are the metric's now. Those with other labels than are declared
+    now, or of another source or value, are none."""
     own = {**fixed, **metric.constant_labels}
     names = {*own, *metric.labels, *filter(None, [metric.value_label])}
+    bound = {"le"} if metric.type == "histogram" else set()
+    return {
+        tuple(sorted(labels.items())): amount
+        for labels, amount in totals
+        if labels.keys() - bound == names and own.items() <= labels.items()
+    }
 
-    def ours(name: str) -> Iterator[tuple[dict[str, str], float]]:
-        for labels, amount in totals[name]:
-            rest = {label: text for label, text in labels.items() if label != "le" or metric.type != "histogram"}
-            if rest.keys() == names and own.items() <= rest.items():
-                yield dict(labels), amount
 
+def from_totals(metric: MetricOfRows, fixed: Mapping[str, str], totals: Mapping[str, Totals]) -> Metric:
+    """A metric as its sums have it, by the names of `stored`; see `held` for whose series they are."""
     if metric.type != "histogram":
-        return _family(metric, {tuple(sorted(labels.items())): amount for labels, amount in ours(metric.name)})
+        return _family(metric, held(metric, fixed, totals[metric.name]))
     found: dict[Key, _Buckets] = {}
-    for labels, amount in ours(f"{metric.name}_bucket"):
-        bound = float(labels.pop("le"))
-        key = tuple(sorted(labels.items()))
-        (found.get(key) or found.setdefault(key, _Buckets(metric.buckets))).put(bound, amount)
-    for labels, amount in ours(f"{metric.name}_sum"):
-        key = tuple(sorted(labels.items()))
+    for key, amount in held(metric, fixed, totals[f"{metric.name}_bucket"]).items():
+        series = _series(metric, key)
+        buckets = found.get(series) or found.setdefault(series, _Buckets(metric.buckets))
+        buckets.put(float(dict(key)["le"]), amount)
+    for key, amount in held(metric, fixed, totals[f"{metric.name}_sum"]).items():
         (found.get(key) or found.setdefault(key, _Buckets(metric.buckets))).sum = amount
     return _histogram(metric, found)
+
+
+def _series(metric: MetricOfRows, key: Key) -> Key:
+    """The series that something stored belongs to: a bucket of a histogram is a part of one."""
+    return tuple(item for item in key if item[0] != "le") if metric.type == "histogram" else key
 
 
 def bound_text(bound: float) -> str:

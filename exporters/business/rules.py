@@ -55,6 +55,8 @@ def _check_query(query: Query, configuration: BusinessConfiguration, findings: F
     _check_parameters(query, findings, path)
     if query.max_rows < 1:
         findings.say((*path, "max_rows"), "must be at least 1")
+    if query.max_series is not None and query.max_series < 1:
+        findings.say((*path, "max_series"), "must be at least 1")
     if not query.metrics:
         findings.say((*path, "metrics"), "must declare a metric")
     source = _check_sources(query, configuration, findings, path)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from sla_kit.exporters.sidecar.collector import CollectError, Collector, Keeping, Schedule
+from sla_kit.exporters.sidecar.collector import Capped, CollectError, Collector, Keeping, Schedule
 from sla_kit.exporters.sidecar.limiting import limited
 from sla_kit.exporters.sidecar.snapshot import Snapshot
 from sla_kit.exporters.sidecar.store import Store
@@ -130,7 +130,8 @@ class _Run:
         try:
             families = list(collector.collect(began + schedule.timeout_seconds))
             before = store.before(collector.name)
-            found = limited(families, store.max_series_per_metric, before.families if before else ())
+            most = collector.max_series if isinstance(collector, Capped) else store.max_series_per_metric
+            found = limited(families, most, before.families if before else ())
             taken = time.monotonic()
             # Halted processes and lost threads: nothing is served for longer than a second miss would take.
             lasts = 2 * (1 + schedule.jitter_ratio) * schedule.interval_seconds + schedule.timeout_seconds

@@ -64,6 +64,16 @@ class Collector(Protocol):
 
 
 @runtime_checkable
+class Capped(Protocol):
+    """A collector that says itself how many series one of its metrics may have."""
+
+    @property
+    def max_series(self) -> int:
+        """Stands in for the configuration's ``max_series``."""
+        ...
+
+
+@runtime_checkable
 class Keeping(Protocol):
     """A collector that keeps something over its runs, such as what it has counted."""
 
