@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec import field
@@ -102,6 +102,11 @@ class Query(Value, frozen=True, kw_only=True):
     def sources(self) -> list[str]:
         """The names of the sources that are asked."""
         return [self.source] if isinstance(self.source, str) else self.source
+
+    def collector(self, name: str, source: str, values: Iterable[str]) -> str:
+        """The name of the collector that asks one of the sources for one choice of ``for_each``; ``name`` is the
+        query's."""
+        return "/".join([name, *([source] if len(self.sources) > 1 else []), *values])
 
     def asks(self, asked_by: str) -> Any:
         """The question under one of the keys in `ASKED_BY`; None or "" where none stands there."""

@@ -58,6 +58,8 @@ def check_declared(declared: Declared, findings: Findings) -> None:
     """Says what is wrong with one declaration: names that Prometheus's naming guide would have otherwise."""
     name, path = declared.name, declared.path
     check_metric_name(name, findings, path)
+    if name.startswith("sla_push_"):
+        findings.say(path, f"{name} is taken", "metrics of the pushing itself begin with sla_push_")
     for label in sorted(declared.labels):
         check_label_name(label, findings, path)
         if declared.type == "histogram" and label == "le":

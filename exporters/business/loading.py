@@ -42,9 +42,8 @@ def _collectors(
         for values in product(*query.for_each.values()):
             each = dict(zip(query.for_each, values, strict=True))
             texts = {parameter: value.value for parameter, value in each.items()}
-            parts = [name, *([source_name] if len(query.sources) > 1 else []), *texts.values()]
             yield QueryCollector(
-                name="/".join(parts),
+                name=query.collector(name, source_name, texts.values()),
                 schedule=_schedule(query, list(values), configuration),
                 query=name,
                 source=source,

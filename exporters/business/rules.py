@@ -6,12 +6,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.exporters.business.configuration import ASKED_BY, AnySource, BusinessConfiguration, MetricOfRows, Query
 from sla_kit.exporters.business.declared import Declared, check_declared, check_together
 from sla_kit.exporters.business.parameters import SETTLE_SECONDS, SINCE, names
+from sla_kit.exporters.business.pushed.configuration import PUSHED
 from sla_kit.exporters.business.sql_text import mentions
 from sla_kit.exporters.sidecar.configuration import check_schedule
 
@@ -29,6 +31,24 @@ def check(configuration: BusinessConfiguration, findings: Findings) -> None:
     elif not configuration.queries:
         findings.say((), "declares nothing to publish", "declare queries, or pushed")
     check_together(_declared(configuration), findings)
+    _check_names(configuration, findings)
+
+
+def _check_names(configuration: BusinessConfiguration, findings: Findings) -> None:
+    """Says so where two collectors would have one name: only one of them would run, and both count to one watermark."""
+    taken = {PUSHED: "what is pushed"} if configuration.pushed is not None else {}
+    for name, query in configuration.queries.items():
+        every = product(query.sources, *([each.value for each in values] for values in query.for_each.values()))
+        for source, *values in dict.fromkeys(every):
+            collector = query.collector(name, source, values)
+            if collector in taken:
+                findings.say(
+                    ("queries", name),
+                    f"has a collector {collector}, as {taken[collector]} has",
+                    "call the query otherwise" if not values else "a / in the values of for_each makes them one name",
+                )
+                break
+            taken[collector] = f"the query {name}"
 
 
 def _declared(configuration: BusinessConfiguration) -> Iterator[Declared]:

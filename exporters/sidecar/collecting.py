@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import threading
 import time
@@ -57,7 +58,7 @@ class Collecting:
         """Each collects once, all at a time, and keeps nothing of it; what failed, by collector."""
         self._store.expect(collector.name for collector in collectors)
         once = [each.rehearsing() if isinstance(each, Keeping) else each for each in collectors]
-        runs = [_Run(collector, self._store, self._chance) for collector in once]
+        runs = [_Run(collector, self._store, self._chance, once=True) for collector in once]
         ends = await asyncio.gather(*(run.collect() for run in runs))
         return {run.collector.name: end for run, end in zip(runs, ends, strict=True) if isinstance(end, CollectError)}
 
@@ -65,10 +66,11 @@ class Collecting:
 class _Run:
     """One collector that runs, until it is told to end."""
 
-    def __init__(self, collector: Collector, store: Store, chance: random.Random) -> None:
+    def __init__(self, collector: Collector, store: Store, chance: random.Random, *, once: bool = False) -> None:
         self.collector = collector
         self._store = store
         self._chance = chance
+        self._once = once
         self._task: asyncio.Task[None] | None = None
         self._thread: asyncio.Future[_Ended] | None = None
         self._failures = 0
@@ -135,9 +137,13 @@ class _Run:
             taken = time.monotonic()
             # Halted processes and lost threads: nothing is served for longer than a second miss would take.
             lasts = 2 * (1 + schedule.jitter_ratio) * schedule.interval_seconds + schedule.timeout_seconds
+            if self._once:  # what the slowest of all takes may be longer than that
+                lasts = math.inf
             return Snapshot(found, taken, taken + lasts, tuple(store.forms))
         except CollectError as error:
             return error
+        except UnicodeEncodeError:  # JSON can hold such; it would quote the value
+            return CollectError("data", "a label's value holds half a character, which no text in UTF-8 can")
         except BaseException as error:  # SystemExit, too: a thread that ends untold would be waited for for ever
             _log.exception("a collector broke", extra={"collector": collector.name})
             return CollectError("internal", f"{type(error).__name__} in the collector; the log has more")

@@ -55,6 +55,15 @@ class SidecarConfiguration(Value, frozen=True, kw_only=True):
 
 
 Configured = TypeVar("Configured", bound=SidecarConfiguration)
+#: What every client library publishes of its process (the names of families).
+_OF_THE_PROCESS = frozenset(
+    f"process_{name}"
+    for name in (
+        "virtual_memory_bytes", "resident_memory_bytes", "start_time_seconds", "cpu_seconds", "open_fds", "max_fds",
+    )
+)  # fmt: skip
+#: The longest interval and timeout: what is longer is a slip, and more than a server's clock can hold.
+_LONGEST_INTERVAL, _LONGEST_TIMEOUT = 366 * 86_400, 86_400
 #: The names that Prometheus's data model allows without quotes: of a metric, and of a label.
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
@@ -88,8 +97,12 @@ def check_schedule(schedule: Schedule, findings: Findings, path: Part) -> None:
     """Says what is wrong with a collector's interval, timeout or jitter; ``path`` is the part that has them."""
     if schedule.interval_seconds < 1:
         findings.say((*path, "interval"), "must be at least 1s", "sources are not asked more often than that")
+    elif schedule.interval_seconds > _LONGEST_INTERVAL:
+        findings.say((*path, "interval"), "must be at most a year", "such as 1d")
     if schedule.timeout_seconds <= 0:
         findings.say((*path, "timeout"), "must be above 0", "such as 10s")
+    elif schedule.timeout_seconds > _LONGEST_TIMEOUT:
+        findings.say((*path, "timeout"), "must be at most a day", "such as 10m")
     if schedule.jitter_ratio > 0.5:
         findings.say((*path, "jitter"), "must be at most 50%", "such as 10%")
 
@@ -98,8 +111,12 @@ def check_metric_name(name: str, findings: Findings, path: Part) -> None:
     """Says what is wrong with the name of a metric."""
     if not METRIC_NAME.fullmatch(name):
         findings.say(path, f"{name!r} can't be the name of a metric", "letters, digits and _, no digit first")
+    elif ":" in name:
+        findings.say(path, f"{name} has a colon", "colons are for recording rules")
     elif name.startswith("sla_exporter_"):
         findings.say(path, f"{name} is taken", "metrics of the exporter itself begin with sla_exporter_")
+    elif name.removesuffix("_total") in _OF_THE_PROCESS:
+        findings.say(path, f"{name} is taken", "the exporter says so of its own process")
 
 
 def check_label_name(name: str, findings: Findings, path: Part) -> None:

@@ -151,7 +151,9 @@ def _dry_run(exporter: Exporter, asked: Asked, state: State) -> None:
 
     # What failed is told at the end.
     logs.configure(state.log if asked.log_level else msgspec.structs.replace(state.log, level="error"))
-    store = Store(state.loaded.configuration.max_series, SelfMetrics(exporter.name))
+    metrics = SelfMetrics(exporter.name)
+    metrics.reloaded(True)
+    store = Store(state.loaded.configuration.max_series, metrics)
 
     async def once() -> tuple[bytes, dict[str, SlaKitError]]:
         failures = await Collecting(store).once(state.loaded.collectors)

@@ -20,6 +20,8 @@ from sla_kit.exporters.business.pushed.mapping import Mapping, check_mapping
 from sla_kit.exporters.sidecar.addresses import parse_address
 from sla_kit.exporters.sidecar.secrets import Secret, check_secret
 
+#: The name of the collector of what is pushed.
+PUSHED = "pushed"
 #: What a HyperLogLog of one series takes at most, a register.
 _BYTES_PER_REGISTER = 400
 _MOST_BYTES = 2 * 1024**3
@@ -98,8 +100,6 @@ class Pushed(Value, frozen=True, kw_only=True):
             findings.say((*path, "metrics"), "must declare a metric", "what is not declared is refused")
         for each in self.declared(path):
             check_declared(each, findings)
-            if each.name.startswith("sla_push_"):
-                findings.say(each.path, f"{each.name} is taken", "metrics of the pushing itself begin with sla_push_")
         for index, metric in enumerate(self.metrics):
             _check_metric(metric, findings, (*path, "metrics", index))
         if self.statsd is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from sla_kit.exporters.business.pushed.committing import Committing
-from sla_kit.exporters.business.pushed.configuration import Pushed, PushedMetric
+from sla_kit.exporters.business.pushed.configuration import PUSHED, Pushed, PushedMetric
 from sla_kit.exporters.business.pushed.store import Published
 from sla_kit.exporters.sidecar.collector import Schedule
 
@@ -21,7 +21,7 @@ class PushedCollector:
     pushed: Pushed
     schedule: Schedule
     committing: Committing = field(compare=False, repr=False)
-    name: str = "pushed"
+    name: str = PUSHED
 
     def collect(self, deadline: float) -> Iterator[Metric]:
         """The metrics as they are now. Raises `CollectError`."""

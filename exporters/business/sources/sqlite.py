@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from sla_kit.exporters.sidecar.collector import CollectError, Kind
 
 #: After so many steps of SQLite's machine the clock is looked at: some tens of microseconds.
 _STEPS = 5_000
+_UNDECODABLE = re.compile("Could not decode to UTF-8 column '(.*?)' with text")
 _SAID: tuple[tuple[str, Kind, str], ...] = (
     ("SQLITE_INTERRUPT", "timeout", "give it an index, ask for less, or raise timeout"),
     ("SQLITE_BUSY", "timeout", "who writes holds it for long; WAL (PRAGMA journal_mode = WAL) lets readers in"),
@@ -105,5 +107,11 @@ class Sqlite:
                 if kind == "timeout" and begins == "SQLITE_INTERRUPT":
                     said = "the query was not done in time"
                 return CollectError(kind, said, place=str(self._file), remedy=remedy)
-        kind = "data" if "decode" in said else "query"
-        return CollectError(kind, said, place=str(self._file))
+        if undecodable := _UNDECODABLE.match(said):  # which would quote what it can't read
+            return CollectError(
+                "data",
+                f"column {undecodable[1]} holds text that is not UTF-8",
+                place=str(self._file),
+                remedy="store it as UTF-8, or take hex() of it",
+            )
+        return CollectError("query", said, place=str(self._file))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.process_collector import ProcessCollector
 
 from sla_kit.errors import ConfigurationError
 from sla_kit.exporters.business import EXPORTER
@@ -247,3 +248,43 @@ def test_what_is_said_of_a_text_heeds_literals_names_and_casts() -> None:
     assert why_not(r"SELECT E'it\'s; one' AS n") is None
     assert why_not("-- nothing") is not None
     assert why_not("SELECT n INTO other FROM t") is not None
+
+
+def test_no_two_collectors_have_one_name(tmp_path: Path) -> None:
+    """Of two with one name only one would run: the other's figures would be missing without a word."""
+    pushed = "pushed: {metrics: [{name: things_total, type: counter, help: Things.}]}\n"
+    query = f"pushed: {{source: file, sql: SELECT 1 AS n, metrics: [{GAUGE}]}}"
+    assert told(tmp_path, query, pushed) == ["has a collector pushed, as what is pushed has"]
+    assert told(tmp_path, query) == []
+    each = "a: {source: file, sql: 'SELECT :x AS n, :y', for_each: {x: ['1/2', '1'], y: ['3', '2/3']}, metrics: [%s]}"
+    assert told(tmp_path, each % GAUGE) == ["has a collector a/1/2/3, as the query a has"]
+    assert told(tmp_path, (each % GAUGE).replace("'1/2'", "'1_2'")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("process_resident_memory_bytes", "process_resident_memory_bytes is taken"),
+        ("process_open_fds", "process_open_fds is taken"),
+        ("sla_exporter_series", "sla_exporter_series is taken"),
+        ("sla_push_series", "sla_push_series is taken"),
+        ("job:users:count", "job:users:count has a colon"),
+        ("process_orders", ""),
+    ],
+)
+def test_names_that_are_taken(tmp_path: Path, name: str, message: str) -> None:
+    wrong = told(tmp_path, query(GAUGE.replace("name: users", f'name: "{name}"')))
+    assert wrong == ([message] if message else [])
+
+
+def test_what_the_process_publishes_is_taken(tmp_path: Path) -> None:
+    for family in ProcessCollector(registry=None).collect():
+        ending = "_total" if family.type == "counter" else ""
+        metric = GAUGE.replace("users", family.name + ending, 1).replace("gauge", family.type)
+        assert told(tmp_path, query(metric)) == [f"{family.name}{ending} is taken"]
+
+
+def test_times_that_no_server_could_hold(tmp_path: Path) -> None:
+    assert told(tmp_path, query(GAUGE, more="interval: 400d")) == ["must be at most a year"]
+    assert told(tmp_path, query(GAUGE, more="timeout: 25d")) == ["must be at most a day"]
+    assert told(tmp_path, query(GAUGE, more="timeout: 1d\n  interval: 30d")) == []

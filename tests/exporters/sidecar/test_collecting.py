@@ -261,6 +261,18 @@ def test_a_source_that_fails_is_asked_again_before_a_long_interval_is_over() -> 
     asyncio.run(body())
 
 
+def test_once_keeps_what_was_quick_until_the_slowest_has_ended() -> None:
+    """By then its values are older than those of a collector that runs on may become."""
+
+    async def body() -> None:
+        store = Store(1000, SelfMetrics("test"), clock=lambda: time.monotonic() + 86_400)
+        assert await Collecting(store).once([Told("quick", lambda _: [value(1)])]) == {}
+        found = series(store.page(False, False))
+        assert (size(found), up(found, "quick")) == (1, 1)
+
+    asyncio.run(body())
+
+
 def test_once_tells_what_failed() -> None:
     async def body() -> None:
         running = Running()
@@ -274,3 +286,14 @@ def test_once_tells_what_failed() -> None:
         assert size(running.page()) == 2
 
     asyncio.run(body())
+
+
+def test_half_a_character_is_a_fault_of_the_data_and_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
+    """A lone surrogate, as JSON can hold it: nothing can be written of it."""
+
+    async def body() -> None:
+        failures = await Running().collecting.once([Told("a", lambda _: [value(1, "Andr\ud800")])])
+        assert [error.kind for error in failures.values()] == ["data"]
+
+    asyncio.run(body())
+    assert "Andr" not in caplog.text

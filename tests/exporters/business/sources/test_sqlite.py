@@ -89,7 +89,12 @@ def test_what_is_no_database_or_no_query_is_told(file: Path, tmp_path: Path) -> 
     assert refusal(SqliteSource(file=str(text)), "SELECT count(*) AS n FROM sqlite_master").kind == "data"
     assert refusal(SqliteSource(file=str(file)), "SELECT nothing FROM users").kind == "query"
     assert refusal(SqliteSource(file=str(file)), "SELECT :missing AS n").kind == "query"
-    assert refusal(SqliteSource(file=str(file)), "SELECT CAST(x'ff' AS TEXT) AS n").kind == "data"
+
+
+def test_text_that_is_not_utf8_is_told_and_not_quoted(file: Path) -> None:
+    error = refusal(SqliteSource(file=str(file)), "SELECT 1 AS n, CAST(x'416e6472e9' AS TEXT) AS name")
+    assert (error.kind, error.message) == ("data", "column name holds text that is not UTF-8")
+    assert "Andr" not in str(error)
 
 
 def test_two_columns_of_one_name_are_told(file: Path) -> None:
