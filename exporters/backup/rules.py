@@ -7,8 +7,8 @@ from sla_kit.configuration.places import Path as Part
 from sla_kit.exporters.backup.aws import check_credentials, check_endpoint
 from sla_kit.exporters.backup.configuration import BackupConfiguration, Bucket, Dumps, Folder, Place, Rds, Wal
 from sla_kit.exporters.backup.naming import Pattern, PatternError, zone_of
-from sla_kit.exporters.business.sources.postgresql import PostgresqlSource
 from sla_kit.exporters.drill.configuration import check_drill
+from sla_kit.exporters.postgresql import check_server
 from sla_kit.exporters.sidecar.configuration import check_schedule
 
 _MIXED = "its metrics would be mixed up"
@@ -121,7 +121,7 @@ def _wal(wal: Wal, part: Part, findings: Findings) -> None:
     if not wal.url and wal.archive is None:
         findings.say(part, "must say url or archive, or both", "such as url: postgresql://monitor@db.example/postgres")
     if wal.url:
-        PostgresqlSource(url=wal.url, password=wal.password).check(findings, part)
+        check_server(wal.url, wal.password, findings, part)
     elif wal.password is not None:
         findings.say((*part, "password"), "is of no use without url")
     if wal.archive is not None:

@@ -60,7 +60,7 @@ class WalCollector:
 
 def wal_collector(wal: Wal, schedule: Schedule, archive: BackupStore | None) -> WalCollector:
     """The collector of one entry of the configuration, with the store of its archive; nobody is asked."""
-    server = wal_server(wal, schedule) if wal.url else None
+    server = wal_server(wal) if wal.url else None
     return WalCollector(f"wal_{wal.target}", schedule, wal, server, None if archive is None else Archive(archive))
 
 

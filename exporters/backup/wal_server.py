@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sla_kit.exporters.backup.configuration import Wal
 from sla_kit.exporters.backup.wal_segments import MarkFile, SegmentFile, parse_file, parse_segment
 from sla_kit.exporters.backup.wal_watch import Moment
-from sla_kit.exporters.business.sources import Opening, Question
-from sla_kit.exporters.business.sources.postgresql import Postgresql, PostgresqlSource
-from sla_kit.exporters.sidecar.collector import CollectError, Schedule
+from sla_kit.exporters.postgresql import Postgresql
+from sla_kit.exporters.sidecar.collector import CollectError
 
 #: pg_current_wal_insert_lsn: what is not written yet would be lost as well. A transaction that has ended is older than
 #: a snapshot's xmax; below its xmin none is running.
@@ -120,16 +118,15 @@ class WalServer:
         return max(0, current - self._last_archived - 1), (self._last_archived + 1) * size, None
 
     def _row(self, query: str, deadline: float) -> dict[str, Any]:
-        rows: Iterable[Any] = list(self._postgresql.rows(Question(query, {}), deadline))
+        rows: Iterable[Any] = list(self._postgresql.rows(query, None, deadline))
         for row in rows:
             return dict(row)
         raise CollectError("data", "pg_stat_archiver is empty")
 
 
-def wal_server(wal: Wal, schedule: Schedule) -> WalServer:
+def wal_server(wal: Wal) -> WalServer:
     """What asks the server of an entry of the configuration; it does not connect yet."""
-    source = PostgresqlSource(url=wal.url, password=wal.password, keep=0.0)
-    return WalServer(Postgresql(source, Opening(f"wal {wal.target}", schedule, Path())))
+    return WalServer(Postgresql(wal.url, wal.password, f"sla-kit backup wal {wal.target}"))
 
 
 def _segment_number(name: str | None, size: int) -> int:

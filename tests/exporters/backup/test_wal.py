@@ -6,7 +6,9 @@ import gzip
 import math
 import os
 import shutil
+import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -329,6 +331,24 @@ def test_a_wrong_password_is_told_without_it(place: Archiving, monkeypatch: pyte
         read(collector(place, url=url, password="WAL_PASSWORD"))
     assert raised.value.kind == "auth"
     assert "not the guest's" not in str(raised.value)
+
+
+def test_the_server_is_told_who_asks() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        told: list[bytes] = []
+
+        def greet() -> None:
+            with listening.accept()[0] as connection:
+                told.append(connection.recv(4096))
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        port = listening.getsockname()[1]
+        made = collector(None, url=f"postgresql://guest@127.0.0.1:{port}/shop?sslmode=disable&gssencmode=disable")
+        with pytest.raises(CollectError):
+            list(made.collect(time.monotonic() + WAIT_SECONDS))
+        thread.join()
+    assert b"application_name\0sla-kit backup wal orders\0" in told[0]
 
 
 def test_an_archive_that_is_not_there_is_an_error(place: Archiving, tmp_path: Path) -> None:
