@@ -16,6 +16,7 @@ _LAST = f"backup_last_success_timestamp_seconds{{{_KIND}}}"
 _SIZE = f"backup_last_size_bytes{{{_KIND}}}"
 _ENCRYPTED = f"backup_encrypted{{{_KIND}}}"
 _KEPT = f"backup_retained{{{_KIND}}}"
+_UP = f'backup_place_up{{{_KIND}, region="eu-west-1"}}'
 _FAR = f'backup_replica_lag_seconds{{{_KIND}, region="eu-west-1"}}'
 
 AREA = Area(
@@ -28,6 +29,7 @@ AREA = Area(
         _ENCRYPTED: steady(1),
         _KEPT: steady(30),
         _FAR: steady(900),
+        _UP: steady(1),
         **backups_cluster.HEALTHY,
         **backups_restore.HEALTHY,
     },
@@ -215,6 +217,31 @@ AREA = Area(
                     value=lambda t: t.seconds * 2,
                     says="The newest backup of the database shop in eu-west-1 is 8h 0m 0s older than the newest of "
                     "all, over 4h.",
+                ),
+            ),
+        ),
+        Alert(
+            name="BackupPlaceUnreadable",
+            exporter="backup",
+            expression="backup_place_up{$backup} == 0",
+            pending=1800,
+            severity="warning",
+            summary="Nobody knows what backups there are in {{ $labels.region }}",
+            description="The backup exporter can't read the place of the {{ $labels.kind }} {{ $labels.target }} in "
+            "{{ $labels.region }} (up is {{ $value }}), while another one can be read: a copy there may be old, broken "
+            "or gone without anybody seeing it.",
+            promises=("backup-recovery",),
+            cases=(
+                Breach(
+                    series={_UP: gauge(1, 0), _FAR: gauge(900, None)},
+                    labels={**_LABELS, "region": "eu-west-1"},
+                    value=0,
+                    says="The backup exporter can't read the place of the database shop in eu-west-1 (up is 0), while "
+                    "another one can be read: a copy there may be old, broken or gone without anybody seeing it.",
+                ),
+                Quiet(
+                    name="a place that can be read, and is far behind",
+                    series={_UP: steady(1), _FAR: steady(10_000)},
                 ),
             ),
         ),
