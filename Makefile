@@ -49,6 +49,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.rules
 	$(BIN)/python -m bench.dashboards
 	$(BIN)/python -m bench.backtest
+	$(BIN)/python -m bench.exporters_scrape
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.exporters_sql
 
