@@ -9,6 +9,7 @@ counted again from there.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from sla_kit.exporters.sidecar.collector import CollectError
 
+_log = logging.getLogger(__name__)
 #: How far a query has counted: the largest id, the newest time.
 Watermark = int | float | str | Decimal | datetime
 #: Says in the file's header that it is ours ("slac"), and in which form.
@@ -53,6 +55,8 @@ class Counters:
         self._rehearsing = rehearsing
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._in_memory = False
+        self._opened: tuple[int, int] | None = None
         self._depth = 0
 
     @contextmanager
@@ -121,7 +125,11 @@ class Counters:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
-            return self._connection
+            if self._in_memory or _identity(self.path) == self._opened:
+                return self._connection
+            # What is counted in a file that nobody can find again would be lost at the end of the process.
+            _log.warning("the state file was taken away or replaced: counting goes on from what is there now")
+            self.close()
         path = ":memory:" if self._rehearsing and not self.path.exists() else self.path
         connection = sqlite3.connect(
             path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
@@ -139,7 +147,8 @@ class Counters:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._in_memory = connection, path == ":memory:"
+        self._opened = _identity(self.path)
         return connection
 
     def _make(self, connection: sqlite3.Connection, *, empty: bool) -> None:
@@ -200,6 +209,15 @@ _READ: dict[str, Callable[[str], Watermark]] = {
     "time": datetime.fromisoformat,
     "text": str,
 }
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another in its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _key(labels: Mapping[str, str]) -> str:

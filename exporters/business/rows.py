@@ -310,7 +310,10 @@ def _number(metric: MetricOfRows, column: str, value: object, null: str) -> floa
         return None if null == "skip" else 0.0 if null == "zero" else math.nan
     try:
         if isinstance(value, int | float | Decimal):  # a bool is an int
-            return float(value)
+            number = float(value)
+            if math.isinf(number) and isinstance(value, Decimal) and value.is_finite():
+                raise OverflowError
+            return number
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
         if isinstance(value, date):
@@ -353,7 +356,10 @@ def _text(column: str, value: object) -> str:
     if isinstance(value, datetime):
         return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
     if isinstance(value, bytes | bytearray | memoryview | list | tuple | dict):
-        raise CollectError("data", f"column {column} is {_called(value)}, which is no label", remedy="cast it to text")
+        remedy = "cast it to text"
+        if isinstance(value, bytes):
+            remedy += "; where it is text, of a PostgreSQL in SQL_ASCII, say client_encoding=UTF8 (or LATIN1) in url"
+        raise CollectError("data", f"column {column} is {_called(value)}, which is no label", remedy=remedy)
     return str(value)
 
 

@@ -74,6 +74,8 @@ class _Run:
         self._task: asyncio.Task[None] | None = None
         self._thread: asyncio.Future[_Ended] | None = None
         self._failures = 0
+        #: Why the last collection failed, "" where it did not.
+        self._kind = ""
         #: Done once nothing of it runs any more and its collector is closed.
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -152,12 +154,13 @@ class _Run:
         about = {"collector": self.collector.name, "seconds": round(seconds, 3)}
         if isinstance(end, CollectError):
             self._failures += 1
-            level = logging.WARNING if self._failures == 1 else logging.DEBUG
+            level = logging.DEBUG if end.kind == self._kind else logging.WARNING
+            self._kind = end.kind
             _log.log(level, "collecting failed: %s", end, extra={**about, "kind": end.kind, "times": self._failures})
             return
         if self._failures:
             _log.info("collecting goes well again", extra={**about, "failed": self._failures})
-        self._failures = 0
+        self._failures, self._kind = 0, ""
         for metric, count in end.dropped.items():
             _log.warning("too many series", extra={**about, "metric": metric, "dropped": count})
         for metric, count in end.repeated.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.sidecar.collector import CollectError
 
+_log = logging.getLogger(__name__)
 #: Says in the file's header that it is ours ("slap"), and in which form.
 _APPLICATION, _FORM = 0x736C6170, 1
 _TABLES = """
@@ -43,6 +45,7 @@ class StateFile:
         self.lock = threading.RLock()
         self.connection: sqlite3.Connection | None = None
         self._owner: int | None = None
+        self._opened: tuple[int, int] | None = None
 
     def open(self) -> bool:
         """Takes the file for this process alone; whether it was not open before. Raises `SlaKitError`."""
@@ -53,9 +56,23 @@ class StateFile:
             try:
                 with self.told("opened"):
                     self.connection = self._connect()
+                    self._opened = self._identity()
             except BaseException:
                 self.close()
                 raise
+            return True
+
+    def renew(self) -> bool:
+        """Opens what is there now where the file was taken away or replaced, so that nothing is kept in one that nobody
+        can find again; whether it was so. Raises `CollectError`."""
+        with self.lock:
+            if self.path is None or self.connection is None or self._identity() == self._opened:
+                return False
+            with self.told("opened"):
+                fresh = self._connect()
+            self.connection.close()
+            self.connection, self._opened = fresh, self._identity()
+            _log.warning("the state of what was pushed was taken away or replaced: what is there now counts")
             return True
 
     def close(self) -> None:
@@ -67,6 +84,13 @@ class StateFile:
             if self._owner is not None:
                 os.close(self._owner)
             self._owner = None
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat() if self.path is not None else None
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found is not None else None
 
     def _take(self) -> None:
         """Holds a lock beside the file: two processes that count into one would each know half of it."""

@@ -103,6 +103,7 @@ class Store:
                 raise CollectError(
                     "internal", "the state of what was pushed is not open", place=str(self.path or "memory")
                 )
+            connection = self._renewed(connection)
             now = self._clock()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -123,6 +124,7 @@ class Store:
             connection = self._file.connection
             if connection is None:
                 return
+            connection = self._renewed(connection)
             now = self._clock()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -167,6 +169,12 @@ class Store:
         """How many series a metric has, of those that it may have."""
         with self._file.lock:
             return self._counts.get((metric.name, metric.type), 0)
+
+    def _renewed(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """The connection to the file that is there now."""
+        if self._file.renew():
+            self._read()
+        return self._file.connection or connection
 
     def _push(self, connection: sqlite3.Connection, push: Push, now: float) -> Outcome:
         key = hashlib.blake2b(push.key.encode(), digest_size=20).digest() if push.key else b""

@@ -234,3 +234,35 @@ def test_a_rehearsal_counts_and_keeps_nothing(tmp_path: Path) -> None:
     assert counters.totals("a_total") == [({"x": "1"}, 2)]
     assert counters.watermark("q") is None
     counters.close()
+
+
+def taken_away(file: Path) -> None:
+    for each in file.parent.glob(file.name + "*"):
+        each.unlink()
+
+
+def test_what_is_counted_after_the_file_was_taken_away_is_kept_where_it_can_be_found(tmp_path: Path) -> None:
+    """It would go on in a file without a name, and all of it be lost at the end of the process."""
+    file = tmp_path / "state.db"
+    counters = Counters(file)
+    counters.add("n_total", {}, 5)
+    taken_away(file)
+    assert counters.totals("n_total") == []
+    counters.add("n_total", {}, 2)
+    counters.close()
+    assert Counters(file).totals("n_total") == [({}, 2.0)]
+
+
+def test_a_copy_that_is_put_back_counts_at_once(tmp_path: Path) -> None:
+    file, copy = tmp_path / "state.db", tmp_path / "copy.db"
+    counters = Counters(file)
+    counters.add("n_total", {}, 5)
+    counters.close()
+    copy.write_bytes(file.read_bytes())
+    counters.add("n_total", {}, 70)
+    taken_away(file)
+    copy.rename(file)
+    assert counters.totals("n_total") == [({}, 5.0)]
+    counters.add("n_total", {}, 1)
+    counters.close()
+    assert Counters(file).totals("n_total") == [({}, 6.0)]

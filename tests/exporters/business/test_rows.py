@@ -274,3 +274,11 @@ def test_totals_with_other_labels_than_are_declared_are_left_alone() -> None:
     totals = {"n_total": [({"plan": "a", "shop": "eu"}, 1.0), ({"plan": "a", "shop": "us"}, 2.0), ({"plan": "a"}, 9.0)]}
     family = from_totals(declared, {"shop": "eu"}, totals)
     assert [(each.labels, each.value) for each in family.samples] == [({"plan": "a", "shop": "eu"}, 1.0)]
+
+
+@pytest.mark.parametrize("number", [Decimal("1e600"), Decimal("-1e400"), 10**400])
+def test_a_number_that_is_too_large_is_no_infinity(number: object) -> None:
+    told = failure(gauge(), {"n": number})
+    assert told.kind == "data"
+    assert "too large" in told.message
+    assert one(Decimal("Infinity")) == math.inf

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from sla_kit.exporters.sidecar.collecting import Collecting
-from sla_kit.exporters.sidecar.collector import CollectError, Schedule
+from sla_kit.exporters.sidecar.collector import CollectError, Kind, Schedule
 from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
 from sla_kit.exporters.sidecar.store import Store
 from tests.exporters.sidecar.test_store import Series, series
@@ -297,3 +297,24 @@ def test_half_a_character_is_a_fault_of_the_data_and_not_quoted(caplog: pytest.L
 
     asyncio.run(body())
     assert "Andr" not in caplog.text
+
+
+def test_a_failure_is_logged_once_and_again_where_it_becomes_another(caplog: pytest.LogCaptureFixture) -> None:
+    async def body() -> None:
+        running = Running()
+        kinds: Iterator[Kind] = iter(["timeout", "timeout", "auth", "auth"])
+
+        def work(deadline: float) -> Iterator[Metric]:
+            kind = next(kinds, None)
+            if kind is None:
+                return iter([value(1)])
+            raise CollectError(kind, f"it is {kind}")
+
+        await running.collecting.reconcile([Told("a", work)])
+        await running.until(lambda found: size(found) is not None)
+        await running.collecting.stop(_PATIENCE)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(body())
+    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert told == ["collecting failed: it is timeout", "collecting failed: it is auth"]

@@ -165,3 +165,28 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
     with pytest.raises(SlaKitError, match="can't be kept"):
         Store(tmp_path / "absent" / "state").open()
     assert Store(tmp_path / "new").published(REQUESTS, math.inf) == []
+
+
+def test_what_is_pushed_after_the_file_was_taken_away_is_kept_where_it_can_be_found(store: Store, clock: Clock) -> None:
+    """The sender was told that it is on disk."""
+    store.apply([Push([add("pro", 2), add("free")])])
+    assert store.path is not None
+    for each in store.path.parent.glob("state-pushed*"):
+        each.unlink()
+    store.apply([Push([add("pro", 3), add("team"), add("new")])])
+    assert values(store) == {"new": 1.0, "pro": 3.0, "team": 1.0}
+    assert store.series_count(REQUESTS) == 3
+    store.close()
+    assert values(Store(store.path, clock=clock)) == {"new": 1.0, "pro": 3.0, "team": 1.0}
+
+
+def test_a_folder_that_is_gone_refuses_pushes_until_it_is_back(store: Store) -> None:
+    store.apply([Push([add("pro")])])
+    assert store.path is not None
+    folder = store.path.parent
+    elsewhere = folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(CollectError):
+        store.apply([Push([add("pro")])])
+    elsewhere.rename(folder)
+    store.apply([Push([add("pro")])])
+    assert values(store) == {"pro": 2.0}
