@@ -1,8 +1,9 @@
-"""Applications: requests, errors and durations by service and by route, and what runs short in the processes."""
+"""Applications: requests, errors and durations by service and route, what runs short in the processes, batch jobs."""
 
 from __future__ import annotations
 
 from sla_kit.catalogue.model import Catalogue
+from sla_kit.dashboards.application_jobs import batch_jobs
 from sla_kit.dashboards.application_process import instances, saturation
 from sla_kit.dashboards.marks import DEPLOYMENTS, LIVE_EVENTS, firing
 from sla_kit.dashboards.model import Dashboard, Row
@@ -42,7 +43,8 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
     return Dashboard(
         name="application",
         title="Applications",
-        description="Requests, errors and durations of each service and route, and what its processes run short of.",
+        description="Requests, errors and durations of each service and route, what its processes run short of, and "
+        "how batch jobs went.",
         folder="Services",
         instances=("application",),
         variables=(
@@ -55,7 +57,15 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
             ),
         ),
         annotations=(LIVE_EVENTS, DEPLOYMENTS, firing("application")),
-        rows=(_now(), _services(watched), _routes(), _durations(), saturation(watched), instances(watched)),
+        rows=(
+            _now(),
+            _services(watched),
+            _routes(),
+            _durations(),
+            saturation(watched),
+            instances(watched),
+            batch_jobs(),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Backups and recovery: how old, how large and where backups are, and whether they have been brought back of late."""
+"""Backups and recovery: how old, how large, how sound and where backups are, and whether they were brought back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sla_kit.dashboards.vocabulary import (
     UP,
     State,
     alert_limit,
+    bars,
     column,
     leads_to,
     limit,
@@ -32,6 +33,7 @@ _USUAL = f"max by ({_KIND}) (avg_over_time(backup_last_size_bytes{{$backup}}[7d]
 _GAP = "max by (target, $keep) (backup_pitr_gap_seconds{$backup})"
 _DRILL_AGE = "time() - max by (target, $keep) (restore_last_success_timestamp_seconds{$backup})"
 _DRILL_TOOK = "max by (target, $keep) (restore_last_duration_seconds{$backup})"
+_VERIFIED = {"1": State(text="right", meaning="good"), "0": State(text="not verified", meaning="warning")}
 _ENCRYPTED = {"1": State(text="encrypted", meaning="good"), "0": State(text="open to read", meaning="warning")}
 _WENT = {"1": State(text="went well", meaning="good"), "0": State(text="failed", meaning="critical")}
 _REACHED = {"1": State(text="available", meaning="good"), "0": State(text="unavailable", meaning="warning")}
@@ -49,7 +51,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
         hours=7 * 24,
         refresh="5m",
         annotations=(MAINTENANCE, firing("backups")),
-        rows=(row("Now", *_now(took), height=5), _backups(), _cluster(), _drills(took), _exporter()),
+        rows=(row("Now", *_now(took), height=5), _backups(), _soundness(), _cluster(), _drills(took), _exporter()),
     )
 
 
@@ -196,6 +198,50 @@ def _backups() -> Row:
     )
 
 
+def _soundness() -> Row:
+    return row(
+        "Whether they are sound",
+        table(
+            "What is kept",
+            query(f"min by ({_KIND}) (backup_verified{{$backup}})", "Checksum"),
+            query(_since("last_verified", "> 0"), "Verified"),
+            query(f"max by ({_KIND}) (backup_missed_days{{$backup}})", "Missed"),
+            query(_since("oldest"), "Oldest"),
+            description="Whether the newest backup was read whole and its checksum is right, how old the newest one is "
+            "of which that is known, on how many days of the last week none was made, and how far back the oldest "
+            "usable one reaches.",
+            columns=(
+                column("kind", "What"),
+                column("target", "Of"),
+                column("Checksum", "Newest checksum", states=_VERIFIED),
+                column("Verified", "Last verified", unit="dtdurations", decimals=0),
+                column("Missed", "Missed days", unit="none", decimals=0, limits=(limit(1, "above", "warning"),)),
+                column("Oldest", unit="dtdurations", decimals=0),
+                column("environment", hidden=True),
+                column("cluster", hidden=True),
+            ),
+            sort_by="Missed days",
+            width=12,
+        ),
+        timeseries(
+            "Size beside the median",
+            query(f"max by ({_KIND}) (backup_size_change_ratio{{$backup}})", _KIND_LEGEND),
+            unit="percentunit",
+            decimals=0,
+            from_zero=False,
+            links=(runbook("BackupShrank"),),
+            description="By how much the newest backup is larger than the median of those before it, below 0 smaller. "
+            "Around 0 is normal; a fall is a backup that lacks something.",
+            width=12,
+        ),
+    )
+
+
+def _since(what: str, there: str = "") -> str:
+    """How long ago the backup was made that a metric tells; nothing where there is none."""
+    return f"time() - (max by ({_KIND}) (backup_{what}_timestamp_seconds{{$backup}}){f' {there}' if there else ''})"
+
+
 def _cluster() -> Row:
     good = 'velero_backup_success_total{$velero, schedule!=""}'
     failed = 'velero_backup_failure_total{$velero, schedule!=""}'
@@ -279,6 +325,35 @@ def _drills(took: tuple[Limit, ...]) -> Row:
             minimum=0,
             limits=(alert_limit("RestoreTestOverdue", "seconds"),),
             description="It falls each week, when a drill goes well.",
+        ),
+        bars(
+            "Steps of the last drill",
+            query("max by (step, target, $keep) (restore_step_duration_seconds{$backup})", "{{step}} {{target}}"),
+            unit="s",
+            minimum=0,
+            description="How long each step took by itself, in the last drill. Which one grows tells where time can be "
+            "won: fetching, decrypting or restoring.",
+        ),
+        timeseries(
+            "Rows verified",
+            query("max by (target, $keep) (restore_rows_verified{$backup})", "rows {{target}}"),
+            unit="short",
+            decimals=0,
+            minimum=0,
+            links=(runbook("RestoreTestFailed"),),
+            description="Rows that the checks of the last drill found right. It grows with the data; none means that "
+            "nothing was compared.",
+        ),
+        timeseries(
+            "Checks by outcome",
+            query("sum by (outcome, $keep) (restore_checks{$backup})", "{{outcome}}"),
+            unit="short",
+            decimals=0,
+            minimum=0,
+            stack="normal",
+            links=(runbook("RestoreTestFailed"),),
+            description="Checks of the last drills that held, failed, or were skipped as nothing was recorded to "
+            "compare with. Normal is that all held.",
         ),
     )
 

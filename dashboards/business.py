@@ -1,4 +1,4 @@
-"""Business figures: active users, API usage, features, sign-ups and payments, each beside the same time last week."""
+"""Business figures: active users, API usage, features, sign-ups and payments, most beside the same time last week."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.marks import DEPLOYMENTS, LIVE_EVENTS, firing
 from sla_kit.dashboards.model import Dashboard, Row
 from sla_kit.dashboards.vocabulary import (
+    UP,
     YES,
     alert_limit,
     column,
@@ -16,6 +17,7 @@ from sla_kit.dashboards.vocabulary import (
     row,
     runbook,
     stat,
+    states,
     table,
     timeseries,
 )
@@ -45,7 +47,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
         folder="Services",
         hours=24,
         annotations=(LIVE_EVENTS, DEPLOYMENTS, firing("business")),
-        rows=(_now(watched), _users(watched), _usage(watched), _features(watched), _money(watched)),
+        rows=(_now(watched), _users(watched), _usage(watched), _features(watched), _money(watched), _exporter()),
     )
 
 
@@ -135,6 +137,17 @@ def _users(watched: Watched) -> Row:
             description="Active users beside those of the same time last week. If it falls, see whether requests fall "
             f"with it; if they don't, suspect the count. {_EVENTS_DIFFER}",
         ),
+        timeseries(
+            "Audience of live events",
+            query("max by (event, $keep) (sla_business_event_audience{$business})", "{{event}}"),
+            unit="short",
+            decimals=0,
+            minimum=0,
+            no_value="No event goes on",
+            links=(leads_to("live-events", "Live events"),),
+            description="Users at each live event that goes on. Where it falls before the end, many were thrown out at "
+            "once.",
+        ),
         height=8,
     )
 
@@ -197,21 +210,20 @@ def _usage(watched: Watched) -> Row:
 def _features(watched: Watched) -> Row:
     over = watched.window("FeatureAbandoned")
     users, then = _feature_users("feature, cohort"), _feature_users("feature, cohort", _WEEK)
-    everybody = 'max by ($keep) (sla_business_active_users{$business, window="1d"})'
     lasting, lasting_then = _feature_mean(over), _feature_mean(over, _WEEK)
     return row(
         "Features",
         timeseries(
             "Adoption",
             query(
-                f"topk(8, sum by (feature, $keep) ({users}) / on ($keep) group_left () ({everybody} > 0))",
-                "{{feature}}",
+                "topk(8, max by (feature, cohort, $keep) (sla_business_feature_adoption_ratio{$business}))",
+                "{{feature}}, {{cohort}}",
             ),
             unit="percentunit",
             decimals=1,
             minimum=0,
-            description="The share of a day's active users who used each feature within the day; the eight features "
-            "that are used most.",
+            description="The share of a cohort's active users of a day who used the feature within the day; the eight "
+            "that are largest.",
             width=6,
         ),
         timeseries(
@@ -302,6 +314,35 @@ def _money(watched: Watched) -> Row:
             width=12,
         ),
         height=8,
+    )
+
+
+def _exporter() -> Row:
+    return row(
+        "Who tells it",
+        states(
+            "Collectors of the business exporter",
+            query("min by (collector, $keep) (sla_exporter_collector_up{$business})", "{{collector}}"),
+            states=UP,
+            links=(runbook("ExporterCollectorFailing"), leads_to("monitoring", "Monitoring")),
+            description="Whether each query could be asked. While one is down, its figures are missing above.",
+            width=12,
+        ),
+        timeseries(
+            "Pushed and not taken",
+            query(
+                "sum by (via, reason, $keep) (increase(sla_push_dropped_total{$business}[$__rate_interval])) > 0",
+                "{{via}}: {{reason}}",
+            ),
+            unit="short",
+            minimum=0,
+            bars=True,
+            no_value="None",
+            description="What the application pushed and the exporter refused, by the way it came and the reason. "
+            "Normal is none: figures above lack it.",
+            width=12,
+        ),
+        height=6,
     )
 
 

@@ -23,10 +23,10 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 _LEGEND_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
 _OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 _RATES = frozenset({"rate", "irate", "increase"})
-#: Written by Prometheus itself of every target or alert, or by every exporter of ours: who asks for all of them names
-#: no job.
+#: Written by Prometheus itself of every target or alert; by every exporter of ours; by batch jobs, in whatever job the
+#: Pushgateway or node_exporter is scraped: who asks for all of them names no job.
 _OWN = frozenset({"ALERTS", "ALERTS_FOR_STATE", "up", "scrape_duration_seconds", "scrape_samples_scraped"})
-_EVERY_EXPORTER = "sla_exporter_"
+_ANY_JOB = ("sla_exporter_", "sla_job_")
 #: A fixed window as long as this is meant: what an alert looks at, or as long as something usually takes.
 _LONG = 900.0
 #: What Grafana calls the columns of a table of Elasticsearch's, besides the fields.
@@ -164,7 +164,7 @@ class _Asked:
         named = {matcher.name for matcher in selector.matchers.matchers}
         publishers = self._series.publishers(selector.name)
         brought = any(each.metric(selector.name) for each in self._series.brought)
-        any_job = selector.name in _OWN or selector.name.startswith(_EVERY_EXPORTER)
+        any_job = selector.name in _OWN or selector.name.startswith(_ANY_JOB)
         recorded = selector.name in self._others and not brought
         if publishers == 1 and not any_job and not recorded and "job" not in named:
             yield f"{selector.name} has no matcher of its job"

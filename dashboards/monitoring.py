@@ -6,6 +6,7 @@ from sla_kit.alert_rules.expanding import go_duration
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.marks import DEPLOYMENTS, firing
 from sla_kit.dashboards.model import Dashboard, Row, State
+from sla_kit.dashboards.monitoring_exporters import exporters, own_exporters
 from sla_kit.dashboards.vocabulary import (
     YES,
     Variable,
@@ -41,7 +42,7 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
             ),
         ),
         annotations=(firing("monitoring"), DEPLOYMENTS),
-        rows=(_now(), _scrapes(catalogue), _rules(), _storage(), _delivery(), _router(), _exporters()),
+        rows=(_now(), _scrapes(catalogue), _rules(), _storage(), _delivery(), _router(), exporters(), own_exporters()),
     )
 
 
@@ -358,38 +359,5 @@ def _router() -> Row:
             links=(runbook("RouterDeadLetters"),),
             description="Notifications that nobody got: look at them with `sla-kit outbox list`, then send them again "
             "or drop them.",
-        ),
-    )
-
-
-def _exporters() -> Row:
-    return row(
-        "Exporters",
-        states(
-            "Exporters that report errors",
-            query(
-                "max by (job, instance, $keep) "
-                "(pg_exporter_last_scrape_error{$postgres} or redis_exporter_last_scrape_error{$redis})",
-                "{{job}} {{instance}}",
-            ),
-            query(
-                "1 - min by (job, instance, $keep) (elasticsearch_scrape_success{$elasticsearch})",
-                "{{job}} {{instance}}",
-            ),
-            query("1 - min by (job, collector, $keep) (sla_exporter_collector_up{$scope})", "{{job}} {{collector}}"),
-            states={"0": State(text="well", meaning="good"), "1": State(text="errors", meaning="critical")},
-            links=(runbook("ExporterScrapeErrors"), runbook("ExporterCollectorFailing")),
-            description="Exporters, and collectors of our own ones, that are up but could not measure everything: "
-            "their server refuses them, or something in it has changed. Other figures of them stand still.",
-        ),
-        timeseries(
-            "Age of what is published",
-            query(
-                "max by (job, collector, $keep) (sla_exporter_snapshot_age_seconds{$scope})", "{{job}} {{collector}}"
-            ),
-            unit="s",
-            minimum=0,
-            limits=(alert_limit("ExporterSnapshotOld", "seconds"),),
-            description="How old the figures are that our own exporters publish; no older than a round of collecting.",
         ),
     )

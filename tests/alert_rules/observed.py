@@ -37,8 +37,13 @@ class Published:
 
 def published(targets: Iterable[Target]) -> dict[str, Published]:
     """The metrics of targets that are one exporter's, by the names that an inventory calls them."""
+    return told(read(url) for target in targets for url in dict.fromkeys((target.url, target.about)))
+
+
+def told(texts: Iterable[str]) -> dict[str, Published]:
+    """The metrics of expositions that are one exporter's, by the names that an inventory calls them."""
     found: dict[str, Published] = {}
-    for text in dict.fromkeys(read(url) for target in targets for url in dict.fromkeys((target.url, target.about))):
+    for text in dict.fromkeys(texts):
         for kind, name, values in samples(text):
             labels = set(values) - _PARTS.get(kind, set())
             metric = found.setdefault(name, Published(kind, set(labels)))
