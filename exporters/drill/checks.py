@@ -15,7 +15,8 @@ from sla_kit.exporters.drill.configuration import Check, Checksums, Freshness, Q
 from sla_kit.exporters.drill.counting import Counted, Counts, checksum, count, named, settle, tables_of
 from sla_kit.exporters.drill.errors import DrillError
 from sla_kit.exporters.drill.evidence import Checked
-from sla_kit.exporters.drill.scratch import ScratchDatabase, said_by
+from sla_kit.exporters.drill.scratch import ScratchDatabase
+from sla_kit.exporters.drill.sessions import said_by
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -11,7 +11,7 @@ from sla_kit.exporters.backup.configuration import Dumps
 from sla_kit.exporters.backup.naming import Pattern, zone_of
 from sla_kit.exporters.backup.reading import declare, look_into
 from sla_kit.exporters.backup.store import BackupStore, StoredObject
-from sla_kit.exporters.backup.surveying import Candidate, survey
+from sla_kit.exporters.backup.surveying import Candidate, parts_of, survey
 from sla_kit.exporters.drill.errors import DrillError
 from sla_kit.exporters.sidecar.collector import CollectError
 
@@ -82,7 +82,7 @@ def choose(
 def _newest(
     dumps: Dumps, store: BackupStore, pattern: Pattern, limit: float, now: float, deadline: float
 ) -> Chosen | None:
-    found = survey(store, pattern, dumps.examined, deadline)
+    found = survey(store, pattern, dumps.examined, deadline, complete=dumps.complete)
     for candidate in found.candidates:
         if candidate.time > limit or not _finished(dumps, candidate, now):
             continue
@@ -96,7 +96,7 @@ def _newest(
             candidate.name,
             candidate.time,
             candidate.size_bytes,
-            tuple(candidate.parts),
+            tuple(parts_of(store, candidate, deadline)),
             candidate.folder,
             dict(declared),
         )
@@ -107,7 +107,7 @@ def _finished(dumps: Dumps, candidate: Candidate, now: float) -> bool:
     if candidate.writing:
         return False
     if candidate.folder and dumps.complete:
-        return any(part.name == candidate.name + dumps.complete for part in candidate.parts)
+        return candidate.done
     return now - candidate.modified >= dumps.settle
 
 

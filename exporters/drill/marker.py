@@ -6,24 +6,28 @@ a copy of it that a dump has carried elsewhere marks nothing.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sla_kit.exporters.drill.errors import NotBegunError
+from sla_kit.exporters.drill.sessions import addresses
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 SETTING = "sla_kit.scratch"
-_DEFAULT_PORT = "5432"
 _READ = (
     "SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),"
     " (SELECT entry FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) entry"
     " WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_catalog.pg_database"
-    " WHERE datname = pg_catalog.current_database()) AND entry LIKE 'sla\\_kit.scratch=%')"
+    " WHERE datname = pg_catalog.current_database()) AND pg_catalog.starts_with(entry, 'sla_kit.scratch=')),"
+    " pg_catalog.pg_backend_pid()"
 )
+#: Stands for every address of this machine.
+_HERE = "this machine"
 #: Databases that nobody keeps anything of their own in.
 _EMPTY = ("postgres", "template0", "template1")
 
@@ -31,6 +35,12 @@ _EMPTY = ("postgres", "template0", "template1")
 def require_marker(connection: Connection[Any]) -> None:
     """Raises `NotBegunError` unless the server of this very session is marked as scratch."""
     row = connection.execute(_READ).fetchone()
+    if row is not None and row[2] != connection.info.backend_pid:
+        raise NotBegunError(
+            "a connection pooler answers for the server: which one a statement will reach can't be told",
+            place=place_of(connection),
+            remedy="give the address of the server itself",
+        )
     if row is None or row[1] != f"{SETTING}={_marker(row[0])}":
         carried = row is not None and row[1] is not None
         raise NotBegunError(
@@ -79,7 +89,7 @@ def refuse_sources(connection: Connection[Any], sources: Sequence[str]) -> None:
         "SELECT pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port()::text"
     ).fetchone()
     if row is not None and row[0] is not None:
-        mine |= {(row[0], row[1])}
+        mine |= {(_place(row[0]), row[1])}
     for source in sources:
         for host, port in addresses(source):
             if mine & _endpoints(host, port):
@@ -88,22 +98,6 @@ def refuse_sources(connection: Connection[Any], sources: Sequence[str]) -> None:
                     place=place_of(connection),
                     remedy="give a scratch server of its own, or none, so that the drill starts one",
                 )
-
-
-def addresses(url: str) -> list[tuple[str, str]]:
-    """The hosts and ports of an address of PostgreSQL, as libpq understands it."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        said = conninfo_to_dict(url)
-    except ProgrammingError:  # the message would repeat the address
-        raise NotBegunError("this is no address of PostgreSQL", remedy="postgresql://user@host:port/database") from None
-    hosts = str(said.get("host") or said.get("hostaddr") or "localhost").split(",")
-    ports = str(said.get("port") or _DEFAULT_PORT).split(",")
-    if len(ports) < len(hosts):
-        ports = [ports[0]] * len(hosts)
-    return [(host or "localhost", port or _DEFAULT_PORT) for host, port in zip(hosts, ports, strict=False)]
 
 
 def place_of(connection: Connection[Any]) -> str:
@@ -116,10 +110,26 @@ def _marker(identifier: str) -> str:
 
 
 def _endpoints(host: str, port: str) -> set[tuple[str, str]]:
-    """All pairs of address and port that a host stands for; a Unix socket counts as this machine's loopback."""
+    """All pairs of address and port that a host stands for. Whatever is this machine (a Unix socket, the loopback, an
+    address of one of its interfaces) is one and the same, since a server may listen on all of them."""
     if host.startswith(("/", "@")):
-        return {(host.rstrip("/"), port), ("127.0.0.1", port), ("::1", port)}
-    found = {(host.lower(), port)}
+        return {(host.rstrip("/"), port), (_HERE, port)}
+    found = {host.lower()}
     with suppress(OSError):  # who can't be found by name can't be restored into either
-        found |= {(str(entry[4][0]), port) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    return found
+        found |= {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return {(_place(address), port) for address in found}
+
+
+def _place(address: str) -> str:
+    """An address in one spelling, or `_HERE` where it is this machine's."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    with socket.socket(socket.AF_INET if parsed.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((str(parsed), 0))  # none but this machine's own can be
+        except OSError:
+            return str(parsed)
+    return _HERE

@@ -20,7 +20,8 @@ from sla_kit.exporters.drill.errors import DrillError
 from sla_kit.exporters.drill.filtering import Filter, choose_entries
 from sla_kit.exporters.drill.pipeline import Unpacking, to_file
 from sla_kit.exporters.drill.programs import Account, find_postgresql, start, stop, tail
-from sla_kit.exporters.drill.scratch import ScratchDatabase, environment, said_by
+from sla_kit.exporters.drill.scratch import ScratchDatabase, environment
+from sla_kit.exporters.drill.sessions import said_by
 from sla_kit.exporters.drill.statements import Copy, PlainDump, Statement
 
 _DATA_END = re.compile(rb"(?:\A|\n)\\\.\r?\n\s*\Z")

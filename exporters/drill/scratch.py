@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sla_kit.exporters.drill.configuration import Restore, Scratch
 from sla_kit.exporters.drill.errors import DrillError, NotBegunError
-from sla_kit.exporters.drill.marker import addresses, mark, refuse_sources, require_marker
+from sla_kit.exporters.drill.marker import mark, refuse_sources, require_marker
 from sla_kit.exporters.drill.programs import Account, find_postgresql, minimal_environment, start, stop, tail
+from sla_kit.exporters.drill.sessions import connect, one_server, said_by
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -68,25 +69,6 @@ class ScratchDatabase:
         return connect(self.connection, **more)
 
 
-def connect(parameters: Mapping[str, str], **more: Any) -> Connection[Any]:
-    """A session in autocommit. Raises `DrillError`, without what could hold a password."""
-    import psycopg
-
-    try:
-        return psycopg.connect(**{**parameters, **more}, autocommit=True, connect_timeout=10)
-    except psycopg.Error as error:
-        host = f"{parameters.get('host', 'localhost')}:{parameters.get('port', '5432')}"
-        raise DrillError(f"no connection to the server: {said_by(error)}", place=host) from None
-
-
-def said_by(error: Exception) -> str:
-    """What PostgreSQL said, in a line; messages of libpq and of the server hold no passwords."""
-    diagnosed = getattr(error, "diag", None)
-    primary = getattr(diagnosed, "message_primary", None)
-    lines = str(primary or error).strip().splitlines()
-    return lines[0].strip().removeprefix("connection failed: ")[:300] if lines else type(error).__name__
-
-
 @contextmanager
 def own_server(folder: Path, scratch: Scratch, account: Account | None) -> Iterator[Server]:
     """A PostgreSQL in a folder of its own, reached only through a Unix socket there, and marked as scratch.
@@ -128,6 +110,7 @@ def own_server(folder: Path, scratch: Scratch, account: Account | None) -> Itera
         parameters = {"host": str(sockets), "port": "5432", "user": _OWNER, "dbname": "postgres"}
         _wait(process, parameters, log)
         with connect(parameters) as connection:
+            _require_folder(connection, data)
             mark(connection)
             version = connection.info.parameter_status("server_version") or ""
         yield Server(parameters, version.split(" ")[0], own=True)
@@ -138,10 +121,7 @@ def own_server(folder: Path, scratch: Scratch, account: Account | None) -> Itera
 @contextmanager
 def given_server(scratch: Scratch, sources: Sequence[str]) -> Iterator[Server]:
     """The given server, if it is marked as scratch and none of the sources. Raises `NotBegunError`."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    addresses(scratch.url)  # says so where it is none
-    parameters = {name: str(value) for name, value in conninfo_to_dict(scratch.url).items() if value is not None}
+    parameters = one_server(scratch.url)
     if scratch.password is not None:
         parameters["password"] = scratch.password.read()
     try:
@@ -266,6 +246,13 @@ def _drop(connection: Connection[Any], name: str, made_roles: Sequence[str], sou
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
     except psycopg.Error as error:
         raise DrillError(f"the scratch database {name} can't be dropped: {said_by(error)}") from None
+
+
+def _require_folder(connection: Connection[Any], data: Path) -> None:
+    """Before a server is marked that nobody has said to be scratch: that it is the one that was started."""
+    row = connection.execute("SHOW data_directory").fetchone()
+    if row is None or row[0] != str(data):
+        raise NotBegunError("another server answers than the one that the drill started", place=str(data))
 
 
 def _wait(process: subprocess.Popen[bytes], parameters: Mapping[str, str], log: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,9 +139,9 @@ def mark_scratch(url: str, yes: bool, force: bool, remove: bool) -> None:
     ~/.pgpass.
     """
     from sla_kit.exporters.drill.marker import mark, others, place_of, unmark
-    from sla_kit.exporters.drill.scratch import said_by
+    from sla_kit.exporters.drill.sessions import one_server, said_by
 
-    with _not_begun(), _session(url) as connection:
+    with _not_begun(), _session(one_server(url)) as connection:
         import psycopg
 
         place = place_of(connection)
@@ -192,9 +192,9 @@ def record(url: str, out: Path, command: tuple[str, ...]) -> None:
     from sla_kit.errors import SlaKitError
     from sla_kit.exporters.drill.counting import record as count_all
     from sla_kit.exporters.drill.keeping import now_text, write_atomically
-    from sla_kit.exporters.drill.scratch import said_by
+    from sla_kit.exporters.drill.sessions import said_by, spelled
 
-    with _session(url) as connection, progress_bar("counting") as progress:
+    with _session(spelled(url)) as connection, progress_bar("counting") as progress:
         import psycopg
 
         try:
@@ -212,15 +212,10 @@ _ACTS: dict[str, click.Command] = {"mark-scratch": mark_scratch, "record": recor
 
 
 @contextmanager
-def _session(url: str) -> Iterator[Any]:
-    """A session at an address, with no word of a password in errors."""
-    from psycopg.conninfo import conninfo_to_dict
+def _session(parameters: Mapping[str, str]) -> Iterator[Any]:
+    """A session, with no word of a password in errors."""
+    from sla_kit.exporters.drill.sessions import connect
 
-    from sla_kit.exporters.drill.marker import addresses
-    from sla_kit.exporters.drill.scratch import connect
-
-    addresses(url)
-    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     with connect(parameters) as connection:
         yield connection
 
