@@ -23,12 +23,14 @@ from sla_kit.exporters.slo.judging import Asking, judged
 from sla_kit.exporters.slo.keeping import Kept
 from sla_kit.exporters.slo.publishing import Published
 from sla_kit.exporters.slo.refusals import Refusals
+from sla_kit.ledger import Ledger
 from sla_kit.opening import SETTLE_SECONDS, moment
 from sla_kit.sources import Indicator, Source
 from sla_kit.sources.many import open_sources
 
 _log = logging.getLogger(__name__)
 _DAY = 86400
+Key = tuple[str, str]
 #: Buckets are closed by the hour: to close each as it comes would write every row anew each time.
 _CLOSING_SECONDS = 3600
 #: The share of a collection's time that forecasts may take.
@@ -40,7 +42,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.source: Source | None = None
-        self.closed = (0, 0)  # what has been closed, from and to, epoch seconds
+        self.closed: tuple[Ledger, frozenset[Key], int, int] | None = None  # what, from and to, epoch seconds
         self.refusals = Refusals()
         self.forecasts = Forecasts()
 
@@ -100,7 +102,7 @@ class PromiseCollector:
         since = since // _DAY * _DAY
         try:
             if live is not None:
-                self._close_buckets(live, asked, since, at, max(now, at), until)
+                self._close_buckets(ledger, live, asked, since, at, max(now, at), until)
             found = judged(asking, context, source, until)
         except SourceError as error:
             if error.kind != "query" or live is None or not reading.refusals.found(live, catalogue, asked, at, until):
@@ -140,6 +142,7 @@ class PromiseCollector:
 
     def _close_buckets(
         self,
+        ledger: Ledger,
         live: Source,
         asked: Sequence[tuple[Service, Slo]],
         since: int,
@@ -150,16 +153,13 @@ class PromiseCollector:
         """Closes what is old enough by now, unless that was done before. ``now`` is when the source knows all of."""
         lag = int(self.catalogue.ledger.lag)
         end = (at - lag) // _CLOSING_SECONDS * _CLOSING_SECONDS
-        if (since, end) == self._reading.closed:
+        only = frozenset(Indicator.of(self.catalogue, *one).key for one in needed_for(self.catalogue, asked).measured)
+        if (ledger, only, since, end) == self._reading.closed:
             return
-        indicators = [Indicator.of(self.catalogue, *one) for one in needed_for(self.catalogue, asked).measured]
-        only = frozenset(indicator.key for indicator in indicators)
         until.doing = "the history of the SLOs is read and kept"
-        self.kept.ledger().close_buckets(
-            self.catalogue, live, since=since, until=end, now=now, progress=until, only=only
-        )
+        ledger.close_buckets(self.catalogue, live, since=since, until=end, now=now, progress=until, only=only)
         until.doing = ""
-        self._reading.closed = (since, end)
+        self._reading.closed = (ledger, only, since, end)
 
     def _let_go(self) -> None:
         source, self._reading.source = self._reading.source, None

@@ -6,6 +6,7 @@ ledger does it (read with margins, gaps left open until they end); what is young
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import shutil
@@ -23,7 +24,7 @@ from sla_kit.ledger.pruning import forget
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.timeline import Grid, Timeline
 
-_PREFIX = "sla-kit-slo-"
+_PREFIX, _NAME = "sla-kit-slo-", "closed.db"
 
 
 class _Opened:
@@ -35,6 +36,7 @@ class _Opened:
         self.folder: Path | None = None
         self.held: IO[bytes] | None = None
         self.forgotten = 0
+        self.ended = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,13 @@ class Kept:
         return not self.address
 
     def ledger(self) -> Ledger:
-        """The open ledger. Raises `LedgerError`."""
+        """The open ledger. Raises `LedgerError`, also once it has been closed: a collection may still run then."""
         opened = self._opened
         with opened.lock:
+            if opened.ended:
+                raise LedgerError("the ledger is closed", remedy="nothing; the exporter ends, or uses another one")
+            if opened.folder is not None and not (opened.folder / _NAME).exists():
+                self._let_go()  # whoever cleans /tmp has taken it away; new connections would find nothing
             if opened.ledger is None:
                 logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each step of making tables
                 opened.ledger = open_ledger(self.address or self._file())
@@ -73,25 +79,31 @@ class Kept:
 
     async def start(self) -> None:
         """Opens nothing yet: no file is needed by who only checks a configuration."""
+        self._opened.ended = False
 
     async def stop(self) -> None:
         """As `close`."""
-        self.close()
+        await asyncio.to_thread(self.close)  # a database that is just being opened may take its time
 
     def close(self) -> None:
-        """Closes it; a temporary one is deleted."""
+        """Closes it until it is started again; a temporary one is deleted."""
+        with self._opened.lock:
+            self._opened.ended = True
+            self._let_go()
+
+    def _let_go(self) -> None:
         opened = self._opened
-        with opened.lock:
-            if opened.ledger is not None:
-                opened.ledger.close()
-            if opened.folder is not None:
-                shutil.rmtree(opened.folder, ignore_errors=True)
-            if opened.held is not None:
-                opened.held.close()
-            opened.ledger = opened.folder = opened.held = None
+        if opened.ledger is not None:
+            opened.ledger.close()
+        if opened.folder is not None:
+            shutil.rmtree(opened.folder, ignore_errors=True)
+        if opened.held is not None:
+            opened.held.close()
+        opened.ledger = opened.folder = opened.held = None
 
     def _file(self) -> str:
         opened = self._opened
+        self._let_go()  # of what could not be opened
         try:
             _clear()
             opened.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -102,7 +114,7 @@ class Kept:
                 f"there is no folder for temporary files: {error.strerror}",
                 remedy="mount one that can be written at /tmp, name one in TMPDIR, or say ledger: PATH",
             ) from error
-        return str(opened.folder / "closed.db")
+        return str(opened.folder / _NAME)
 
 
 def _clear() -> None:

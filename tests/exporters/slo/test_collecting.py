@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from sla_kit.errors import ConfigurationError, SourceError
 from sla_kit.exporters.sidecar.collector import CollectError
 from sla_kit.exporters.slo import EXPORTER
 from sla_kit.exporters.slo.collecting import PromiseCollector
+from sla_kit.exporters.slo.configuration import Forecasting
+from sla_kit.exporters.slo.forecasts import Forecasts
 from sla_kit.exporters.slo.keeping import Kept
 from sla_kit.ledger import open_ledger
 from sla_kit.simulate import Scenario, simulate
@@ -209,6 +212,83 @@ async def test_the_temporary_file_goes_with_the_exporter_and_what_was_left_is_cl
     await one.stop()
     await other.stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_file_that_is_taken_away_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    now = END
+    source = Asked()
+    state = loaded(configured(tmp_path, GOOD, "source: http://127.0.0.1:1\n"), lambda: now)
+    fed(collector(state), source)
+    before = collected(state)
+    first, source.buckets = source.buckets, 0
+    [folder] = (tmp_path / "tmp").iterdir()
+    shutil.rmtree(folder)
+    assert collected(state) == before
+    assert source.buckets == first
+    source.buckets = 0
+    now += 60
+    collected(state)
+    assert source.buckets * 10 < first
+
+
+def test_a_collection_that_outlasts_its_exporter_makes_no_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ends(Asked):
+        """A source while whose answer the exporter is told to end."""
+
+        def fetch(
+            self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
+        ) -> Iterator[tuple[Indicator, Timeline]]:
+            collector(state).kept.close()
+            yield from super().fetch(indicators, grid, progress)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    state = loaded(configured(tmp_path, GOOD, "source: http://127.0.0.1:1\n"), lambda: END)
+    fed(collector(state), Ends())
+    for _ in range(2):
+        with pytest.raises(CollectError):
+            collected(state)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_forecasts_of_many_slos_are_made_a_few_at_a_time_and_old_ones_are_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One service with more SLOs than one collection has time to forecast, and then with none."""
+    slos = "".join(
+        f"      - {{name: s{number}, sli: requests, objective: 99.9%, window: 1d}}\n" for number in range(25)
+    )
+    text = GOOD.partition("      - {name: availability")[0] + slos
+    catalogue = configured(tmp_path, text, "source: http://127.0.0.1:1\n")
+    [one] = loaded(catalogue).collectors
+    promised = cast(PromiseCollector, one).catalogue
+    clock = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    told, made = Forecasting(history=86400.0), Forecasts()
+
+    class Slow(Asked):
+        def fetch(
+            self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
+        ) -> Iterator[tuple[Indicator, Timeline]]:
+            nonlocal clock
+            clock += 1.0
+            yield from super().fetch(indicators, grid, progress)
+
+    def known(seconds: float, source: Asked, passed: float = 0.0) -> int:
+        nonlocal clock
+        clock += passed
+        made.refresh(promised, source, list(promised.slos()), END, told, later=(), until=clock + seconds)
+        return len(made.outlooks())
+
+    assert [known(0.5, Slow()) for _ in range(4)] == [10, 20, 25, 25]
+    assert known(0.5, Slow(), told.every) == 25, "those that wait for their turn are still told"
+    assert known(0.0, Slow(), told.every) == 25
+    assert known(0.0, Slow(), told.every) == 10, "what was made hours ago is not"
+    assert known(0.0, Slow(), told.every) == 0
 
 
 def test_rows_that_nobody_will_ask_for_go(tmp_path: Path) -> None:
