@@ -1,12 +1,16 @@
 """The exporter of SLOs: what a collection takes, and whether memory stays flat.
 
-    python -m bench.exporters_slo [--services 100] [--collections 60] [--prometheus 10]
+    python -m bench.exporters_slo [--services 100] [--collections 60] [--seconds 90] [--prometheus 5]
 
 - steady: 10 SLOs a service over 30 days of one-minute buckets, from a source in the process that costs next to nothing,
   so that what is measured is ours. The first collection reads everything; each later one is a minute after the one
-  before, and an hour and a day pass among them. Time is the processor's and the clock's; memory is the process's own.
-- prometheus: the same on a real Prometheus (`bench.report` fills it with 30 days). The peer is `sla_kit.evaluate`,
+  before, for so many collections or seconds, whatever ends first; then hours and a day pass. Memory is the process's
+  own, in the first third of the minutes and in the last. The peer is `sla_kit.evaluate` on the same source: what it
+  takes to judge all SLOs anew where reading is free.
+- prometheus: the same on a real Prometheus (`bench.report` fills it with 30 days), in turns with `sla_kit.evaluate`,
   which reads the whole window each time, as `sla-kit status` in a loop would.
+
+Times are the processor's too, since the clock's tell more of a busy machine than of us.
 """
 
 from __future__ import annotations
@@ -16,7 +20,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -33,6 +40,9 @@ from sla_kit.timeline import Grid, Timeline
 from tests.servers import prometheus
 
 INTERVAL, TIMEOUT = 60.0, 50.0
+#: However slow the machine is: thirds of less tell nothing.
+_LEAST = 9
+Result = TypeVar("Result")
 
 
 class Steady:
@@ -88,29 +98,33 @@ def collected(each: PromiseCollector) -> tuple[int, int]:
                 raise
 
 
-def steady(services: int, collections: int) -> None:
+def steady(services: int, collections: int, seconds: float) -> None:
     """Prints what collections took, and memory by and by."""
     now = live_bench.END
     each = collector(live_bench.catalogue_of(services, 60), "http://127.0.0.1:1", lambda: now + SETTLE_SECONDS)
     each._reading.source = Steady()
     idle = _resident()
-    times, series, first, _ = _timed(each)
-    print(f"{services * 10} SLOs: {series} series; the process without any: {idle} MB")
-    print(f"{'first':>12}: {first:7.2f} s of the processor in {times} collections, {_resident()} MB")
-    # Minutes, as it goes; then an hour, which is closed, and a day, of which the oldest goes.
-    for name, steps, seconds in (("minutes", collections, 60), ("hours", 6, 3600), ("days", 5, 86400)):
-        taken, clocks, memory = [], [], []
-        for _ in range(steps):
-            now += seconds
-            _, _, processor, clock = _timed(each)
-            taken.append(processor)
-            clocks.append(clock)
+    first = _timed(lambda: collected(each))
+    times, series = first.result
+    print(f"steady: {services * 10} SLOs, {series} series; the process without any: {idle:.0f} MB")
+    print(f"{'first':>12}: {first}, in {times} collections; memory {_resident():.0f} MB", flush=True)
+    end = time.monotonic() + seconds
+    for name, most, step in (("minutes", collections, 60), ("hours", 3, 3600), ("a day", 1, 86400)):
+        taken: list[_Taken[tuple[int, int]]] = []
+        memory: list[float] = []
+        while len(taken) < most and (step > 60 or len(taken) < _LEAST or time.monotonic() < end):
+            now += step
+            taken.append(_timed(lambda: collected(each)))
             memory.append(_resident())
-        print(
-            f"{name:>12}: {statistics.median(taken):7.2f} s of the processor, {statistics.median(clocks):.2f} s by the "
-            f"clock, at most {max(clocks):.2f} s of {INTERVAL:g} s; memory {memory[0]} to {memory[-1]} MB in {steps}",
-            flush=True,
-        )
+        told = f"{_median(taken)}, at most {max(one.clock for one in taken):.2f} s of {INTERVAL:g} s"
+        if step == 60:
+            later, third = _median(taken), len(memory) // 3
+            before, after = statistics.median(memory[:third]), statistics.median(memory[-third:])
+            told += f"; memory {before:.1f} MB, then {after:.1f} MB: {after / before:.3f} times"
+        print(f"{name:>12}: {told} (of {len(taken)}; memory {memory[-1]:.0f} MB)", flush=True)
+    anew = _timed(lambda: evaluate(each.catalogue, Steady(), "1d", now))
+    share = later.processor / anew.processor
+    print(f"{'anew':>12}: {anew}; a later collection takes {share:.2f} of its processor time")
     each.kept.close()
 
 
@@ -122,41 +136,58 @@ def on_prometheus(services: int) -> None:
         with prometheus(openmetrics=history) as server:
             now = live_bench.END - 7200
             each = collector(catalogue, server.url, lambda: now + SETTLE_SECONDS)
-            begun = time.perf_counter()
-            collected(each)
-            print(f"{services * 10} SLOs on a Prometheus\n{'first':>12}: {time.perf_counter() - begun:7.2f} s")
+            print(f"a Prometheus: {services * 10} SLOs\n{'first':>12}: {_timed(lambda: collected(each))}", flush=True)
             ours, peers = [], []
             for _ in range(5):
                 now += 60
-                ours.append(_timed(each)[3])
-                begun = time.perf_counter()
-                evaluate(catalogue, server.url, "1d", now)
-                peers.append(time.perf_counter() - begun)
-            later, anew = statistics.median(ours), statistics.median(peers)
-            print(f"{'later':>12}: {later:7.2f} s\n{'anew':>12}: {anew:7.2f} s, {anew / later:.1f} times as long")
+                ours.append(_timed(lambda: collected(each)))
+                peers.append(_timed(partial(evaluate, catalogue, server.url, "1d", now)))
+            later, anew = _median(ours), _median(peers)
+            print(f"{'later':>12}: {later}\n{'anew':>12}: {anew}")
+            ratios = anew.clock / later.clock, anew.processor / later.processor
+            print(f"{'':>12}  anew takes {ratios[0]:.1f} times as long, and {ratios[1]:.1f} times our processor")
             each.close()
             each.kept.close()
 
 
-def _timed(each: PromiseCollector) -> tuple[int, int, float, float]:
+@dataclass(frozen=True, slots=True)
+class _Taken(Generic[Result]):
+    """What something took, in seconds of the process's processor time and of the clock, and what came of it."""
+
+    processor: float
+    clock: float
+    result: Result
+
+    def __str__(self) -> str:
+        return f"{self.processor:.2f} s of the processor, {self.clock:.2f} s by the clock"
+
+
+def _timed(work: Callable[[], Result]) -> _Taken[Result]:
     processor, clock = time.process_time(), time.perf_counter()
-    times, series = collected(each)
-    return times, series, time.process_time() - processor, time.perf_counter() - clock
+    result = work()
+    return _Taken(time.process_time() - processor, time.perf_counter() - clock, result)
 
 
-def _resident() -> int:
+def _median(taken: Sequence[_Taken[Any]]) -> _Taken[None]:
+    return _Taken(
+        statistics.median(one.processor for one in taken), statistics.median(one.clock for one in taken), None
+    )
+
+
+def _resident() -> float:
     """Resident memory in MB."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1]) // 1024
+    return int(line.split()[1]) / 1024
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=100)
-    parser.add_argument("--collections", type=int, default=60)
-    parser.add_argument("--prometheus", type=int, default=10, help="services on a real one; 0 leaves it out")
+    parser.add_argument("--collections", type=int, default=60, help="a minute apart, at most")
+    parser.add_argument("--seconds", type=float, default=90.0, help="how long to go on with these")
+    parser.add_argument("--prometheus", type=int, default=5, help="services on a real one; 0 leaves it out")
     arguments = parser.parse_args()
-    steady(arguments.services, arguments.collections)
+    steady(arguments.services, arguments.collections, arguments.seconds)
     if arguments.prometheus:
         on_prometheus(arguments.prometheus)
 
