@@ -9,6 +9,8 @@ import time
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from sla_kit.exporters.sidecar.descriptors import for_clients
+
 _log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 512
 #: How long a client may take to send a request's line and headers, from the connection's first moment or the byte
@@ -27,7 +29,7 @@ class BoundedProtocol(H11Protocol):
         self._since = time.monotonic()
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > for_clients(MAX_CONNECTIONS):
             self._make_room()
         self._time_head()
 

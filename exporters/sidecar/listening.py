@@ -19,6 +19,9 @@ from sla_kit.exporters.sidecar.connections import BoundedProtocol
 from sla_kit.exporters.sidecar.web import MAX_HEADERS_BYTES
 
 _BACKLOG = 256
+#: asyncio accepts so many at once before any of them is looked at, and where there are no descriptors left tries as
+#: often, with a line of the log each time.
+_ACCEPTED_AT_ONCE = 8
 _KEEP_ALIVE_SECONDS = 75  # longer than the usual scrape interval, so that a scraper keeps its connection
 _HANDSHAKE_SECONDS = 10.0
 _FAREWELL_SECONDS = 3.0
@@ -142,9 +145,10 @@ class _Server(uvicorn.Server):
                     ssl=self.tls,
                     ssl_handshake_timeout=_HANDSHAKE_SECONDS if self.tls else None,
                     ssl_shutdown_timeout=_FAREWELL_SECONDS if self.tls else None,
-                    backlog=_BACKLOG,
+                    backlog=_ACCEPTED_AT_ONCE,
                 )
             )
+            each.listen(_BACKLOG)  # of the kernel's, which was set to the same
         self.servers = created
         for server in before:
             server.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 import sys
 import threading
 import time
@@ -39,6 +41,7 @@ def configure(log: Log) -> None:
     web = logging.getLogger("uvicorn.error")
     web.setLevel(max(root.level, logging.WARNING))
     web.filters = [_Seldom()]
+    logging.getLogger("asyncio").filters = [_Seldom(errors=True)]
     for chatty in ("urllib3", "botocore", "boto3", "s3transfer", "elastic_transport"):  # they log what they send
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.excepthook = _unexpected
@@ -99,22 +102,64 @@ def _logfmt(value: Any) -> str:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Where a line can't be written, nothing else is: the standard way prints what was to be logged as it is."""
+    """Where a line can't be written, nothing else is: the standard way prints what was to be logged as it is.
+
+    It waits for nobody: lines that a pipe has no room for, since its reader hangs, are lost, and the next one says how
+    many.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._lost = 0
+        self._cut = False
+        try:
+            self._descriptor = stream.fileno()
+        except (AttributeError, OSError, ValueError):  # none, or one in memory
+            self._descriptor = -1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line."""
+        if self._descriptor < 0:
+            super().emit(record)
+            return
+        if self._lost:
+            record.lost_lines = self._lost
+        try:
+            line = (self.format(record) + self.terminator).encode("utf-8", "backslashreplace")
+            if self._cut:  # the line before has no end
+                line = b"\n" + line
+            for start in range(0, len(line), select.PIPE_BUF):
+                if not _has_room(self._descriptor):
+                    self._lost += 1
+                    self._cut = self._cut or start > 0
+                    return
+                os.write(self._descriptor, line[start : start + select.PIPE_BUF])
+            self._lost, self._cut = 0, False
+        except Exception:
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
         """Lets the line go."""
 
 
-class _Seldom(logging.Filter):
-    """Lets warnings of one text through once a minute, with how many there were."""
+def _has_room(descriptor: int) -> bool:
+    """Whether a write of at most PIPE_BUF bytes would not block; files always have room."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
 
-    def __init__(self) -> None:
+
+class _Seldom(logging.Filter):
+    """Lets warnings of one text through once a minute, with how many there were; ``errors``, too, if need be."""
+
+    def __init__(self, *, errors: bool = False) -> None:
         super().__init__()
+        self._errors = errors
         self._seen: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is logged."""
-        if record.exc_info or record.levelno > logging.WARNING:
+        if not self._errors and (record.exc_info or record.levelno > logging.WARNING):
             return True
         now = time.monotonic()
         told, count = self._seen.get(str(record.msg), (-_REPEATED_SECONDS, 0))

@@ -18,6 +18,7 @@ import msgspec
 from sla_kit.errors import MissingExtraError, SlaKitError
 from sla_kit.exporters.sidecar import logs
 from sla_kit.exporters.sidecar.configuration import Log
+from sla_kit.exporters.sidecar.descriptors import fill_standard
 from sla_kit.exporters.sidecar.exporter import Exporter
 from sla_kit.exporters.sidecar.state import Asked, State, read_state
 
@@ -78,6 +79,7 @@ def command(exporter: Exporter) -> click.Command:
             return
         if config is None:
             raise click.UsageError("--config FILE is missing; --example prints one to begin with.")
+        fill_standard()
         asked = Asked(config, listen, web_config, log_format or "", log_level or "")
         # What nobody expects may quote a secret: it is told by a log that takes it out.
         logs.configure(msgspec.structs.replace(Log(), **asked.log))

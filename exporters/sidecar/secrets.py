@@ -71,7 +71,10 @@ def check_secret(secret: Secret | None, findings: Findings, path: Part) -> None:
         findings.say(path, "must say one of env and file", "such as {env: PASSWORD} or {file: /run/secrets/password}")
 
 
-def check_address(url: str, findings: Findings, path: Part) -> None:
+_REMEDY = "take it out and say password: {env: NAME} or {file: PATH} beside it"
+
+
+def check_address(url: str, findings: Findings, path: Part, remedy: str = _REMEDY) -> None:
     """Says so where an address holds a password: configuration is read by many, and printed."""
     try:
         held = urlsplit(url).password
@@ -79,4 +82,4 @@ def check_address(url: str, findings: Findings, path: Part) -> None:
         findings.say(path, "is no address", "such as https://user@host:port/path")
         return
     if held is not None:
-        findings.say(path, "holds a password", "take it out and say password: {env: NAME} or {file: PATH} beside it")
+        findings.say(path, "holds a password", remedy)

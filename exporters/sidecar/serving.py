@@ -17,6 +17,7 @@ from typing import NoReturn
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.sidecar import logs
 from sla_kit.exporters.sidecar.collecting import Collecting
+from sla_kit.exporters.sidecar.descriptors import raise_limit
 from sla_kit.exporters.sidecar.exporter import Exporter, Service
 from sla_kit.exporters.sidecar.listening import Listener, bind
 from sla_kit.exporters.sidecar.reloading import Watch
@@ -43,6 +44,7 @@ def serve(exporter: Exporter, asked: Asked, state: State) -> NoReturn:
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded; it would end the process
     logs.configure(state.log)
+    raise_limit()
     sockets = bind(state.address)
     with asyncio.Runner() as runner:
         trouble = runner.run(_Sidecar(exporter, asked, state).run(sockets))
@@ -52,11 +54,9 @@ def serve(exporter: Exporter, asked: Asked, state: State) -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process now, whatever its threads do."""
-    logging.shutdown()
-    with contextlib.suppress(OSError, ValueError):
+    """Ends the process now, whatever its threads do: a line of the log is written at once, and waits for nobody."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # there may be no standard output
         sys.stdout.flush()
-        sys.stderr.flush()
     os._exit(code)
 
 

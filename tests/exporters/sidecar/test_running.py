@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.exporters.sidecar.sidecars import COMMAND, ROOT, connected, eventually, run, sidecar
+from tests.servers import free_port
 
 GOOD = "collectors: [{name: one, series: 3}]\n"
 
@@ -220,6 +223,7 @@ def test_without_being_told_only_this_machine_is_answered(tmp_path: Path) -> Non
 def test_a_sidecar_loads_little() -> None:
     code = """
 import sys
+import urllib.request
 import sla_kit.exporters.sidecar.serving
 import sla_kit.exporters.sidecar.running
 print(*sorted(sys.modules))
@@ -243,6 +247,51 @@ def test_it_runs_where_standard_error_is_closed(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_a_log_that_nobody_reads_holds_up_nothing(tmp_path: Path) -> None:
+    """A pipe whose reader hangs: neither scrapes nor the end wait for it."""
+    (tmp_path / "told.yml").write_text(GOOD)
+    port = free_port()
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    arguments = ["--config", str(tmp_path / "told.yml"), "--listen", f"127.0.0.1:{port}", "--log-level", "debug"]
+    with subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stderr=write) as process:
+        os.close(write)
+        eventually(lambda: _refused(port), lambda refused: not refused)
+        for _ in range(100):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+                assert answer.status == 200
+        os.read(read, 4096)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    os.close(read)
+
+
+def test_it_runs_where_the_standard_streams_were_closed(tmp_path: Path) -> None:
+    """None of its files and sockets gets the number of one, and it ends as it should."""
+    (tmp_path / "told.yml").write_text(GOOD)
+    port = free_port()
+    closing = ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
+    command = [*closing, *COMMAND, "--config", str(tmp_path / "told.yml"), "--listen", f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        eventually(lambda: _refused(port), lambda refused: not refused)
+        for number in range(3):
+            assert Path(f"/proc/{process.pid}/fd/{number}").readlink() == Path(os.devnull)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def test_more_clients_than_descriptors_keep_nobody_out(tmp_path: Path) -> None:
+    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *COMMAND]
+    with sidecar(tmp_path, GOOD, command=limited) as running:
+        crowd = [connected(running.port) for _ in range(200)]
+        for _ in range(5):
+            assert running.ask().status == 200
+        for each in crowd:
+            each.close()
+        running.until(lambda seen: seen["process_open_fds",] < 40)
+        assert "Too many open files" not in running.log.read_text()
 
 
 def _refused(port: int) -> bool:
