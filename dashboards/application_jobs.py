@@ -11,7 +11,6 @@ from sla_kit.dashboards.vocabulary import (
     alert_limit,
     bars,
     column,
-    leads_to,
     limit,
     query,
     row,
@@ -87,7 +86,7 @@ def batch_jobs() -> Row:
             unit="short",
             decimals=0,
             minimum=0,
-            links=(leads_to("business", "Business figures"),),
+            links=(runbook("JobFailed"),),
             description="What the last run of each job has processed, of the eight with most. A run that went well and "
             "found nothing is often one whose input failed to come.",
         ),

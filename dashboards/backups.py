@@ -346,7 +346,9 @@ def _drills(took: tuple[Limit, ...]) -> Row:
         ),
         timeseries(
             "Checks by outcome",
-            query("sum by (outcome, $keep) (restore_checks{$backup})", "{{outcome}}"),
+            query('sum(restore_checks{$backup, outcome="held"})', "held", color="green"),
+            query('sum(restore_checks{$backup, outcome="failed"})', "failed", color="red"),
+            query('sum(restore_checks{$backup, outcome="skipped"})', "skipped", color="grey"),
             unit="short",
             decimals=0,
             minimum=0,
