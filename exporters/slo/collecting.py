@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast, get_args
 
 from prometheus_client.metrics_core import Metric
@@ -16,7 +17,7 @@ from sla_kit.catalogue.model import Catalogue, Service, Slo
 from sla_kit.engine.context import grid_for
 from sla_kit.engine.needed import needed_for
 from sla_kit.errors import LedgerError, SlaKitError, SourceError
-from sla_kit.exporters.sidecar.collector import CollectError, Kind, Schedule
+from sla_kit.exporters.sidecar.collector import CollectError, Collector, Kind, Schedule
 from sla_kit.exporters.slo.configuration import Forecasting
 from sla_kit.exporters.slo.forecasts import Forecasts
 from sla_kit.exporters.slo.judging import Asking, judged
@@ -52,7 +53,8 @@ class PromiseCollector:
     """Judges the SLOs of a catalogue whose history is in the same place.
 
     ``catalogue`` is one without what is not published; ``chosen`` are the SLOs by service and name; ``addresses`` are
-    what `sla_kit.sources.many.open_sources` is given, None to read the ledger alone.
+    what `sla_kit.sources.many.open_sources` is given, None to read the ledger alone. Unless ``closing``, nothing is
+    written to the ledger.
     """
 
     name: str
@@ -64,6 +66,7 @@ class PromiseCollector:
     forecasting: Forecasting
     kept: Kept
     clock: Callable[[], float] = field(default=time.time, compare=False, repr=False)
+    closing: bool = True
     _reading: _Reading = field(default_factory=_Reading, compare=False, repr=False)
 
     def collect(self, deadline: float) -> Iterable[Metric]:
@@ -85,6 +88,12 @@ class PromiseCollector:
         """Lets go of the source; what is kept stays, for the collector that may follow."""
         self._let_go()
 
+    def rehearsing(self) -> Collector:
+        """As `Keeping` has it: one that writes nothing to a ledger, and leaves no temporary one."""
+        address = self.kept.address
+        there = "://" in address or Path(address).exists()
+        return _Rehearsed(replace(self, kept=Kept(address if there else ""), closing=False, _reading=_Reading()))
+
     def _collect(self, deadline: float) -> list[Metric]:
         began = time.monotonic()
         catalogue, reading, bucket = self.catalogue, self._reading, int(self.catalogue.bucket)
@@ -101,7 +110,7 @@ class PromiseCollector:
         since = min(grid_for(context).start, at - int(self.forecasting.history) if self.forecasting.on else at)
         since = since // _DAY * _DAY
         try:
-            if live is not None:
+            if live is not None and self.closing:
                 self._close_buckets(ledger, live, asked, since, at, max(now, at), until)
             found = judged(asking, context, source, until)
         except SourceError as error:
@@ -166,6 +175,31 @@ class PromiseCollector:
         if source is not None:
             with suppress(SlaKitError, OSError):
                 source.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rehearsed:
+    """Collects once."""
+
+    collector: PromiseCollector
+
+    @property
+    def name(self) -> str:
+        return self.collector.name
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.collector.schedule
+
+    def collect(self, deadline: float) -> Iterable[Metric]:
+        try:
+            return self.collector.collect(deadline)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self.collector.close()
+        self.collector.kept.close()
 
 
 class _Until:

@@ -115,10 +115,11 @@ def _check_windows(configuration: SloConfiguration, timezone: str, findings: Fin
 def _check_addresses(configuration: SloConfiguration, findings: Findings) -> None:
     if configuration.source and configuration.sources:
         findings.say(("sources",), "stands beside source", "say source for one server, sources for several by name")
-    check_address(configuration.source, findings, ("source",))
-    check_address(configuration.ledger, findings, ("ledger",))
+    check_address(configuration.ledger, findings, ("ledger",), "take it out; it comes from PGPASSWORD or ~/.pgpass")
+    servers = "take it out; it comes from SLA_KIT_PROMETHEUS_PASSWORD or SLA_KIT_PROMETHEUS_PASSWORD_FILE"
+    check_address(configuration.source, findings, ("source",), servers)
     for name, address in configuration.sources.items():
-        check_address(address, findings, ("sources", name))
+        check_address(address, findings, ("sources", name), servers)
 
 
 def _check_forecast(forecast: Forecasting, findings: Findings) -> None:

@@ -21,9 +21,10 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from sla_kit.cli import main
+from sla_kit.ledger import Ledger, open_ledger
 from sla_kit.simulate import Scenario, simulate
 from sla_kit.simulate import scenario as parts
-from tests.exporters.sidecar.sidecars import Sidecar, eventually, replace, sidecar
+from tests.exporters.sidecar.sidecars import Sidecar, eventually, replace, run, sidecar
 from tests.exporters.slo.promises import Series, value
 from tests.servers import Prometheus, prometheus
 
@@ -268,6 +269,32 @@ def test_it_ends_in_a_collection_and_leaves_nothing_behind(server: Prometheus, t
         assert "ended" in running.log.read_text()
         assert "Traceback" not in running.log.read_text()
         assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_dry_run_publishes_the_same_and_keeps_nothing(server: Prometheus, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "sla.yml").write_text(CATALOGUE)
+    path, ledger = tmp_path / "slo.yml", tmp_path / "ledger.db"
+    text = CONFIG.format(url=server.url, timeout="40s")
+    for more in ("", f"ledger: {ledger}\n"):
+        path.write_text(text + more)
+        done = run("--config", str(path), "--dry-run", command=COMMAND, TMPDIR=str(tmp_path / "tmp"))
+        assert done.returncode == 0, done.stderr
+        assert 'sla_slo_met{service="api",slo="perfect",window="6h"} 0.0' in done.stdout
+        assert list((tmp_path / "tmp").iterdir()) == []
+        assert not ledger.exists()
+    with open_ledger(str(ledger)) as kept:
+        before = rows(kept)
+    done = run("--config", str(path), "--dry-run", command=COMMAND, TMPDIR=str(tmp_path / "tmp"))
+    assert done.returncode == 0, done.stderr
+    with open_ledger(str(ledger)) as kept:
+        assert rows(kept) == before == 0
+
+
+def rows(ledger: Ledger) -> int:
+    """How many days of indicators a ledger has."""
+    with ledger.store.reading() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM day").scalar() or 0)
 
 
 def waits_for(process: int, port: int) -> bool:
