@@ -119,6 +119,9 @@ class Child:
                 yield answer.part
                 answer = self._next(deadline, place)
             done = True
+        except EOFError:
+            said = f"the process that asks AWS ended in the middle of an answer{self._end()}"
+            raise CollectError("internal", said, place=place) from None
         finally:
             if not done:
                 self.close()

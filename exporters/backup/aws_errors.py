@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sla_kit.exporters.backup.aws import Answer
+from sla_kit.exporters.backup.s3_requests import NoListingError
 from sla_kit.exporters.sidecar.collector import Kind
 
 #: By the code of an answer: the kind, what is said, and the remedy.
@@ -64,6 +65,7 @@ def _explained(error: Exception) -> tuple[Kind, str, str]:
         name = error.name or "a module"
         return "internal", f"{name} is not installed", "pip install 'sla-kit[backup]'"
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, exceptions.ClientError):
         return _answered(error.response, error.operation_name)
@@ -86,12 +88,16 @@ def _explained(error: Exception) -> tuple[Kind, str, str]:
         return "connect", "the certificate is not trusted, or no TLS is spoken", "check the endpoint, or set ca_file"
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
         return "timeout", "did not answer in time", "is the endpoint right, and reached from here?"
+    if isinstance(error, exceptions.ProxyConnectionError):
+        return "connect", "the proxy can't be reached", "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return (
             "connect",
             "can't be reached",
             "is the endpoint right, and reached from here?",
         )
+    if isinstance(error, NoListingError | ResponseParserError):
+        return "connect", "answers what is not S3's or RDS's protocol", "is the endpoint right? Is a proxy between?"
     if isinstance(error, exceptions.ParamValidationError | exceptions.InvalidRegionError | ValueError):
         return "query", f"can't be asked like that ({type(error).__name__})", "check names, region and endpoint"
     return "internal", f"could not be asked ({type(error).__name__})", ""

@@ -154,7 +154,7 @@ class Frames:
         self._skip = 0
         self._state = "frame"
         self._checksum = self._block_checksum = False
-        self._frames = 0
+        self._frames = self._filled = 0
         self._lost = False
 
     def feed(self, part: bytes) -> None:
@@ -182,6 +182,11 @@ class Frames:
             return "unknown"
         at_end = self._state == "frame" and not self._skip and not self._ahead
         return "complete" if self._frames and at_end else "truncated"
+
+    @property
+    def empty(self) -> bool:
+        """Whether no block held anything, as where the program that was to be compressed wrote nothing."""
+        return not self._filled
 
     def _step(self, ahead: bytes) -> int | None:
         """Reads what comes next and returns its length; None where more bytes are needed."""
@@ -226,6 +231,7 @@ class Frames:
             self._lost = True
             return None
         self._skip = 1 if kind == 1 else size
+        self._filled += size > 0
         if last:
             self._skip += 4 * self._checksum
             self._state = "frame"
@@ -235,6 +241,7 @@ class Frames:
         if len(ahead) < 4:
             return None
         size = _word(ahead) & 0x7FFFFFFF
+        self._filled += size > 0
         if size:
             self._skip = size + 4 * self._block_checksum
         else:

@@ -39,7 +39,8 @@ class Contents:
     ``format``: pg_custom, pg_directory (its toc.dat), pg_tar, pg_basebackup, sql, tar, sqlite, redis_rdb, or unknown.
     ``compression`` is "none", a tool's name (gzip, …), zlib (inside pg_dump's own formats), or unknown;
     ``encryption`` "none", age, openpgp, openssl. ``lock`` is what opens an encrypted one, and ``keys`` are the ids of
-    the keys that it is for. ``ending`` says whether the end is there; ``finding`` what is wrong, in words.
+    the keys that it is for. ``ending`` says whether the end is there; ``finding`` what is wrong, in words. ``foreign``
+    is true where the inside of what is compressed was seen, and is nothing known.
     """
 
     format: str = "unknown"
@@ -50,11 +51,14 @@ class Contents:
     keys: tuple[str, ...] = ()
     ending: Ending = "unknown"
     finding: str = ""
+    foreign: bool = False
 
     @property
     def recognized(self) -> bool:
         """Whether this is anything that a backup could be."""
-        return self.format != "unknown" or self.encryption != "none" or self.compression not in ("none", "unknown")
+        if self.format != "unknown" or self.encryption != "none":
+            return True
+        return self.compression not in ("none", "unknown") and not self.foreign
 
     @property
     def compressed(self) -> bool | None:
@@ -115,6 +119,8 @@ class WholeReading:
         if ending == "truncated":
             what = "openpgp message" if isinstance(walk, PacketWalk) else f"{self._contents.compression} stream"
             return replace(self._contents, ending=ending, finding=f"the {what} is broken or has no end")
+        if isinstance(walk, Frames) and ending == "complete" and walk.empty:
+            return replace(self._contents, ending="truncated", finding="what is compressed in it is empty")
         if isinstance(walk, Unpacked) and ending == "complete":
             return _inner(self._contents.compression, walk.head, walk.tail, walk.size_bytes)
         return self._contents if ending == "unknown" else replace(self._contents, ending=ending)
@@ -140,7 +146,8 @@ def _held(compression: str, head: bytes) -> Contents:
     inside = front(head, compression)
     if not inside:
         return Contents(compression=compression)
-    return replace(examine(inside, b"", len(inside) + 1), compression=compression)
+    found = examine(inside, b"", len(inside) + 1)
+    return replace(found, compression=compression, foreign=not found.recognized)
 
 
 def _inner(compression: str, head: bytes, tail: bytes, size_bytes: int) -> Contents:
@@ -150,7 +157,7 @@ def _inner(compression: str, head: bytes, tail: bytes, size_bytes: int) -> Conte
     found = examine(head, tail, size_bytes)
     if found.ending == "truncated":
         return replace(found, compression=compression, finding=f"inside the {compression} stream, {found.finding}")
-    return replace(found, compression=compression, ending="complete")
+    return replace(found, compression=compression, ending="complete", foreign=not found.recognized)
 
 
 def _plain(head: bytes, tail: bytes, size_bytes: int) -> Contents:

@@ -92,6 +92,7 @@ class _Watched:
         self._section = f"{dumps.kind}/{target} {place.region} {place.store.place}"
         self._reader = WholeReader()
         self._marks: dict[str, str] = {}
+        self._told = ""
         self._looked = 0.0
         self._said = ""
         self._thread: threading.Thread | None = None
@@ -144,7 +145,7 @@ class _Watched:
 
     def _look(self, deadline: float) -> PlaceSeen:
         store, dumps = self.place.store, self._dumps
-        found = survey(store, self._pattern, dumps.examined, deadline)
+        found = survey(store, self._pattern, dumps.examined, deadline, complete=dumps.complete)
         now = time.time()
         left = deadline - time.monotonic()
         until = time.monotonic() + left * _LOOKING_SHARE
@@ -185,6 +186,7 @@ class _Watched:
         """
         store = self.place.store
         unreadable: CollectError | None = None
+        failures: list[tuple[Candidate, CollectError]] = []
         for candidate in found.candidates:
             states[candidate.name], read = self._early(candidate, now), before.get(candidate.name)
             if states[candidate.name] in ("empty", "writing"):
@@ -198,9 +200,22 @@ class _Watched:
                         if error.kind not in ("data", "auth"):
                             raise
                         unreadable = unreadable or (error if error.kind == "auth" else None)
+                        failures.append((candidate, error))
             if read is not None:
                 known[candidate.name] = read
+        self._tell_of(failures)
         return unreadable
+
+    def _tell_of(self, failures: Sequence[tuple[Candidate, CollectError]]) -> None:
+        """Says why backups can't be looked at, by the newest one of them; once, as long as that stays the same."""
+        said = f"{failures[0][0].name} {failures[0][1].message}" if failures else ""
+        if said and said != self._told:
+            candidate, error = failures[0]
+            why = f"{error.message} ({error.remedy})" if error.remedy else error.message
+            place = {"place": self.place.store.place, "region": self.place.region}
+            extra = {**place, "backup": candidate.name, "of": len(failures)}
+            _log.warning("a backup can't be looked at and does not count: %s", why, extra=extra)
+        self._told = said
 
     def _early(self, candidate: Candidate, now: float) -> State:
         """What is known of a backup before it is looked at."""
@@ -251,19 +266,16 @@ class _Watched:
         return candidate.folder or WholeReading(read.contents).tells
 
     def _backup(self, candidate: Candidate, state: State, read: Read | None) -> Backup:
-        told = Backup(candidate.name, candidate.key, candidate.time, candidate.size_bytes, state)
+        told = Backup(candidate.name, candidate.key, candidate.time, candidate.size_bytes, state, since=candidate.since)
         if read is None:
             return told if state != "usable" else replace(told, state="unexamined")
         agreed = agreement(read)
         if state == "usable":
             state = self._state(candidate, read, agreed)
         sealed: bool | None = read.contents.encryption != "none" or bool(read.encryption)
-        return Backup(
-            told.name,
-            told.key,
-            told.time,
-            told.size_bytes,
-            state,
+        return replace(
+            told,
+            state=state,
             contents=read.contents,
             encrypted=sealed,
             key_id=read.key,
@@ -272,9 +284,7 @@ class _Watched:
         )
 
     def _state(self, candidate: Candidate, read: Read, agreed: bool | None) -> State:
-        done = self._dumps.complete
-        names = {part.name for part in candidate.parts}
-        if read.missing or (done and candidate.folder and candidate.name + done not in names):
+        if read.missing or not candidate.done:
             return "incomplete"
         if read.contents.ending == "truncated":
             return "truncated"

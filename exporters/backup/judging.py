@@ -36,9 +36,10 @@ CLOCK_SECONDS: Final = 300.0
 class Backup:
     """One backup in one place.
 
-    ``key`` is the same for its copies elsewhere. ``time`` is when it was made, in seconds since 1970. ``encrypted`` is
-    None where nobody can tell; ``key_id`` names the key that storage encrypts it with. ``verified`` is whether its
-    checksum was found to be right.
+    ``key`` is the same for its copies elsewhere. ``time`` is when it was made, in seconds since 1970; where that is no
+    later than ``since``, it is but the beginning of the day (or hour) that its name tells. ``encrypted`` is None where
+    nobody can tell; ``key_id`` names the key that storage encrypts it with. ``verified`` is whether its checksum was
+    found to be right.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Backup:
     key_id: str = ""
     verified: bool = False
     finding: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def judge(
 
     There may be ``several`` places of which only one could be read now.
     """
-    good = {region: _by_time(_agreeing(found, places)) for region, found in places.items()}
+    apart = {region: _told_apart(found, every_seconds / 2) for region, found in places.items()}
+    good = {region: _by_time(_agreeing(found, apart)) for region, found in apart.items()}
     newest: Backup | None = None
     where = ""
     for region, found in good.items():
@@ -149,13 +152,31 @@ def _by_time(found: Sequence[Backup]) -> list[Backup]:
     return sorted((each for each in found if each.state == "usable"), key=lambda each: (each.time, each.name))
 
 
+def _told_apart(found: Sequence[Backup], seconds: float) -> list[Backup]:
+    """Backups of one place whose names tell one time, as of one day, and that were made further from each other than
+    so many seconds: not copies of one, but several. What lies beside a backup was made with it."""
+    heads: dict[str, tuple[float, int]] = {}
+    keys: dict[str, str] = {}
+    for each in _by_time(found):
+        begin, count = heads.get(each.key, (each.time, 0))
+        if each.time - begin >= seconds:
+            begin, count = each.time, count + 1
+        heads[each.key] = begin, count
+        keys[each.name] = f"{each.key} {count}" if count else each.key
+    return [replace(each, key=keys.get(each.name, each.key)) for each in found]
+
+
 def _agreeing(found: Sequence[Backup], places: Mapping[str, Sequence[Backup]]) -> list[Backup]:
     """Backups with the time of the earliest of their copies: what was copied later is not newer for that."""
     if len(places) < 2:
         return list(found)
     times: dict[str, float] = {}
+    begins: dict[str, float] = {}
     for others in places.values():
         for each in others:
             if each.state == "usable" and each.key != each.name:
-                times[each.key] = min(each.time, times.get(each.key, math.inf))
+                # A copy of a later day tells no more than the name does: one that tells more is right.
+                known = begins if each.since is not None and each.time <= each.since else times
+                known[each.key] = min(each.time, known.get(each.key, math.inf))
+    times = begins | times
     return [replace(each, time=times.get(each.key, each.time)) for each in found]

@@ -71,7 +71,7 @@ class Pattern:
         self._zone = zone
         self._directives: list[str] = []
         regex, self.prefix = self._compiled(text or "*", target)
-        self._regex = re.compile(regex + (r"(?P<member>.+)" if self.folders else ""), re.ASCII)
+        self._regex = re.compile(regex + (r"(?P<member>(?s:.+))" if self.folders else ""), re.ASCII)
         self.depth = None if self.folders else (text or "*").count("/")
         self.timed = bool(self._directives)
         if self.timed:

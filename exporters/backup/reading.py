@@ -16,7 +16,7 @@ from sla_kit.exporters.backup.contents import HEAD_BYTES, TAIL_BYTES, Contents, 
 from sla_kit.exporters.backup.pg_archive import read_archive
 from sla_kit.exporters.backup.remembering import Read
 from sla_kit.exporters.backup.store import CHUNK_BYTES, BackupStore, StoredObject
-from sla_kit.exporters.backup.surveying import Candidate, Survey
+from sla_kit.exporters.backup.surveying import Candidate, Survey, parts_of
 
 #: No longer table of contents is read.
 _TOC_BYTES: Final = 16 << 20
@@ -44,10 +44,11 @@ def look(store: BackupStore, found: StoredObject, deadline: float) -> Contents:
 def look_into(store: BackupStore, candidate: Candidate, deadline: float) -> Read:
     """What a backup is, by the first and last bytes of its files, and by what storage says of it. Raises
     `CollectError`."""
-    largest = sorted(candidate.parts, key=lambda each: each.size_bytes, reverse=True)
+    parts = parts_of(store, candidate, deadline)
+    largest = sorted(parts, key=lambda each: each.size_bytes, reverse=True)
     missing = 0
     if candidate.folder:
-        contents, missing = _look_into_folder(store, candidate.parts, largest[:_LOOKED_AT], deadline)
+        contents, missing = _look_into_folder(store, parts, largest[:_LOOKED_AT], deadline)
     else:
         contents = look(store, largest[0], deadline)
     facts = store.facts(largest[0], deadline)
@@ -95,15 +96,15 @@ def declare(
     to be read for what storage itself looks after.
     """
     stored = {name: value for name, value in read.stored.items() if weak or name != "md5"}
-    files = {part.name: found.sums_of(part.name) for part in candidate.parts}
-    marks = {f"{each.name} {each.etag} {each.modified}" for some in files.values() for each in some}
+    sums = found.sums_for(candidate)
+    marks = {f"{each.name} {each.etag} {each.modified}" for each in sums}
     mark = "\n".join([*sorted(marks), "weak" if weak else "strong"])
     if mark == read.declared_mark:
         return read
     declared: dict[str, str] = {}
     texts: dict[str, str] = {}
-    for part in candidate.parts:
-        said = (_declared(store, each, texts, part.name, deadline) for each in files[part.name])
+    for part in parts_of(store, candidate, deadline) if sums or stored else ():
+        said = (_declared(store, each, texts, part.name, deadline) for each in found.sums_of(part.name))
         digest = next((each for each in said if each is not None), None) or strongest(stored)
         if digest is not None:
             declared[part.name] = f"{digest.algorithm}:{digest.value}"
@@ -155,8 +156,9 @@ class WholeReader:
         if (self._name, self._mark) != (candidate.name, f"{read.mark} {read.declared_mark}"):
             self._begin(candidate, read)
         used = 0
-        while self._part < len(candidate.parts):
-            part = candidate.parts[self._part]
+        parts = parts_of(store, candidate, deadline)
+        while self._part < len(parts):
+            part = parts[self._part]
             if self._walk is None:
                 self._open(store, candidate, part, read, deadline)
             while self._at < part.size_bytes:

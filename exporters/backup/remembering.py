@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -13,7 +14,7 @@ import msgspec
 from sla_kit.exporters.backup.contents import Contents
 
 _log = logging.getLogger(__name__)
-_VERSION = 1
+_VERSION = 2
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -38,8 +39,11 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
 
 class _File(msgspec.Struct, kw_only=True):
+    """``checksum`` is that of the bytes of ``read``: a damaged file may well be read, and say what was never found."""
+
     version: int
-    read: dict[str, dict[str, Read]]
+    checksum: str = ""
+    read: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 @dataclass(eq=False)
@@ -77,24 +81,29 @@ class Memory:
         self._loaded = True
         try:
             found = msgspec.json.decode(self.path.read_bytes(), type=_File)
+            if found.version != _VERSION:
+                return  # of another version of the exporter
+            if found.checksum != _checksum(bytes(found.read)):
+                raise ValueError
+            self._read = msgspec.json.decode(found.read, type=dict[str, dict[str, Read]])
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             reason = getattr(error, "strerror", None) or "it is not what was written"
             _log.warning(
                 "the state can't be read, backups are read again", extra={"file": str(self.path), "why": reason}
             )
             return
-        if found.version == _VERSION:
-            self._read = found.read
 
     def _write(self) -> None:
         if self.path is None:
             return
+        read = msgspec.json.encode(self._read)
+        written = _File(version=_VERSION, checksum=_checksum(read), read=msgspec.Raw(read))
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             with draft.open("wb") as file:
-                file.write(msgspec.json.encode(_File(version=_VERSION, read=self._read)))
+                file.write(msgspec.json.encode(written))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path)
@@ -105,3 +114,7 @@ class Memory:
                 extra = {"file": str(self.path), "why": error.strerror or type(error).__name__}
                 _log.warning("the state can't be written, backups are read again after a restart", extra=extra)
             self._failed = True
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

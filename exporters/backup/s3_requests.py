@@ -14,12 +14,18 @@ _PART_BYTES = 1 << 20
 _DIGESTS = {"ChecksumSHA256": "sha256", "ChecksumSHA1": "sha1"}
 
 
+class NoListingError(Exception):
+    """What answered was no listing of a bucket, such as the page of a proxy."""
+
+
 def list_objects(clients: Clients, given: dict[str, Any]) -> Iterator[list[tuple[str, int, float, str]]]:
     """Each page of a listing as key, bytes, time of the last change and ETag; of a ``flat`` one without what lies in
     folders. Versions that were replaced or deleted are not in it: nobody restores those by name."""
     pages = clients.client("s3").get_paginator("list_objects_v2")
     wanted = {"Bucket": given["bucket"], "Prefix": given["prefix"], **({"Delimiter": "/"} if given["flat"] else {})}
     for page in pages.paginate(**wanted):
+        if "IsTruncated" not in page:  # an empty bucket says so, too
+            raise NoListingError
         yield [
             (each["Key"], each["Size"], each["LastModified"].timestamp(), each.get("ETag", "").strip('"'))
             for each in page.get("Contents", [])

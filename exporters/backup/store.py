@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +103,11 @@ class FolderStore:
 
     def list(self, prefix: str, deadline: float, *, depth: int | None = None) -> Iterator[StoredObject]:
         """All files whose names begin with ``prefix``; folders in which nothing can be wanted are not opened."""
-        yield from self._below("", prefix, deadline, depth)
+        left = deque([""])
+        while left:
+            folder = left.pop()
+            if not folder or not _unopened(folder):
+                yield from self._right_in(folder, prefix, deadline, depth, left)
 
     def read(self, found: StoredObject, start: int, length: int, deadline: float) -> bytes:
         """The bytes from ``start``, as long as the file is the one that was listed."""
@@ -146,9 +151,11 @@ class FolderStore:
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _below(self, folder: str, prefix: str, deadline: float, depth: int | None) -> Iterator[StoredObject]:
+    def _right_in(
+        self, folder: str, prefix: str, deadline: float, depth: int | None, deeper: deque[str]
+    ) -> Iterator[StoredObject]:
+        """What is wanted right in a folder; adds those below it that are wanted to ``deeper``."""
         self._check(deadline, folder)
-        deeper: list[str] = []
         try:
             with os.scandir(self.path / folder) as entries:
                 for count, entry in enumerate(entries):
@@ -168,9 +175,6 @@ class FolderStore:
             if folder and isinstance(error, FileNotFoundError):
                 return  # taken away since the one above it was listed
             raise self._failed(error, folder or _FOLDER) from None
-        for inside in deeper:
-            if not _unopened(inside):
-                yield from self._below(inside, prefix, deadline, depth)
 
     def _open(self, found: StoredObject) -> int:
         # Neither a link nor a pipe that has been put there since may be opened: it could lead, or wait, anywhere.

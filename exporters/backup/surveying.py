@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
 from sla_kit.exporters.backup.checksums import described, is_list
 from sla_kit.exporters.backup.naming import Named, Pattern, made
 from sla_kit.exporters.backup.store import BackupStore, StoredObject
+from sla_kit.exporters.sidecar.collector import CollectError
 
 #: What else may lie there: links (and second names), hidden files, those that a job writes to before it renames them,
 #: checksums, and what is named otherwise.
@@ -24,8 +25,10 @@ _TEMPORARY: Final = (".tmp", ".temp", ".part", ".partial", ".filepart", ".inprog
 class Candidate:
     """What by its name is a backup.
 
-    ``parts`` are its files: one, or those of its folder that have been kept. ``time`` is when it was made, ``key`` is
-    the same for its copies in other places, ``mark`` changes whenever anything of it does.
+    ``file`` is its file; None where it is a folder, whose files `parts_of` lists: there may be very many of them.
+    ``time`` is when it was made, ``since`` the beginning of what its name leaves open of that (None where it tells
+    nothing), ``key`` is the same for its copies in other places, ``mark`` changes whenever anything of it does.
+    ``done`` is false of a folder without the file that says so.
     """
 
     name: str
@@ -34,9 +37,15 @@ class Candidate:
     modified: float
     size_bytes: int
     mark: str
-    parts: list[StoredObject]
-    folder: bool = False
+    file: StoredObject | None = None
     writing: bool = False
+    done: bool = True
+    since: int | None = None
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.file is None
 
 
 @dataclass(slots=True)
@@ -54,7 +63,17 @@ class Survey:
 
     def sums_of(self, name: str) -> list[StoredObject]:
         """The files that may hold the checksum of a file: its own, then the lists in its folder and in those above."""
-        found = list(self.sums.get(name, ()))
+        return [*self.sums.get(name, ()), *self._lists_of(name)]
+
+    def sums_for(self, candidate: Candidate) -> list[StoredObject]:
+        """All files that may hold a checksum of anything of a backup."""
+        if not candidate.folder:
+            return self.sums_of(candidate.name)
+        inside = [each for name, some in self.sums.items() if name.startswith(candidate.name) for each in some]
+        return [*inside, *self._lists_of(candidate.name)]
+
+    def _lists_of(self, name: str) -> list[StoredObject]:
+        found: list[StoredObject] = []
         folder = name
         while folder:
             folder = folder.rstrip("/").rpartition("/")[0]
@@ -63,8 +82,11 @@ class Survey:
         return found
 
 
-def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) -> Survey:
-    """Lists a place, and keeps only the newest ``limit`` candidates. Raises `CollectError`."""
+def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float, *, complete: str = "") -> Survey:
+    """Lists a place, and keeps only the newest ``limit`` candidates. Raises `CollectError`.
+
+    A folder is done once it has the file ``complete``, if there is to be one.
+    """
     others: dict[Other, int] = dict.fromkeys(OTHERS, 0)
     seen: set[str] = set()
     newest: _Newest[Candidate] = _Newest(limit)
@@ -76,7 +98,7 @@ def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) ->
         if other == "temporary" and pattern.folders:
             named = pattern.match(found.name)
             if named is not None and not _temporary(named.backup):
-                _folder(folders, named).writing = True
+                _folder(folders, named, complete).writing = True
         if other == "checksum":
             sums.put(found.modified, found.name, found)
         if other is not None and not (other == "checksum" and pattern.folders):
@@ -87,7 +109,7 @@ def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) ->
             others[other or "foreign"] += 1
         elif pattern.folders:
             others["checksum"] += other == "checksum"
-            _folder(folders, named).add(found)
+            _folder(folders, named, complete).add(found)
         elif found.shares in seen:
             others["link"] += 1
         else:
@@ -95,8 +117,9 @@ def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) ->
                 seen.add(found.shares)
             mark = f"{found.size_bytes}-{found.modified}-{found.etag}"
             candidate = Candidate(
-                found.name, _key(named), made(named, found.modified), found.modified, found.size_bytes, mark, [found]
+                found.name, _key(named), made(named, found.modified), found.modified, found.size_bytes, mark, found
             )
+            candidate.since = named.time
             newest.put(candidate.time, candidate.name, candidate)
     for each in folders.values():
         candidate = each.candidate()
@@ -106,6 +129,19 @@ def survey(store: BackupStore, pattern: Pattern, limit: int, deadline: float) ->
         folder, slash, _ = said.name.rpartition("/")
         by_name.setdefault(described(said.name) or f"{folder}{slash}", []).append(said)
     return Survey(newest.items(), newest.left_out, others, by_name)
+
+
+def parts_of(store: BackupStore, candidate: Candidate, deadline: float) -> list[StoredObject]:
+    """The files of a backup, by name. Raises `CollectError`: ``data`` where they are no longer those of the survey."""
+    if candidate.file is not None:
+        return [candidate.file]
+    folder = _Folder(Named(candidate.name), "")
+    found = [each for each in store.list(candidate.name, deadline) if _other(each) in (None, "checksum")]
+    for each in found:
+        folder.add(each)
+    if folder.text() != candidate.mark:
+        raise CollectError("data", f"{candidate.name} has changed while it was looked at", place=store.place)
+    return sorted(found, key=lambda each: each.name)
 
 
 def _listed(store: BackupStore, pattern: Pattern, deadline: float) -> Iterable[StoredObject]:
@@ -143,8 +179,10 @@ def _key(named: Named) -> str:
     return named.backup if named.time is None else f"@{named.time}"
 
 
-def _folder(folders: dict[str, _Folder], named: Named) -> _Folder:
-    return folders.setdefault(named.backup, _Folder(named))
+def _folder(folders: dict[str, _Folder], named: Named, complete: str) -> _Folder:
+    if named.backup not in folders:
+        folders[named.backup] = _Folder(named, f"{named.backup}{complete}" if complete else "")
+    return folders[named.backup]
 
 
 @dataclass(slots=True)
@@ -152,24 +190,28 @@ class _Folder:
     """The files of a folder, summed up as they come."""
 
     named: Named
-    parts: list[StoredObject] = field(default_factory=list)
+    complete: str
+    count: int = 0
     modified: float = 0.0
     size_bytes: int = 0
     mark: int = 0
     writing: bool = False
+    done: bool = False
 
     def add(self, found: StoredObject) -> None:
-        self.parts.append(found)
+        self.count += 1
+        self.done = self.done or found.name == self.complete
         self.modified = max(self.modified, found.modified)
         self.size_bytes += found.size_bytes
         # In any order the same, and cheap to hold.
         text = f"{found.name} {found.size_bytes} {found.modified} {found.etag}"
         self.mark ^= zlib.crc32(text.encode()) << 32 | zlib.adler32(text.encode())
 
+    def text(self) -> str:
+        return f"{self.count}-{self.size_bytes}-{self.modified}-{self.mark:x}"
+
     def candidate(self) -> Candidate:
         named = Named(self.named.backup, "", self.named.time, self.named.until)
-        mark = f"{len(self.parts)}-{self.size_bytes}-{self.modified}-{self.mark:x}"
-        self.parts.sort(key=lambda each: each.name)
         time = made(named, self.modified)
         return Candidate(
             named.backup,
@@ -177,10 +219,10 @@ class _Folder:
             time,
             self.modified,
             self.size_bytes,
-            mark,
-            self.parts,
-            folder=True,
+            self.text(),
             writing=self.writing,
+            done=self.done or not self.complete,
+            since=named.time,
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from prometheus_client.metrics_core import Metric
 
 from sla_kit.exporters.backup.configuration import Bucket, Velero
+from sla_kit.exporters.backup.judging import CLOCK_SECONDS
 from sla_kit.exporters.backup.published import Published
 from sla_kit.exporters.backup.store import BackupStore, StoredObject
 from sla_kit.exporters.backup.velero_backups import (
@@ -59,7 +61,7 @@ class VeleroCollector:
         ]
         for name in self._read.keys() - documents.keys():
             del self._read[name]
-        return self._published(by_schedule(backups), contents, deadline)
+        return self._published(by_schedule(backups, time.time() + CLOCK_SECONDS), contents, deadline)
 
     def close(self) -> None:
         """Lets go of the store."""

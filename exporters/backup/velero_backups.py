@@ -117,8 +117,11 @@ def broken(name: str) -> VeleroBackup:
     return VeleroBackup(name, "", BROKEN, 0, 0, None, None, None, 0)
 
 
-def by_schedule(backups: Iterable[VeleroBackup]) -> dict[str, ScheduleState]:
-    """The state of each schedule, of backups by hand under the empty name."""
+def by_schedule(backups: Iterable[VeleroBackup], now: float) -> dict[str, ScheduleState]:
+    """The state of each schedule, of backups by hand under the empty name.
+
+    One that claims to have ended after ``now`` does not count as good: some clock is wrong.
+    """
     grouped: dict[str, list[VeleroBackup]] = {}
     for each in backups:
         grouped.setdefault(each.schedule, []).append(each)
@@ -127,7 +130,7 @@ def by_schedule(backups: Iterable[VeleroBackup]) -> dict[str, ScheduleState]:
         phases: dict[str, int] = {}
         for each in group:
             phases[each.phase] = phases.get(each.phase, 0) + 1
-        usable = [each for each in group if each.usable]
+        usable = [each for each in group if each.usable and (each.completed or each.started or 0.0) <= now]
         states[schedule] = ScheduleState(
             max(group, key=_order), max(usable, key=_order, default=None), len(usable), phases
         )

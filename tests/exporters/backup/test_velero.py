@@ -301,7 +301,7 @@ backups = st.builds(
 @settings(deadline=None)
 @given(st.lists(backups, max_size=12))
 def test_every_backup_is_counted_once_and_the_newest_is_the_newest(found: list[VeleroBackup]) -> None:
-    states = by_schedule(found)
+    states = by_schedule(found, 10.0)
     assert sum(sum(state.phases.values()) for state in states.values()) == len(found)
     for schedule, state in states.items():
         own = [each for each in found if each.schedule == schedule]
