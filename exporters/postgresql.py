@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -50,7 +51,7 @@ _REMEDIES: dict[str, str] = {
     "57014": "give it an index, ask for less, or raise timeout",
     "25006": "a query only reads",
     "42501": "GRANT SELECT on it to the exporter's role, or take pg_monitor",
-    "53300": "raise max_connections, or ask at longer intervals than keep",
+    "53300": "raise max_connections or the role's limit, or let the exporter have fewer connections",
 }
 
 
@@ -112,6 +113,11 @@ class Postgresql:
             raise
         if not self._kept:
             self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it holds a connection."""
+        return self._connection is not None
 
     def close(self) -> None:
         """Closes the connection, if there is one; a query that still runs on it is ended with it."""
@@ -181,10 +187,14 @@ class Postgresql:
             said = said.replace(password, "…")
         kind: Kind = "connect"
         remedy = "see that the server runs and that url and sslmode are right"
-        if any(sign in said for sign in ("authentication failed", "no password", "pg_hba.conf", "does not exist")):
+        if any(sign in said for sign in ("authentication failed", "no password", "pg_hba.conf")) or re.search(
+            'role ".*" does not exist', said
+        ):
             kind, remedy = "auth", "check the role, its password and pg_hba.conf"
-            if "database" in said and "does not exist" in said:
-                kind, remedy = "connect", "check the database's name in url"
+        elif re.search('database ".*" does not exist', said):
+            remedy = "check the database's name in url"
+        elif "too many" in said:
+            remedy = _REMEDIES["53300"]
         elif time.monotonic() >= deadline or "timeout" in said:
             kind = "timeout"
         return CollectError(kind, f"connecting failed: {said[:300]}", place=self._place, remedy=remedy)

@@ -326,3 +326,72 @@ def test_mistakes_in_an_address_or_a_query_are_told() -> None:
     assert told(good, "SELECT n FROM t WHERE a LIKE 'x%' AND b = %(b)s", "b") == ["has a % beside its parameters"]
     assert told(good, "SELECT n FROM t WHERE a LIKE 'x%%' AND b = %(b)s", "b") == []
     assert told(good, "SELECT n FROM t WHERE b = %(c)s", "b") == ["names %(c)s, which is no parameter"]
+
+
+def test_more_queries_than_connections_take_turns(database: str) -> None:
+    """None of them keeps the others out with the connection that it has kept."""
+    source = PostgresqlSource(url=database, connections=2)
+    most = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name LIKE 'sla-kit business turn %%'"
+    seen, failed = [], []
+
+    def work(number: int) -> None:
+        with opened(source, f"turn {number}") as asked:
+            try:
+                for _ in range(5):
+                    seen.append(ask(asked, most + " AND %(n)s > 0", n=1)[0]["n"])
+            except CollectError as error:
+                failed.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(PATIENCE_SECONDS)
+    assert not failed
+    assert len(seen) == 12 * 5
+    # A server forgets a session a moment after its connection was closed; that of who asks is always there.
+    assert min(seen) >= 1
+    with opened(source, "turn a") as first, opened(source, "turn b") as second, opened(source, "turn c") as third:
+        for asked in (first, second, third, first, second, third):
+            ask(asked, "SELECT 1 AS n")
+        wait_until(lambda: len([name for name in "abc" if sessions(database, f"turn {name}")]) == 2)
+    wait_until(lambda: not any(sessions(database, f"turn {name}") for name in "abc"))
+
+
+def test_who_finds_no_connection_free_in_time_says_so_and_others_go_on(database: str) -> None:
+    source = PostgresqlSource(url=database, connections=1)
+    with opened(source, "busy") as busy, opened(source, "waiting") as waiting:
+        answer = iter(
+            busy.rows(Question("SELECT n FROM generate_series(1, 2) AS n", {}), time.monotonic() + PATIENCE_SECONDS)
+        )
+        next(answer)
+        with pytest.raises(CollectError, match="no connection was free in time: there may be 1") as caught:
+            ask(waiting, "SELECT 1 AS n", seconds=0.1)
+        assert caught.value.kind == "timeout"
+        assert [row["n"] for row in answer] == [2]
+        assert ask(waiting, "SELECT 1 AS n") == [{"n": 1}]
+        assert ask(busy, "SELECT 2 AS n") == [{"n": 2}]
+
+
+def test_a_failed_query_gives_its_place_back(database: str) -> None:
+    source = PostgresqlSource(url=database, connections=1)
+    with opened(source, "bad") as bad, opened(source, "good") as good:
+        for _ in range(3):
+            with pytest.raises(CollectError, match="does not exist"):
+                ask(bad, "SELECT nothing AS n FROM nowhere")
+        assert ask(good, "SELECT 1 AS n") == [{"n": 1}]
+    assert mistakes(PostgresqlSource(url=database, connections=0)) == ["source.connections: must be at least 1"]
+
+
+def test_a_server_without_room_says_what_to_do(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS crowded")
+        connection.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+        try:
+            told = refusal(PostgresqlSource(url=database.replace("sla@", "crowded@")), "SELECT 1 AS n")
+        finally:
+            connection.execute("DROP ROLE crowded")
+    assert told.kind == "connect"
+    assert "connections" in (told.remedy or "")
+    missing = PostgresqlSource(url=database + "?sslmode=verify-full&sslrootcert=/nowhere/ca.pem")
+    assert refusal(missing, "SELECT 1 AS n").kind == "connect"
