@@ -85,7 +85,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         base = Path(buildah("mount", containers[0]))
         shutil.copytree(BASE, base, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dev", "proc"))
         _as_here(base)
-        name = "docker.io/library/python:3.13-slim-bookworm"
+        name = "localhost/python:3.13-slim-bookworm"
         buildah("commit", "--quiet", containers[0], name)
         dockerfile = EXAMPLES / "Dockerfile"
         asked = ["--build-arg", "EXTRAS=exporters,backup", "--ignorefile", f"{dockerfile}.dockerignore"]
