@@ -15,7 +15,7 @@ from sla_kit.configuration.values import Duration, Ratio, Value
 from sla_kit.errors import ConfigurationError
 from sla_kit.exporters.sidecar.addresses import parse_address
 from sla_kit.exporters.sidecar.collector import Schedule
-from sla_kit.exporters.sidecar.secrets import anchored
+from sla_kit.exporters.sidecar.secrets import Secret, anchored, written
 
 
 class Log(Value, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ def read_configuration(
         mistakes = [*mistakes, root.place.mistake("a configuration is a mapping")]
     if not isinstance(root, Mapping):
         raise ConfigurationError(mistakes)
-    found, places, wrong = decode(root, wanted, "the configuration", shorthands=shorthands)
+    found, places, wrong = decode(root, wanted, "the configuration", shorthands={Secret: written, **(shorthands or {})})
     findings = Findings(places)
     _check(found, findings)
     rules(found, findings)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sla_kit.configuration.decode import Unreadable
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.values import Value
@@ -46,6 +47,12 @@ class Secret(Value, frozen=True, kw_only=True):
             raise CollectError("auth", "holds no secret: it is empty", place=self.file)
         remember_secret(text)
         return text
+
+
+def written(text: str) -> Secret:
+    """What stands for a secret that is written out, which is a mistake: raises one that does not quote it."""
+    hint = "say where it is: {env: PASSWORD} or {file: /run/secrets/password}"
+    raise Unreadable("a secret stands here", hint, quoted=False)
 
 
 def anchored(part: Any, folder: Path) -> Any:

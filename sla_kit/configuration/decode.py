@@ -37,11 +37,12 @@ Shorthands = ReadOnly[type, Callable[[str], Any]]
 
 
 class Unreadable(ValueError):  # noqa: N818  # says no more than that
-    """A text is no shorthand of a struct: why not, and a hint."""
+    """A text is no shorthand of a struct: why not, and a hint. What may be a secret is not ``quoted``."""
 
-    def __init__(self, reason: str, hint: str = "") -> None:
+    def __init__(self, reason: str, hint: str = "", *, quoted: bool = True) -> None:
         super().__init__(reason)
         self.hint = hint
+        self.quoted = quoted
 
 
 class _UnreadableError(Exception):
@@ -194,7 +195,8 @@ class _Decoder:
         try:
             return short(node.text)
         except Unreadable as error:
-            raise self._wrong(node, f"{_label(path)}: {_quoted(node.text)} {error}", error.hint) from None
+            text = f"{_quoted(node.text)} " if error.quoted else ""
+            raise self._wrong(node, f"{_label(path)}: {text}{error}", error.hint) from None
 
     def _scalar(self, node: Scalar, wanted: _Wanted, path: Path) -> Any:
         form = wanted.form

@@ -87,3 +87,16 @@ def test_what_was_read_is_taken_out_of_every_text(monkeypatch: pytest.MonkeyPatc
     for text in ("it was pl@in sight/9", "at /x?y=pl%40in%20sight%2F9&z"):
         assert "sight" not in redacted(text)
     assert "sight" not in repr(Secret(env="SHOP_TOKEN"))
+
+
+@pytest.mark.parametrize(
+    "said", ["token: hunter2hunter2", "by_name: {shop: {password: hunter2hunter2}}", "token: 98769876"]
+)
+def test_a_secret_that_is_written_out_is_a_mistake_that_does_not_quote_it(tmp_path: Path, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path / "exporter.yml", said)
+    [mistake] = caught.value.mistakes
+    assert "a secret stands here" in mistake.message
+    assert "{env: PASSWORD}" in mistake.hint
+    assert "hunter2" not in str(caught.value)
+    assert "9876" not in str(caught.value)
