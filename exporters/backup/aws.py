@@ -125,6 +125,8 @@ class Child:
         finally:
             if not done:
                 self.close()
+        if answer.kind == "auth":
+            self.close()  # the next one reads credentials anew, wherever they come from
         if answer.kind is not None:
             raise CollectError(answer.kind, answer.message, place=place, remedy=answer.remedy)
 
