@@ -6,11 +6,14 @@ What must wake somebody is told by the burn-rate alerts of the SLOs, within minu
 from __future__ import annotations
 
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, gauge, steady
+from sla_kit.alert_rules.backups_age import age, finished
 
 _AT = '$slo_exporter, instance="sla-kit-slo:9119"'
 _SLO = f'{_AT}, service="shop", slo="journey", window="%s"'
 _MET = f"sla_slo_met{{{_SLO}}}"
 _OBJECTIVE = f"sla_slo_objective_ratio{{{_SLO}}}"
+#: A ledger that is brought up to date once a day, with time to do so.
+_DAILY = 26 * 3600.0
 _EVALUATED = f'sla_slo_evaluated_timestamp_seconds{{{_AT}, source="promises"}}'
 
 AREA = Area(
@@ -56,6 +59,32 @@ AREA = Area(
                     series={_EVALUATED: gauge(1_790_000_000, None)},
                     healthy=0,
                     lasts=7200,
+                ),
+            ),
+        ),
+        Alert(
+            name="SloFiguresOld",
+            exporter="slo_exporter",
+            # The exporter is well: it is what it reads that does not go on, such as a ledger that nobody updates.
+            expression="""
+            time() - max by ($keep, source) (
+              last_over_time(sla_slo_evaluated_timestamp_seconds{$slo_exporter}[$window])
+            ) > $seconds""",
+            thresholds={
+                "seconds": Threshold(_DAILY, "seconds", "how long ago the last events that are judged may be"),
+                "window": Threshold(900, "window", "how long the exporter may be silent without anybody minding"),
+            },
+            severity="warning",
+            summary="The promises are judged by old events",
+            description="What the exporter of SLOs tells of {{ $labels.source }} counts no events of the last "
+            "{{ $value | humanizeDuration }}, over [[seconds]]: its figures stand still.",
+            cases=(
+                Breach(
+                    series={_EVALUATED: finished(_DAILY)},
+                    labels={"source": "promises"},
+                    value=age(_DAILY),
+                    says="What the exporter of SLOs tells of promises counts no events of the last 1d 15h 0m 0s, over "
+                    "26h: its figures stand still.",
                 ),
             ),
         ),
