@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -34,17 +35,22 @@ PHASES = (
 BROKEN = "Broken"
 
 
+#: A number that a metric holds as it is, and a time that is one wherever it is read.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class _Metadata(msgspec.Struct, frozen=True):
     labels: dict[str, str] | None = None
 
 
 class _Status(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = ""
-    errors: int = 0
-    warnings: int = 0
-    expiration: datetime | None = None
-    start_timestamp: datetime | None = None
-    completion_timestamp: datetime | None = None
+    errors: _Count = 0
+    warnings: _Count = 0
+    expiration: _Time | None = None
+    start_timestamp: _Time | None = None
+    completion_timestamp: _Time | None = None
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -88,7 +94,7 @@ def parse_backup(name: str, document: bytes) -> VeleroBackup:
     """The backup that a document tells of, without its content; what can't be read is broken."""
     try:
         found = msgspec.json.decode(document, type=_Document, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return broken(name)
     if found.kind != "Backup":
         return broken(name)

@@ -145,9 +145,9 @@ def test_archived_backups_are_told_of_once_and_by_the_newest(
     aws: AwsServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = aws.bucket("dumps")
-    client.put_object(Bucket="dumps", Key="shop-2026-11-03.sql", Body=SQL)
+    client.put_object(Bucket="dumps", Key="shop-2024-11-03.sql", Body=SQL)
     for day in (1, 2):
-        client.put_object(Bucket="dumps", Key=f"shop-2026-11-0{day}.sql", Body=SQL, StorageClass="GLACIER")
+        client.put_object(Bucket="dumps", Key=f"shop-2024-11-0{day}.sql", Body=SQL, StorageClass="GLACIER")
     path = tmp_path / "backup.yml"
     path.write_text(f"""
 dumps:
@@ -165,7 +165,7 @@ dumps:
     finally:
         collector.close()
     (told,) = [each for each in caplog.records if "can't be looked at" in each.message]
-    assert "shop-2026-11-02.sql" in told.message
+    assert "shop-2024-11-02.sql" in told.message
     assert "Glacier" in told.message
     assert "storage class" in told.message
     files = next(each for each in found if each.name == "backup_files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -31,8 +32,8 @@ def document(
     *,
     schedule: str | None = "daily",
     phase: str = "Completed",
-    started: str = "2026-11-20T01:00:05Z",
-    completed: str | None = "2026-11-20T01:12:41Z",
+    started: str = "2024-11-20T01:00:05Z",
+    completed: str | None = "2024-11-20T01:12:41Z",
     **status: Any,
 ) -> dict[str, Any]:
     """A document as Velero 1.18 writes it of a backup that a schedule made (or, with none, somebody by hand)."""
@@ -65,7 +66,7 @@ def document(
         "status": {
             "version": 1,
             "formatVersion": "1.1.0",
-            "expiration": "2026-12-20T01:00:05Z",
+            "expiration": "2024-12-20T01:00:05Z",
             "phase": phase,
             "startTimestamp": started,
             "completionTimestamp": completed,
@@ -111,16 +112,16 @@ def at(text: str) -> float:
 
 
 def test_the_newest_completed_backup_of_each_schedule_counts(tmp_path: Path) -> None:
-    put(tmp_path, "daily-1", completed="2026-11-19T01:12:00Z", started="2026-11-19T01:00:00Z")
+    put(tmp_path, "daily-1", completed="2024-11-19T01:12:00Z", started="2024-11-19T01:00:00Z")
     put(tmp_path, "daily-2", content=2000)
-    put(tmp_path, "daily-3", phase="PartiallyFailed", started="2026-11-21T01:00:00Z", errors=3, warnings=7)
-    put(tmp_path, "hourly-1", schedule="hourly", started="2026-11-21T05:00:00Z", completed="2026-11-21T05:03:00Z")
-    put(tmp_path, "by-hand", schedule=None, started="2026-11-22T05:00:00Z", completed="2026-11-22T05:03:00Z")
+    put(tmp_path, "daily-3", phase="PartiallyFailed", started="2024-11-21T01:00:00Z", errors=3, warnings=7)
+    put(tmp_path, "hourly-1", schedule="hourly", started="2024-11-21T05:00:00Z", completed="2024-11-21T05:03:00Z")
+    put(tmp_path, "by-hand", schedule=None, started="2024-11-22T05:00:00Z", completed="2024-11-22T05:03:00Z")
     found = read(collector(tmp_path))
-    assert found["backup_last_success_timestamp_seconds", "blue/daily"] == at("2026-11-20T01:12:41Z")
+    assert found["backup_last_success_timestamp_seconds", "blue/daily"] == at("2024-11-20T01:12:41Z")
     assert found["backup_last_size_bytes", "blue/daily"] == 2000.0
     assert found["backup_retained", "blue/daily"] == 2.0
-    assert found["backup_last_success_timestamp_seconds", "blue/hourly"] == at("2026-11-21T05:03:00Z")
+    assert found["backup_last_success_timestamp_seconds", "blue/hourly"] == at("2024-11-21T05:03:00Z")
     assert ("backup_last_success_timestamp_seconds", "blue") not in found
     assert ("backup_encrypted", "blue/daily") not in found  # a folder does not say
 
@@ -129,8 +130,8 @@ def test_the_newest_completed_backup_of_each_schedule_counts(tmp_path: Path) -> 
     assert found["backup_velero_errors", "blue", "daily"] == 3.0
     assert found["backup_velero_warnings", "blue", "daily"] == 7.0
     assert found["backup_velero_errors", "blue", "hourly"] == 0.0
-    assert found["backup_velero_start_timestamp_seconds", "blue", "daily"] == at("2026-11-21T01:00:00Z")
-    assert found["backup_velero_expiry_timestamp_seconds", "blue", "daily"] == at("2026-12-20T01:00:05Z")
+    assert found["backup_velero_start_timestamp_seconds", "blue", "daily"] == at("2024-11-21T01:00:00Z")
+    assert found["backup_velero_expiry_timestamp_seconds", "blue", "daily"] == at("2024-12-20T01:00:05Z")
     assert found["backup_velero_backups", "blue", "daily", "Completed"] == 2.0
     assert found["backup_velero_backups", "blue", "daily", "PartiallyFailed"] == 1.0
     assert found["backup_velero_backups", "blue", "daily", "Failed"] == 0.0
@@ -139,9 +140,9 @@ def test_the_newest_completed_backup_of_each_schedule_counts(tmp_path: Path) -> 
 
 def test_one_schedule_can_be_the_target_itself(tmp_path: Path) -> None:
     put(tmp_path, "daily-1")
-    put(tmp_path, "hourly-1", schedule="hourly", completed="2026-11-21T05:03:00Z")
+    put(tmp_path, "hourly-1", schedule="hourly", completed="2024-11-21T05:03:00Z")
     found = read(collector(tmp_path, schedule="daily"))
-    assert found["backup_last_success_timestamp_seconds", "blue"] == at("2026-11-20T01:12:41Z")
+    assert found["backup_last_success_timestamp_seconds", "blue"] == at("2024-11-20T01:12:41Z")
     assert [key for key in found if key[0] == "backup_retained"] == [("backup_retained", "blue")]
     assert {key[2] for key in found if key[0].startswith("backup_velero_")} == {"daily"}
 
@@ -167,7 +168,7 @@ def test_backups_by_hand_count_where_that_is_said(tmp_path: Path) -> None:
     put(tmp_path, "by-hand", schedule=None)
     assert read(collector(tmp_path))["backup_last_success_timestamp_seconds", "blue"] == 0.0
     found = read(collector(tmp_path, by_hand=True))
-    assert found["backup_last_success_timestamp_seconds", "blue"] == at("2026-11-20T01:12:41Z")
+    assert found["backup_last_success_timestamp_seconds", "blue"] == at("2024-11-20T01:12:41Z")
 
 
 @pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "Completed"])
@@ -194,13 +195,41 @@ def test_a_complete_backup_without_content_is_broken(tmp_path: Path, content: in
     assert found["backup_last_success_timestamp_seconds", "blue"] == 0.0
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind": "Restore"}', '{"kind": "Backup", "status": 7}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"kind": "Restore"}',
+        '{"kind": "Backup", "status": 7}',
+        '{"kind": "Backup", "status": {"errors": 1%s}}' % ("0" * 400),
+        '{"kind": "Backup", "status": {"errors": -1}}',
+        '{"kind": "Backup", "status": {"completionTimestamp": "0001-01-01T00:00:00"}}',
+        '{"kind": "Backup", "spec": ' + "[" * 100_000,
+    ],
+)
 def test_a_document_that_is_none_takes_nothing_from_the_others(tmp_path: Path, text: str) -> None:
     put(tmp_path, "daily-1")
     (put(tmp_path, "daily-2") / "velero-backup.json").write_text(text)
     found = read(collector(tmp_path, schedule="daily"))
     assert found["backup_retained", "blue"] == 1.0
     assert found["backup_velero_backups", "blue", "", "Broken"] == 1.0
+
+
+def test_a_packed_document_is_none(tmp_path: Path) -> None:
+    path = put(tmp_path, "daily-1") / "velero-backup.json"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert read(collector(tmp_path))["backup_velero_backups", "blue", "", "Broken"] == 1.0
+
+
+def test_a_backup_that_ended_in_the_future_is_no_success(tmp_path: Path) -> None:
+    put(tmp_path, "daily-1")
+    put(tmp_path, "daily-2", started="2999-11-20T01:00:05Z", completed="2999-11-20T01:02:05Z")
+    found = read(collector(tmp_path))
+    assert found["backup_last_success_timestamp_seconds", "blue/daily"] < time.time()
+    assert found["backup_retained", "blue/daily"] == 1.0
 
 
 def test_a_folder_whose_document_is_gone_is_broken(tmp_path: Path) -> None:
@@ -263,7 +292,7 @@ def test_a_bucket_is_read_as_a_folder_is_and_says_whether_it_encrypts(
     place, client = bucket
     for number in (1, 2):
         name = f"daily-{number}"
-        started = f"2026-11-2{number}T01:00:05Z"
+        started = f"2024-11-2{number}T01:00:05Z"
         text = json.dumps(document(name, started=started, completed=None)).encode()
         client.put_object(Bucket="velero", Key=f"blue/backups/{name}/velero-backup.json", Body=text)
         client.put_object(Bucket="velero", Key=f"blue/backups/{name}/{name}.tar.gz", Body=os.urandom(50), **encryption)
@@ -272,7 +301,7 @@ def test_a_bucket_is_read_as_a_folder_is_and_says_whether_it_encrypts(
         found = read(watching)
     finally:
         watching.close()
-    assert found["backup_last_success_timestamp_seconds", "blue/daily"] == at("2026-11-22T01:00:05Z")
+    assert found["backup_last_success_timestamp_seconds", "blue/daily"] == at("2024-11-22T01:00:05Z")
     assert found["backup_last_size_bytes", "blue/daily"] == 50.0
     assert found["backup_retained", "blue/daily"] == 2.0
     assert found["backup_encrypted", "blue/daily"] == expected
