@@ -7,6 +7,8 @@ could not be done, such as a port that is in use.
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,6 +102,9 @@ def _fail(exporter: Exporter, error: SlaKitError) -> NoReturn:
 
 
 def _run(exporter: Exporter, asked: Asked, task: str | None) -> None:
+    if task is None:  # until both can be heeded in order
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # the first process of a container would not be ended
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # would end the process
     state = read_state(exporter, asked)
     if task == "check":
         click.echo(_described(exporter, state), nl=False)

@@ -42,7 +42,6 @@ def serve(exporter: Exporter, asked: Asked, state: State) -> NoReturn:
 
     Raises `SlaKitError` where it can't begin.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded; it would end the process
     logs.configure(state.log)
     raise_limit()
     sockets = bind(state.address)

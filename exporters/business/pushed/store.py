@@ -107,7 +107,7 @@ class Store:
             now = self._clock()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                if now - self._tidied >= _TIDY_SECONDS:
+                if abs(now - self._tidied) >= _TIDY_SECONDS:  # a clock may be put back
                     self._tidy(connection, now)
                 outcomes = [self._push(connection, push, now) for push in pushes]
                 connection.execute("COMMIT")
@@ -144,11 +144,13 @@ class Store:
             if connection is None:
                 return []
             now = self._clock()
-            oldest = -math.inf if metric.expires is None else now - metric.expires
+            oldest, newest = -math.inf, math.inf
+            if metric.expires is not None:  # what seems to come from the future, since a clock was put back, is old
+                oldest, newest = now - metric.expires, now + metric.expires
             found = connection.execute(
-                "SELECT id, labels, value, precision FROM series WHERE metric = ? AND type = ? AND updated > ?"
-                " ORDER BY labels",
-                (metric.name, metric.type, oldest),
+                "SELECT id, labels, value, precision FROM series"
+                " WHERE metric = ? AND type = ? AND updated > ? AND updated <= ? ORDER BY labels",
+                (metric.name, metric.type, oldest, newest),
             ).fetchall()
             names = set(metric.labels)
             published = []

@@ -155,6 +155,18 @@ def test_it_ends_well_when_told_to(tmp_path: Path, number: signal.Signals) -> No
         assert running.lines()[-1]["msg"] == "ended"
 
 
+def test_signals_before_it_is_there_are_heeded(tmp_path: Path) -> None:
+    """It may be told to end, or to read its files again, at any moment: here while it reads them first."""
+    fifo, config = tmp_path / "one.fifo", tmp_path / "told.yml"
+    os.mkfifo(fifo)
+    config.write_text(GOOD + f"waits_for: {fifo}\n")
+    command = [*COMMAND, "--config", str(config), "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=ROOT) as process, fifo.open("w"):  # once that is open, it reads
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
 def test_a_thread_that_hangs_does_not_keep_it(tmp_path: Path) -> None:
     with sidecar(tmp_path, "collectors: [{name: hung, does: hang, timeout: 1s}]\n", ready=False) as running:
         running.until(lambda seen: seen.get(("sla_exporter_collector_up", "hung")) == 0)

@@ -190,3 +190,13 @@ def test_a_folder_that_is_gone_refuses_pushes_until_it_is_back(store: Store) -> 
     elsewhere.rename(folder)
     store.apply([Push([add("pro")])])
     assert values(store) == {"pro": 2.0}
+
+
+def test_a_clock_that_was_wrong_for_a_while_keeps_no_gauge_alive(store: Store, clock: Clock) -> None:
+    clock.now += 86_400
+    store.apply([Push([view("final", 5)])])
+    assert values(store, VIEWERS) == {"final": 5.0}
+    clock.now -= 86_400
+    assert values(store, VIEWERS) == {}
+    store.apply([Push([view("final", 7)])])
+    assert values(store, VIEWERS) == {"final": 7.0}

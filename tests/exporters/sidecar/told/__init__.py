@@ -43,13 +43,14 @@ class Told(Value, frozen=True, kw_only=True):
 
 class ToldConfiguration(SidecarConfiguration, frozen=True, kw_only=True):
     """``diary`` is a file to which services write when they start and stop, ``services`` are their names; one called
-    "broken" can't start. ``watch`` are further files."""
+    "broken" can't start. ``watch`` are further files. It is read once somebody has opened the pipe ``waits_for``."""
 
     collectors: list[Told] = []  # noqa: RUF012
     push: bool = False
     services: list[str] = []  # noqa: RUF012
     diary: str = ""
     watch: list[str] = []  # noqa: RUF012
+    waits_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,9 @@ def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
     if os.environ.get("TOLD_LOAD") == "lacks":
         raise ModuleNotFoundError("No module named 'redis'", name="redis.asyncio")
     found = read_configuration(path, ToldConfiguration, _rules)
+    if found.waits_for:
+        with Path(found.waits_for).open() as pipe:
+            pipe.read()
     return Loaded(
         found,
         [ToldCollector(told) for told in found.collectors],
