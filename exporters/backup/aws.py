@@ -193,6 +193,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=_environment(credentials),
                 bufsize=0,
                 start_new_session=True,
             )
@@ -232,6 +233,13 @@ class Child:
         taken = bytes(memoryview(self._buffer)[:length])
         del self._buffer[:length]
         return taken
+
+
+def _environment(credentials: Credentials | None) -> dict[str, str]:
+    """The process's own, in which boto3 may find credentials, a proxy or certificates, without what goes by the pipe."""
+    secrets = (getattr(credentials, name) for name in ("access_key", "secret_key", "session_token"))
+    told = {secret.env for secret in secrets if secret is not None} if credentials else set()
+    return {name: value for name, value in os.environ.items() if name not in told}
 
 
 def _readable(pipe: int, seconds: float) -> bool:

@@ -388,7 +388,9 @@ def test_the_process_ends_by_itself_and_leaves_none_behind(aws: AwsServer, store
     store.close()
 
 
-def test_secrets_are_on_no_command_line_and_in_no_message(aws: AwsServer, stores: list[S3Store]) -> None:
+def test_secrets_are_on_no_command_line_in_no_environment_and_in_no_message(
+    aws: AwsServer, stores: list[S3Store]
+) -> None:
     aws.bucket("dumps")
     store = opened(stores, aws)
     list(store.list("", soon()))
@@ -398,6 +400,7 @@ def test_secrets_are_on_no_command_line_and_in_no_message(aws: AwsServer, stores
     assert "aws_child" in line
     assert ACCESS_KEY not in line
     assert SECRET_KEY not in line
+    assert SECRET_KEY.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes()
     assert SECRET_KEY not in repr(store)
     assert SECRET_KEY not in repr(Opening(secret_key=SECRET_KEY, access_key=ACCESS_KEY))
 
