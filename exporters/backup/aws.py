@@ -236,7 +236,7 @@ class Child:
 
 
 def _environment(credentials: Credentials | None) -> dict[str, str]:
-    """The process's own, in which boto3 may find credentials, a proxy or certificates, without what goes by the pipe."""
+    """The process's own, in which boto3 may find a role, a proxy or certificates, without what goes by the pipe."""
     secrets = (getattr(credentials, name) for name in ("access_key", "secret_key", "session_token"))
     told = {secret.env for secret in secrets if secret is not None} if credentials else set()
     return {name: value for name, value in os.environ.items() if name not in told}
