@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from prometheus_client.metrics_core import Metric
 
 from sla_kit.exporters.backup.configuration import Wal
+from sla_kit.exporters.backup.judging import CLOCK_SECONDS
 from sla_kit.exporters.backup.published import Published
 from sla_kit.exporters.backup.store import BackupStore
 from sla_kit.exporters.backup.wal_archive import Archive
 from sla_kit.exporters.backup.wal_server import ServerState, WalServer, wal_server
 from sla_kit.exporters.backup.wal_watch import Archived, Watch
 from sla_kit.exporters.backup.wal_window import Window
-from sla_kit.exporters.sidecar.collector import Schedule
+from sla_kit.exporters.sidecar.collector import CollectError, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,17 @@ def gap_seconds(state: ServerState | None, window: Window | None, watch: Watch, 
     """How many seconds of changes a restore would lose; nothing where none could be done.
 
     The server alone knows whether anything was written since the archive's end; an archive alone counts from when its
-    last segment came.
+    last segment came. Raises `CollectError` where that has not been yet.
     """
     if window is not None and (window.newest is None or window.newest_time is None):
         return None
     if state is None:
-        return None if window is None or window.newest_time is None else max(0.0, now - window.newest_time)
+        if window is None or window.newest_time is None:
+            return None
+        if window.newest_time > now + CLOCK_SECONDS:
+            remedy = "set the clocks of this machine and of the one that archives, by NTP"
+            raise CollectError("data", "the archive's newest segment is from the future", remedy=remedy)
+        return max(0.0, now - window.newest_time)
     if not state.archiving and window is None:
         return None
     end, since = state.archived_end, state.archived_time

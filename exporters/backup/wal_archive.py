@@ -24,6 +24,8 @@ from sla_kit.exporters.backup.wal_window import BaseBackup, Window, find_window
 
 #: Histories and marks are some hundred bytes; more than this is none.
 _MOST_BYTES = 1 << 16
+#: How small files may be packed for Python to read them.
+_READABLE = frozenset({"", ".gz", ".bz2", ".xz"})
 
 
 @dataclass(slots=True)
@@ -51,7 +53,10 @@ class Archive:
         for file, each in told:
             if isinstance(file, HistoryFile):
                 parents = parse_history(texts[each.name])
-                histories[file.timeline] = _guessed(file.timeline, segments, size) if parents is None else parents
+                if parents is None:
+                    # One that should be readable and is not stops a restore, too: it comes from nowhere.
+                    parents = [] if file.suffix in _READABLE else _guessed(file.timeline, segments, size)
+                histories[file.timeline] = parents
             elif (base := _base(file, each, texts[each.name], size)) is not None:
                 bases.append(base)
         return find_window(segments, histories, bases, size)

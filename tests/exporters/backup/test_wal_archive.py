@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from sla_kit.exporters.backup.configuration import Wal
 from sla_kit.exporters.backup.store import FolderStore
+from sla_kit.exporters.backup.wal import wal_collector
 from sla_kit.exporters.backup.wal_archive import Archive
 from sla_kit.exporters.backup.wal_segments import Segment
 from sla_kit.exporters.backup.wal_window import Window
+from sla_kit.exporters.sidecar.collector import CollectError, Schedule
 
 SIZE = 16 << 20
 MARK = """\
@@ -111,3 +114,24 @@ def test_a_huge_file_with_the_name_of_a_history_is_not_read(tmp_path: Path) -> N
     segments(tmp_path, 1, 1, 2)
     put(tmp_path, "00000002.history", b"1\t0/0\n" * 100_000)
     assert window(tmp_path).timeline == 2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [("", b""), ("", b"garbage"), (".gz", b""), (".gz", gzip.compress(HISTORY.encode())[:20]), (".xz", b"?" * 99)],
+)
+def test_a_damaged_history_stops_a_restore(tmp_path: Path, suffix: str, content: bytes) -> None:
+    segments(tmp_path, 1, 1, 2, 3, 4)
+    segments(tmp_path, 2, 4, 5)
+    put(tmp_path, f"00000002.history{suffix}", content)
+    put(tmp_path, f"{Segment(1, 1).name(SIZE)}.00000028.backup", MARK.encode(), at=1002.5)
+    assert window(tmp_path).newest is None
+
+
+def test_an_archive_from_the_future_is_an_error_and_no_gap_of_nothing(tmp_path: Path) -> None:
+    segments(tmp_path, 1, 1, 2)
+    put(tmp_path, f"{Segment(1, 1).name(SIZE)}.00000028.backup", MARK.encode(), at=1002.5)
+    put(tmp_path, f"{Segment(1, 3).name(SIZE)}.lz4", at=time.time() + 7200.0)
+    watching = wal_collector(Wal(target="shop"), Schedule(), FolderStore(tmp_path))
+    with pytest.raises(CollectError, match="from the future"):
+        list(watching.collect(time.monotonic() + 30.0))
