@@ -87,7 +87,7 @@ def checksum(connection: Connection[Any], schema: str, name: str) -> Counted:
     statement = sql.SQL(
         "SELECT count(*), coalesce(sum(('x' || substr(h, 1, 16))::bit(64)::bigint::numeric), 0)::text,"
         " coalesce(sum(('x' || substr(h, 17, 16))::bit(64)::bigint::numeric), 0)::text"
-        " FROM (SELECT pg_catalog.md5(t::text) AS h FROM ONLY {} t) hashes"
+        " FROM (SELECT pg_catalog.md5((t.*)::text) AS h FROM ONLY {} t) hashes"
     ).format(sql.Identifier(schema, name))
     row = connection.execute(statement).fetchone()
     assert row is not None
@@ -103,6 +103,8 @@ def record(
     """Counts and sums all tables at one moment. A ``command`` runs in the meantime with that moment's snapshot in place
     of ``{snapshot}``, so that ``pg_dump --snapshot={snapshot}`` sees the same rows. Raises `SlaKitError` where it
     fails."""
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"):
+        connection.execute("SELECT pg_catalog.set_config(%s, '0', false)", (limit,))  # a dump takes as long as it takes
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     settle(connection)
     if command:

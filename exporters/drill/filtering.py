@@ -35,8 +35,19 @@ _LEFT_OUT = (
     ("event triggers", re.compile(r"(CREATE|ALTER|DROP|COMMENT ON) EVENT TRIGGER\b", re.I)),
     ("extensions' comments", re.compile(r"COMMENT ON EXTENSION\b", re.I)),
     ("security labels", re.compile(r"SECURITY LABEL\b", re.I)),
-    ("owners", re.compile(r"ALTER .{1,400} OWNER TO [^;]+;\Z", re.I | re.S)),
-    ("the schema public", re.compile(r"(CREATE|DROP) SCHEMA (IF (NOT )?EXISTS )?\"?public\"?;\Z", re.I)),
+    (
+        "foreign servers and tables",
+        re.compile(
+            r"(CREATE|ALTER|DROP|COMMENT ON) (SERVER|USER MAPPING|FOREIGN (TABLE|DATA WRAPPER))\b"
+            r"|(GRANT|REVOKE) .{1,400} ON FOREIGN\b",
+            re.I,
+        ),
+    ),
+    ("owners", re.compile(r"ALTER (?:[^'\"]|\"[^\"]*\"){1,400}? OWNER TO (\w+|(\"[^\"]*\")+);\Z", re.I)),
+    (
+        "the schema public",
+        re.compile(r"((CREATE|DROP) SCHEMA (IF (NOT )?EXISTS )?\"?public\"?;\Z|COMMENT ON SCHEMA \"?public\"? )", re.I),
+    ),
 )
 _PRIVILEGES = re.compile(r"(GRANT|REVOKE)\b|ALTER DEFAULT PRIVILEGES\b", re.I)
 #: Those that are not of an object in the database: membership of roles, and what is granted on the database itself.
@@ -51,7 +62,6 @@ _CLEANING = re.compile(
 _MAKING = re.compile(r"CREATE\b", re.I)
 _OUT = re.compile(r"COPY\b.*\b(TO|FROM)\s+(PROGRAM\b|STDOUT\b|')", re.I | re.S)
 _CONNECT = re.compile(rb"\\c(?:onnect)?\s+(?:-reuse-previous=\w+\s+)?(\"(?:[^\"]|\"\")+\"|'[^']*'|\S+)")
-_NAME_IN_CONNECTION = re.compile(r"dbname\s*=\s*'?([^'\s]+)")
 #: How much of a statement is looked at: what it is stands at its beginning.
 _LOOKED_AT = 4000
 
@@ -81,15 +91,13 @@ class Filter:
 
     def _obey(self, command: Command) -> None:
         """Follows \\connect in mind only; whatever else psql could do is refused."""
-        if re.match(rb"\\(un)?restrict\s", command.text):
+        if re.match(rb"\\((un)?restrict|encoding)\s", command.text):  # what follows is told by SET client_encoding
             return
         found = _CONNECT.match(command.text)
         if found is None:
             shown = command.text[:60].decode(errors="replace")
             raise DrillError(f"the dump holds a command for psql that no backup needs: {shown}")
-        name = found[1].decode(errors="replace").strip("\"'").replace('""', '"')
-        inner = _NAME_IN_CONNECTION.search(name)
-        self._current = inner[1] if inner else name
+        self._current = _database(found[1].decode(errors="replace"))
         wanted = self._current == self._database if self._database else self._current not in _OWN_DATABASES
         if not wanted:
             return
@@ -130,6 +138,21 @@ class Filter:
         return None
 
 
+def _database(argument: str) -> str:
+    """The database that an argument of \\connect names: by itself, or in a string with all that a connection needs."""
+    if argument[0] == argument[-1] and argument[0] in "\"'" and len(argument) > 1:
+        argument = argument[1:-1].replace(argument[0] * 2, argument[0])
+    if "=" not in argument and "://" not in argument:
+        return argument
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return str(conninfo_to_dict(argument).get("dbname") or argument)
+    except ProgrammingError:
+        raise DrillError("the dump connects to something that is no database") from None
+
+
 #: Entries of an archive's table of contents that are left out, by what they are called in the evidence.
 _ENTRIES = (
     ("databases", ("DATABASE ", "DATABASE PROPERTIES ", "COMMENT - DATABASE ", "ACL - DATABASE ")),
@@ -141,7 +164,10 @@ _ENTRIES = (
         ("SUBSCRIPTION ", "PUBLICATION ", "COMMENT - SUBSCRIPTION ", "COMMENT - PUBLICATION "),
     ),
     ("security labels", ("SECURITY LABEL ",)),
+    ("foreign servers and tables", ("SERVER ", "USER MAPPING ", "FOREIGN TABLE ", "FOREIGN DATA WRAPPER ")),
+    ("foreign servers and tables", ("COMMENT - SERVER ", "COMMENT - FOREIGN DATA WRAPPER ")),
 )
+_FOREIGN_TABLE = re.compile(r"(COMMENT|ACL) \S+ FOREIGN TABLE ")
 _ENTRY = re.compile(r"\d+; \d+ \d+ (.*)\Z")
 
 
@@ -154,6 +180,8 @@ def choose_entries(contents: str, *, privileges: bool = False) -> tuple[str, Cou
         if found is None:
             continue
         what = next((what for what, begins in _ENTRIES if found[1].startswith(begins)), None)
+        if _FOREIGN_TABLE.match(found[1]):
+            what = "foreign servers and tables"
         if what is None and not privileges and found[1].startswith(("ACL ", "DEFAULT ACL ")):
             what = "privileges"
         if what is None:

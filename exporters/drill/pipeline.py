@@ -133,15 +133,25 @@ def _by_library(parts: Iterator[bytes], make: Callable[[], Any], kind: str) -> I
                     break
                 decompressor, fresh = make(), True
             try:
-                plain = decompressor.decompress(rest)
+                yield from _in_parts(decompressor, rest)
             except (zlib.error, OSError, ValueError, lzma.LZMAError, EOFError) as error:
                 raise DrillError(f"the backup is damaged: its {kind} data can't be decompressed ({error})") from None
             fresh = False
             rest = decompressor.unused_data if decompressor.eof else b""
-            if plain:
-                yield plain
     if fresh or not decompressor.eof:
         raise DrillError(f"the backup was cut off: its {kind} data ends too early")
+
+
+def _in_parts(decompressor: Any, data: bytes) -> Iterator[bytes]:
+    """What data holds, never much of it at once: a megabyte of zeros compressed is a gigabyte."""
+    while True:
+        plain = decompressor.decompress(data, _CHUNK)
+        if plain:
+            yield plain
+        data = getattr(decompressor, "unconsumed_tail", b"")  # of zlib's; the others keep it themselves
+        done = not data and len(plain) < _CHUNK and getattr(decompressor, "needs_input", True)
+        if decompressor.eof or done:
+            return
 
 
 @contextmanager

@@ -157,6 +157,7 @@ def _run(plan: Plan, course: Course, progress: Progress) -> None:
             database = stack.enter_context(
                 scratch_database(server, plan.restore, plan.restore.sources, keep=plan.keep_scratch)
             )
+        stack.callback(_clean_up_in_peace)  # before anything is taken away
         _bring_back(plan, course, chosen, database, folder, account, deadline, progress)
         with course.step("check", progress):
 
@@ -303,6 +304,14 @@ def _interruptible(timeout_seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, *timer)
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _clean_up_in_peace() -> None:
+    """From here on nothing interrupts: what is half taken away would be left."""
+    signal_off()
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
 
 
 def signal_off() -> None:

@@ -3,12 +3,13 @@ a name by chance, owned by a role that can do nothing outside of it, and dropped
 
 from __future__ import annotations
 
+import logging
 import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,13 @@ from sla_kit.exporters.drill.configuration import Restore, Scratch
 from sla_kit.exporters.drill.errors import DrillError, NotBegunError
 from sla_kit.exporters.drill.marker import mark, refuse_sources, require_marker
 from sla_kit.exporters.drill.programs import Account, find_postgresql, minimal_environment, start, stop, tail
+from sla_kit.exporters.drill.remains import clean_databases, mark_kept
 from sla_kit.exporters.drill.sessions import connect, one_server, said_by
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+_log = logging.getLogger(__name__)
 #: What databases and roles of drills are called; nothing else is ever dropped.
 PREFIX = "sla_kit_drill_"
 _OWNER = "sla_kit_scratch"
@@ -29,6 +32,10 @@ _START_SECONDS = 120.0
 #: What a Unix socket's path may have (sun_path, with the zero at its end).
 _SOCKET_BYTES = 107
 _SOCKET_NAME = "/.s.PGSQL.5432"
+#: Extensions whose functions lead out of the server.
+_REACHING_OUT = ("dblink", "http", "pg_cron", "pg_net", "plproxy")
+#: For a session that shows that a drill is running, however long nothing is said in it.
+_KEPT_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 20}
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -126,8 +133,14 @@ def given_server(scratch: Scratch, sources: Sequence[str]) -> Iterator[Server]:
         parameters["password"] = scratch.password.read()
     try:
         with connect(parameters) as connection:
-            refuse_sources(connection, sources)
-            require_marker(connection)
+
+            def guard() -> None:
+                refuse_sources(connection, sources)
+                require_marker(connection)
+
+            guard()
+            for name in clean_databases(connection, PREFIX, guard):
+                _log.warning("took away the database %s, which a drill that was killed had left", name)
             version = connection.info.parameter_status("server_version") or ""
     except DrillError as error:
         raise NotBegunError(error.message, place=error.place, remedy="check scratch: {url, password}") from None
@@ -146,6 +159,7 @@ def scratch_database(
     name = PREFIX + secrets.token_hex(8)
     password = secrets.token_urlsafe(24)
     made_roles: list[str] = []
+    failed = True
     try:
         with connect(server.connection) as connection:
             _make(connection, name, password, restore, sources, made_roles)
@@ -153,11 +167,23 @@ def scratch_database(
         if restore.extensions or server.own:
             with connect({**server.connection, "dbname": name}) as connection:
                 _extend(connection, restore, server)
-        yield ScratchDatabase(name, parameters, server)
+        with connect(parameters, **_KEPT_ALIVE) as holding:
+            holding.execute("SELECT pg_catalog.set_config('idle_session_timeout', '0', false)")
+            yield ScratchDatabase(name, parameters, server)
+        failed = False
     finally:
-        if not server.own and not keep:  # an own server goes as a whole
-            with connect(server.connection) as connection:
-                _drop(connection, name, made_roles, sources)
+        if not server.own:  # an own server goes as a whole
+            try:
+                with connect(server.connection) as connection:
+                    if keep:
+                        mark_kept(connection, name)
+                    else:
+                        _drop(connection, name, made_roles, sources)
+            except (DrillError, NotBegunError) as error:
+                if not failed:
+                    raise
+                # What went wrong before is why the drill failed, and is told.
+                _log.error("the scratch database %s may be left: %s", name, error)
 
 
 def _make(
@@ -176,14 +202,13 @@ def _make(
             raise NotBegunError(f"the scratch database can't be made: {said_by(error)}", remedy=remedy) from None
 
     role = sql.Identifier(name)
-    guarded(
-        sql.SQL(
-            "CREATE ROLE {} LOGIN PASSWORD {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
-        ).format(role, sql.Literal(password))
-    )
+    row = connection.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").fetchone()
+    superuser = row is not None and bool(row[0])
+    # An owner may read all rows of tables but those that force their policies on him.
+    powers = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION " + ("BYPASSRLS" if superuser else "NOBYPASSRLS")
+    guarded(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} {}").format(role, sql.Literal(password), sql.SQL(powers)))
     made.append(name)
-    row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
-    if row is None or not row[0]:
+    if not superuser:
         guarded(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
     for other in restore.roles:
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (other,)).fetchone() is None:
@@ -211,7 +236,10 @@ def _extend(connection: Connection[Any], restore: Restore, server: Server) -> No
             connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(extension)))
         except psycopg.Error as error:
             remedy = "install its package beside the scratch server's PostgreSQL, or correct `extensions`"
+            if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                remedy = "only a superuser may make it: let the drill's user be one, or give no `url`"
             raise NotBegunError(f"the extension {extension} can't be made: {said_by(error)}", remedy=remedy) from None
+    _keep_in(connection)
     if not server.own:
         return
     try:
@@ -222,6 +250,21 @@ def _extend(connection: Connection[Any], restore: Restore, server: Server) -> No
     owner = sql.Identifier(str(connection.info.dbname))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA sla_kit_amcheck TO {}").format(owner))
     connection.execute(sql.SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sla_kit_amcheck TO {}").format(owner))
+
+
+def _keep_in(connection: Connection[Any]) -> None:
+    """Takes from everybody the functions of extensions that connect elsewhere: a view or trigger of a dump that uses
+    them would reach the very servers that are backed up. (A foreign server needs a right that nobody is given.)"""
+    from psycopg import sql
+
+    rows = connection.execute(
+        "SELECT d.objid::pg_catalog.regprocedure::text FROM pg_catalog.pg_depend d"
+        " JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_extension'::regclass"
+        " WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.deptype = 'e' AND e.extname = ANY(%s)",
+        (list(_REACHING_OUT),),
+    ).fetchall()
+    for (function,) in rows:  # as the server itself spells and quotes it
+        connection.execute(sql.SQL("REVOKE ALL ON ROUTINE {} FROM PUBLIC").format(sql.SQL(function)))
 
 
 def require_marker_elsewhere(server: Server) -> None:
@@ -236,16 +279,25 @@ def _drop(connection: Connection[Any], name: str, made_roles: Sequence[str], sou
 
     if not name.startswith(PREFIX):
         raise NotBegunError(f"{name} is no drill's database and is not dropped")
-    refuse_sources(connection, sources)
-    require_marker(connection)
+
+    def guarded(statement: str, dropped: str) -> None:
+        refuse_sources(connection, sources)
+        require_marker(connection)
+        connection.execute(sql.SQL(statement).format(sql.Identifier(dropped)))
+
     try:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        with suppress(psycopg.errors.InvalidCatalogName):
+            guarded("ALTER DATABASE {} IS_TEMPLATE false", name)  # its owner could have made it one
+        guarded("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
         for role in made_roles:
-            refuse_sources(connection, sources)
-            require_marker(connection)
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+            # Another drill may use a declared role by now, which then stays.
+            with suppress(psycopg.errors.DependentObjectsStillExist):
+                guarded("DROP ROLE IF EXISTS {}", role)
     except psycopg.Error as error:
         raise DrillError(f"the scratch database {name} can't be dropped: {said_by(error)}") from None
+    except NotBegunError as error:
+        left = f"{error.message}; the scratch database {name} is left there"
+        raise NotBegunError(left, place=error.place, remedy=error.remedy) from None
 
 
 def _require_folder(connection: Connection[Any], data: Path) -> None:

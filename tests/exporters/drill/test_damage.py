@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
 import random
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sla_kit.exporters.drill.errors import DrillError
-from sla_kit.exporters.drill.pipeline import to_file
+from sla_kit.exporters.drill.pipeline import decompressed, to_file
 from tests.exporters.drill.drilling import ROWS, Shop, configure, drill
 from tests.exporters.drill.test_restoring import names_left
 from tests.servers import Postgresql
@@ -124,3 +127,20 @@ def test_too_little_room_is_told_before_anything_is_fetched(
 def test_unpacking_stops_before_the_disk_is_full(tmp_path: Path) -> None:
     with pytest.raises(DrillError, match="disk is full"):
         to_file(iter([b"x"]), tmp_path / "dump", reserve=1 << 60)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
+def test_what_unpacks_to_much_comes_in_parts(kind: str) -> None:
+    content = bytes(40 << 20) + b"the end"
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress,
+    }  # fmt: skip
+    packed = packers[kind](content)
+    with decompressed(iter([packed + packed]), kind) as parts:
+        sizes, last = [], b""
+        for part in parts:
+            sizes.append(len(part))
+            last = part
+    assert sum(sizes) == 2 * len(content)
+    assert max(sizes) <= 1 << 20
+    assert last.endswith(b"the end")

@@ -120,10 +120,10 @@ def test_what_is_beside_the_database_is_left_out_and_counted() -> None:
     GRANT a TO b; COMMENT ON EXTENSION x IS 'y'; CREATE SUBSCRIPTION s CONNECTION 'host=prod' PUBLICATION p;
     CREATE TABLE t (a int); DROP TABLE old;"""
     kept, left_out = _chosen(text)
-    assert kept == ["CREATE USER MAPPING FOR a SERVER s;", "CREATE TABLE t (a int);", "DROP TABLE old;"]
+    assert kept == ["CREATE TABLE t (a int);", "DROP TABLE old;"]
     assert left_out == {
         "roles": 2, "databases": 2, "owners": 1, "privileges": 2, "extensions' comments": 1,
-        "subscriptions and publications": 1,
+        "subscriptions and publications": 1, "foreign servers and tables": 1,
     }  # fmt: skip
     assert "GRANT SELECT ON TABLE public.t TO a;" in _chosen(text, privileges=True)[0]
     assert "GRANT a TO b;" not in _chosen(text, privileges=True)[0]
