@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from sla_kit.exporters.business.configuration import AnySource, MetricOfRows, Since
 from sla_kit.exporters.business.counters import Counters, Watermark
 from sla_kit.exporters.business.parameters import SETTLE_SECONDS, SINCE
-from sla_kit.exporters.business.rows import Increments, from_totals, metrics, stored
+from sla_kit.exporters.business.rows import Increments, from_totals, held, metrics, stored
 from sla_kit.exporters.business.sources import Opened, Opening, Question, Row
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
 
@@ -80,6 +80,17 @@ class QueryCollector:
             if hasattr(found, "close"):  # a generator, which holds a query that still runs
                 found.close()
 
+    def _check_uncounted(self, counters: Counters) -> None:
+        """A query that has counted nothing yet has no sums: those that are there are another's, and hold its rows."""
+        for each in self.declared:
+            if any(held(each, self.fixed, counters.totals(stored(each)[0])).values()):
+                raise CollectError(
+                    "internal",
+                    f"{each.name} was counted by a query of another name, and would be counted again from the start",
+                    place=str(counters.path),
+                    remedy="give the query the name that it had, or the metric another one",
+                )
+
     def _counted(self, since: Since, counters: Counters, deadline: float) -> list[Metric]:
         """Asks what came after the watermark, and adds it up with the watermark moved on, both or neither."""
         before = counters.watermark(self.name)
@@ -98,6 +109,8 @@ class QueryCollector:
                     place=str(counters.path),
                     remedy="let every exporter have a state file of its own",
                 )
+            if before is None:
+                self._check_uncounted(counters)
             # The file is bounded, too: series beyond the limit are not kept, and come last, to be dropped and told of.
             beyond = found.beyond(counters.totals, self.max_series)
             dropped: dict[str, list[tuple[dict[str, str], float]]] = {}

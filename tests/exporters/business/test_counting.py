@@ -153,3 +153,20 @@ def test_a_state_file_that_is_no_use_is_told_and_publishes_nothing(database: str
         with pytest.raises(CollectError, match=r"query sales at .*state.db") as caught:
             counted(collector(path))
         assert caught.value.kind == "internal"
+
+
+def test_a_renamed_query_does_not_count_its_rows_twice(database: str, tmp_path: Path) -> None:
+    """Its watermark went by the name; its sums are there."""
+    with tables(database) as connection:
+        connection.execute("INSERT INTO sales (kind, amount) SELECT 'a', 1 FROM generate_series(1, 10)")
+        path = configured(tmp_path, database)
+        assert counted(collector(path)) == {"a": 10}
+        text = path.read_text()
+        path.write_text(text.replace("  sales:", "  sold:"))
+        with pytest.raises(CollectError, match="sales_total was counted by a query of another name"):
+            counted(collector(path))
+        path.write_text(text)
+        connection.execute("INSERT INTO sales (kind, amount) VALUES ('a', 1)")
+        assert counted(collector(path)) == {"a": 11}
+        path.write_text(text.replace("  sales:", "  sold:").replace("sales_total", "sold_total"))
+        assert counted(collector(path)) == {"a": 11}
