@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sla_kit.exporters.backup.contents import Contents
+from sla_kit.replacing import replace_file
 
 _log = logging.getLogger(__name__)
 _VERSION = 2
@@ -100,16 +100,10 @@ class Memory:
             return
         read = msgspec.json.encode(self._read)
         written = _File(version=_VERSION, checksum=_checksum(read), read=msgspec.Raw(read))
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
-            with draft.open("wb") as file:
-                file.write(msgspec.json.encode(written))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
+            replace_file(self.path, msgspec.json.encode(written))
             self._failed = False
         except OSError as error:
-            draft.unlink(missing_ok=True)
             if not self._failed:
                 extra = {"file": str(self.path), "why": error.strerror or type(error).__name__}
                 _log.warning("the state can't be written, backups are read again after a restart", extra=extra)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from sla_kit.errors import SlaKitError
+from sla_kit.replacing import replace_file
 
 _FORM = "1"  # of the files; another one when what they hold changes
 
@@ -115,11 +114,7 @@ class State:
     def _write(self, path: Path, data: bytes) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).replace(path)
+            replace_file(path, data)
         except OSError as error:
             raise StateError(
                 f"what was found can't be kept: {error.strerror or error}",

@@ -6,14 +6,13 @@ format needs beyond the light install is imported only when it is asked for.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sla_kit.errors import MissingExtraError, MissingLibraryError, SlaKitError
+from sla_kit.replacing import replace_file
 from sla_kit.report.language import ENGLISH, Language, speaking
 
 if TYPE_CHECKING:
@@ -114,16 +113,9 @@ def write(
 def put(path: Path, content: bytes) -> Path:
     """Writes beside the target and renames, so that the file is the old one or the whole new one at every instant.
     Raises `SlaKitError` where that can't be done."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        # Opened plainly and not by tempfile, whose files only the owner may read.
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise SlaKitError(
             f"the report can't be written: {error.strerror}",
             place=str(path),
