@@ -19,6 +19,8 @@ INNER_BYTES = 64 * 1024
 #: More memory than this is not spent on unpacking: enough for dictionaries of xz's usual levels.
 _XZ_MEMORY: Final = 24 << 20
 _PART_BYTES: Final = 1 << 20
+#: More than this is not unpacked out of one part: gzip's holds no more; kilobytes of bzip2 may hold work for hours.
+_MOST_UNPACKED: Final = 1100 << 20
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00"
 _ZSTD, _LZ4, _LZ4_OLD = 0xFD2FB528, 0x184D2204, 0x184C2102
 _SKIPPED: Final = 0x184D2A5
@@ -97,12 +99,13 @@ class Unpacked:
         self.size_bytes = 0
         self._make = _MAKERS[compression]
         self._stream: _Stream | None = self._make()
-        self._whole = 0
+        self._whole = self._limit = 0
         self._fresh = True
         self._ending: Ending | None = None
 
     def feed(self, part: bytes) -> None:
         """The next bytes."""
+        self._limit = self.size_bytes + _MOST_UNPACKED
         while part and self._ending is None:
             if self._stream is None:
                 part = part.lstrip(b"\0")  # between streams and after the last one there may be padding
@@ -130,6 +133,9 @@ class Unpacked:
     def _some(self, stream: _Stream, part: bytes) -> bytes:
         self._keep(stream.decompress(part, _PART_BYTES))
         while not stream.eof and not stream.needs_input:
+            if self.size_bytes > self._limit:
+                self._ending = "unknown"
+                return b""
             self._keep(stream.decompress(b"", _PART_BYTES))
         if not stream.eof:
             return b""
