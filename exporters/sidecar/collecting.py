@@ -74,6 +74,8 @@ class _Run:
         self._task: asyncio.Task[None] | None = None
         self._thread: asyncio.Future[_Ended] | None = None
         self._failures = 0
+        #: Metrics that had too many series the last time.
+        self._crowded: frozenset[str] = frozenset()
         #: Why the last collection failed, "" where it did not.
         self._kind = ""
         #: Done once nothing of it runs any more and its collector is closed.
@@ -162,7 +164,9 @@ class _Run:
             _log.info("collecting goes well again", extra={**about, "failed": self._failures})
         self._failures, self._kind = 0, ""
         for metric, count in end.dropped.items():
-            _log.warning("too many series", extra={**about, "metric": metric, "dropped": count})
+            level = logging.DEBUG if metric in self._crowded else logging.WARNING
+            _log.log(level, "too many series", extra={**about, "metric": metric, "dropped": count})
+        self._crowded = frozenset(end.dropped)
         for metric, count in end.repeated.items():
             _log.warning("the same labels twice", extra={**about, "metric": metric, "repeated": count})
 

@@ -318,3 +318,18 @@ def test_a_failure_is_logged_once_and_again_where_it_becomes_another(caplog: pyt
         asyncio.run(body())
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert told == ["collecting failed: it is timeout", "collecting failed: it is auth"]
+
+
+def test_too_many_series_are_logged_once_and_counted_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    async def body() -> None:
+        running = Running()
+        running.store.max_series_per_metric = 1
+        work = Told("a", lambda _: [value(1, "shop"), value(1, "book")])
+        await running.collecting.reconcile([work])
+        dropped = ("sla_exporter_series_dropped_total", (("collector", "a"), ("metric", "size_bytes")))
+        await running.until(lambda found: (found.get(dropped) or 0) >= 3)
+        await running.collecting.stop(_PATIENCE)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(body())
+    assert [record.message for record in caplog.records].count("too many series") == 1
