@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sla_kit.exporters.drill.errors import NotBegunError
-from sla_kit.exporters.drill.programs import Account
+from sla_kit.exporters.drill.programs import Account, start
 
 _PREFIX = "sla-kit-drill-"
 _LOCK = "drill.lock"
@@ -84,7 +85,30 @@ def remove(folder: Path) -> None:
         except OSError:
             pass
 
+    _remove_shared_memory(folder)
     shutil.rmtree(folder, onerror=allow)
+
+
+def _remove_shared_memory(folder: Path) -> None:
+    """Takes away the segment of a server that was killed itself, as when memory runs out: nobody else would. Its file
+    of locks names it, and is gone after every other end."""
+    path = folder / "data" / "postmaster.pid"
+    try:
+        owner, lines = path.lstat(), path.read_text().splitlines()
+        identifier = lines[6].split()[1]  # the seventh line: its key and its number
+    except (OSError, ValueError, IndexError):
+        return
+    if not identifier.isdigit() or owner.st_uid == 0:
+        return
+    account = None if os.geteuid() else Account("", owner.st_uid, owner.st_gid)  # it may remove none but its own
+    with suppress(OSError):
+        start(
+            ["ipcrm", "--shmem-id", identifier],
+            account=account,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ).wait()
 
 
 def _ours(folder: Path) -> bool:

@@ -4,6 +4,7 @@ a name by chance, owned by a role that can do nothing outside of it, and dropped
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import signal
 import subprocess
@@ -32,6 +33,7 @@ _START_SECONDS = 120.0
 #: What a Unix socket's path may have (sun_path, with the zero at its end).
 _SOCKET_BYTES = 107
 _SOCKET_NAME = "/.s.PGSQL.5432"
+_FATAL = re.compile(r"PANIC: |No space left on device|was terminated by signal")
 #: Extensions whose functions lead out of the server.
 _REACHING_OUT = ("dblink", "http", "pg_cron", "pg_net", "plproxy")
 #: For a session that shows that a drill is running, however long nothing is said in it.
@@ -121,6 +123,12 @@ def own_server(folder: Path, scratch: Scratch, account: Account | None) -> Itera
             mark(connection)
             version = connection.info.parameter_status("server_version") or ""
         yield Server(parameters, version.split(" ")[0], own=True)
+    except DrillError as error:
+        fatal = _fatal(log)
+        if not fatal:
+            raise
+        message = f"{error.message}; the scratch server's log says: {fatal}"
+        raise DrillError(message, place=error.place, remedy=error.remedy, step=error.step) from None
     finally:
         stop(process, signal.SIGINT, 20.0)
 
@@ -298,6 +306,12 @@ def _drop(connection: Connection[Any], name: str, made_roles: Sequence[str], sou
     except NotBegunError as error:
         left = f"{error.message}; the scratch database {name} is left there"
         raise NotBegunError(left, place=error.place, remedy=error.remedy) from None
+
+
+def _fatal(log: Path) -> str:
+    """What ended a server or one of its processes, where the log tells: a full disk, no memory."""
+    said = [line for line in tail(log.read_bytes()).splitlines() if _FATAL.search(line)]
+    return said[-1].partition("] ")[2][:300] if said else ""
 
 
 def _require_folder(connection: Connection[Any], data: Path) -> None:

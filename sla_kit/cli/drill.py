@@ -101,6 +101,8 @@ def drill(
         from sla_kit.exporters.sidecar.logs import configure
 
         configure(configuration.log)
+    if schedule is not None and (at is not None or keep_scratch or as_json):
+        raise click.UsageError("--schedule goes with none of --at, --keep-scratch and --json")
     if schedule is not None:
         _by_schedule(config, planned, schedule)
         return
@@ -349,7 +351,7 @@ def _by_schedule(config: Path, planned: list[Plan], every: str) -> None:
 
     async def stay() -> None:
         ending = asyncio.Event()
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(each, ending.set)
         await service.start()
         for target in chosen:

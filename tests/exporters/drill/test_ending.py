@@ -3,6 +3,7 @@ other."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from sla_kit.cli import main
 from sla_kit.exporters.drill.folders import clean_remains
 from tests.exporters.drill.drilling import Shop, configure, drill, evidence_lines
 from tests.servers import Postgresql
@@ -153,3 +156,48 @@ def test_scratch_can_be_kept_to_look_at(shop: Shop, tmp_path: Path, scratch: Pat
     assert (kept / "data" / "PG_VERSION").exists()
     assert clean_remains(str(scratch)) == []
     assert not _working_in(scratch)
+
+
+def test_a_server_that_is_killed_itself_is_a_failed_drill_and_leaves_no_shared_memory(
+    tmp_path: Path, scratch: Path
+) -> None:
+    process = _started(_slow(tmp_path, scratch))
+    try:
+        _until(lambda: _restoring(scratch), process)
+        [lock] = scratch.glob("sla-kit-drill-*/data/postmaster.pid")
+        lines = lock.read_text().splitlines()
+        segment = lines[6].split()[1]
+        assert segment in _segments()
+        os.kill(int(lines[0]), signal.SIGKILL)
+        assert process.wait(_PATIENCE_SECONDS) == 1
+    finally:
+        process.kill()
+        process.wait()
+    assert evidence_lines(tmp_path)[-1]["evidence"]["failed_step"] == "restore"
+    assert list(scratch.iterdir()) == []
+    _until(lambda: segment not in _segments())  # the last of its processes lets go of it
+
+
+def _segments() -> set[str]:
+    return {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+
+
+def test_a_full_disk_below_the_server_is_told_as_such(tmp_path: Path, scratch: Path) -> None:
+    from sla_kit.exporters.drill.scratch import _fatal
+
+    log = tmp_path / "log"
+    log.write_text(
+        "2026-11-27 01:00:00.000 UTC [1] LOG:  started\n2026-11-27 01:00:01.000 UTC [2] PANIC:  could not write to file"
+        ' "pg_wal/xlogtemp.2": No space left on device\n2026-11-27 01:00:02.000 UTC [1] LOG:  terminating\n'
+    )
+    assert _fatal(log) == 'PANIC:  could not write to file "pg_wal/xlogtemp.2": No space left on device'
+    log.write_text("2026-11-27 01:00:00.000 UTC [1] ERROR:  relation t does not exist\n")
+    assert _fatal(log) == ""
+
+
+@pytest.mark.parametrize("more", [["--at", "2026-01-01T00:00:00Z"], ["--keep-scratch"], ["--json"]])
+def test_a_schedule_takes_no_options_that_it_would_not_follow(more: list[str], tmp_path: Path, scratch: Path) -> None:
+    path = _slow(tmp_path, scratch)
+    done = CliRunner().invoke(main, ["drill", "-c", str(path), "--schedule", "weekly", *more])
+    assert done.exit_code == 2
+    assert "--schedule goes with none" in done.output
