@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from sla_kit.errors import LedgerError
-from sla_kit.exporters.drill.evidence import Evidence, Outcome, Step
+from sla_kit.exporters.drill.evidence import Evidence, Outcome, Record, Step
 from sla_kit.exporters.drill.keeping import locked, write_atomically
 
 
@@ -34,11 +34,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     totals: dict[str, int] = {}
 
 
+class Newest(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest record in a file of evidence."""
+
+    number: int
+    digest: str
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """Results by target; ``since`` is when each was first waited for by a schedule."""
+    """Results by target; ``since`` is when each was first waited for by a schedule; ``newest`` the last record in each
+    file of evidence, whose end could otherwise be taken away unseen."""
 
     targets: dict[str, Result] = {}
     since: dict[str, float] = {}
+    newest: dict[str, Newest] = {}
 
 
 def read_results(path: Path) -> Results:
@@ -60,6 +69,22 @@ def remember(path: Path, evidence: Evidence, ended_at: float) -> None:
         known = read_results(path)
         result = _next(known.targets.get(evidence.target), evidence, ended_at)
         _write(path, msgspec.structs.replace(known, targets={**known.targets, evidence.target: result}))
+
+
+def note_newest(path: Path, file: str, record: Record) -> None:
+    """Notes the newest record in a file of evidence. Raises `LedgerError`."""
+    with _changing(path):
+        known = read_results(path)
+        before = known.newest.get(file)
+        if before is None or before.number < record.number:
+            newest = {**known.newest, file: Newest(number=record.number, digest=record.digest)}
+            _write(path, msgspec.structs.replace(known, newest=newest))
+
+
+def end_missing(results: Results, file: str, records: Sequence[Record]) -> bool:
+    """Whether a file of evidence no longer holds the record that was its newest once."""
+    newest = results.newest.get(file)
+    return newest is not None and not any((one.number, one.digest) == (newest.number, newest.digest) for one in records)
 
 
 def wait_since(path: Path, targets: Iterable[str], now: float) -> Results:

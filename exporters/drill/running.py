@@ -19,7 +19,7 @@ from types import FrameType
 
 from msgspec.structs import replace as changed
 
-from sla_kit.errors import SlaKitError
+from sla_kit.errors import LedgerError, SlaKitError
 from sla_kit.exporters.backup.configuration import Dumps
 from sla_kit.exporters.backup.loading import open_store
 from sla_kit.exporters.drill.checks import About, run_checks
@@ -34,7 +34,7 @@ from sla_kit.exporters.drill.keeping import keep, locked
 from sla_kit.exporters.drill.pipeline import check_space, unpacked
 from sla_kit.exporters.drill.programs import Account, unprivileged
 from sla_kit.exporters.drill.restoring import format_of, restore_archive, restore_path, restore_plain
-from sla_kit.exporters.drill.results import remember
+from sla_kit.exporters.drill.results import note_newest, remember
 from sla_kit.exporters.drill.scratch import ScratchDatabase, given_server, own_server, scratch_database
 from sla_kit.exporters.sidecar.collector import CollectError
 
@@ -110,7 +110,7 @@ def run(plan: Plan, progress: Progress, waiting: Callable[[str], None]) -> tuple
             failure = DrillError(f"a mistake of sla-kit's own: {type(error).__name__}", remedy="see the log")
         evidence = _evidence(plan, course, begun_at, failure)
         remember(results, evidence, time.time())
-        keep(evidence, ledger=plan.ledger, file=beside(plan.base, plan.drill.evidence))
+        _keep(plan, evidence, results)
         _tell(evidence)
     if isinstance(failure, StoppedError):
         raise failure
@@ -255,6 +255,20 @@ def _evidence(plan: Plan, course: Course, begun_at: float, failure: SlaKitError 
         failed_step=step,
         reason=reason,
     )
+
+
+def _keep(plan: Plan, evidence: Evidence, results: Path) -> None:
+    """Keeps evidence; in the file as well where the ledger can't be reached, so that no drill is in vain."""
+    file = beside(plan.base, plan.drill.evidence)
+    if plan.ledger:
+        try:
+            keep(evidence, ledger=plan.ledger)
+            return
+        except LedgerError as error:
+            note_newest(results, plan.drill.evidence, keep(evidence, file=file))
+            message = f"{error.message}; the evidence of this drill is kept in {file} instead"
+            raise LedgerError(message, place=error.place, remedy="mend what keeps the ledger away") from None
+    note_newest(results, plan.drill.evidence, keep(evidence, file=file))
 
 
 def _tell(evidence: Evidence) -> None:

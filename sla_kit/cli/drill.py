@@ -290,13 +290,16 @@ def _list(planned: list[Plan], targets: tuple[str, ...], as_json: bool) -> int:
     from sla_kit.exporters.drill.configuration import beside
     from sla_kit.exporters.drill.evidence import broken_link
     from sla_kit.exporters.drill.keeping import kept_records
+    from sla_kit.exporters.drill.results import end_missing, read_results
 
     plan = planned[0]
     records = kept_records(ledger=plan.ledger, file=beside(plan.base, plan.drill.evidence))
     broken = broken_link(records)
+    results = read_results(beside(plan.base, plan.drill.results))
+    cut = not plan.ledger and end_missing(results, plan.drill.evidence, records)
     shown = [one for one in records if not targets or one.evidence.get("target") in targets]
     if as_json:
-        document = {"unaltered": broken is None, "drills": [_listed(one) for one in shown]}
+        document = {"unaltered": broken is None and not cut, "drills": [_listed(one) for one in shown]}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif not shown:
         click.echo("There was no drill yet.")
@@ -320,6 +323,13 @@ def _list(planned: list[Plan], targets: tuple[str, ...], as_json: bool) -> int:
         Console().print(table)
     if broken is not None:
         click.echo(f"sla-kit: the evidence of drill {broken.number}, or one before it, was altered", err=True)
+        return _FAILED
+    if cut:
+        click.echo(
+            f"sla-kit: the newest evidence was taken away: {plan.drill.results} knows of more drills\n"
+            "  try: bring the file back; where it was put away on purpose, take `newest` out of that",
+            err=True,
+        )
         return _FAILED
     return _SUCCEEDED
 

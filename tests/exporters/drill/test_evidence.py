@@ -200,3 +200,32 @@ def test_counts_may_be_recorded_in_a_table_of_the_dump(shop: Shop, scratch_serve
     evidence, failure = drill(configure(tmp_path, "shop", scratch={"url": scratch_server.url}, checks=checks))
     assert failure is None, failure
     assert (evidence.outcome, evidence.rows_verified) == ("succeeded", ROWS), evidence.checks
+
+
+def test_evidence_that_is_taken_away_from_the_end_shows(shop: Shop, scratch_server: Postgresql, tmp_path: Path) -> None:
+    shop.backup(tmp_path / "backups", "plain.sql", shop.dumps / "plain.sql")
+    path = configure(tmp_path, "plain.sql", scratch={"url": scratch_server.url}, checks=[{"kind": "readable"}])
+    for _ in range(2):
+        drill(path)
+    file = tmp_path / "drill-evidence.jsonl"
+    whole = file.read_bytes()
+    listed = ["drill", "-c", str(path), "--list"]
+    assert CliRunner().invoke(main, listed).exit_code == 0
+    for content in (whole.splitlines(keepends=True)[0], whole[:-30], b""):
+        file.write_bytes(content)
+        result = CliRunner().invoke(main, listed)
+        assert result.exit_code == 1
+        assert "taken away" in result.output
+    file.write_bytes(whole)
+    assert CliRunner().invoke(main, listed).exit_code == 0
+
+
+def test_a_ledger_that_is_not_reached_loses_no_evidence(shop: Shop, scratch_server: Postgresql, tmp_path: Path) -> None:
+    shop.backup(tmp_path / "backups", "plain.sql", shop.dumps / "plain.sql")
+    path = configure(tmp_path, "plain.sql", scratch={"url": scratch_server.url}, checks=[{"kind": "readable"}])
+    result = CliRunner().invoke(main, ["drill", "-c", str(path), "--ledger", "postgresql://127.0.0.1:1/ledger"])
+    assert result.exit_code == 2
+    assert "no connection to the ledger" in result.output
+    assert "drill-evidence.jsonl" in result.output
+    [record] = evidence_lines(tmp_path)
+    assert record["evidence"]["outcome"] == "succeeded"
