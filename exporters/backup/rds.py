@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,11 @@ from sla_kit.exporters.backup.configuration import Rds
 from sla_kit.exporters.backup.published import Published
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
 
+_log = logging.getLogger(__name__)
 _GIBIBYTE = 1 << 30
 _DAY_SECONDS = 86400.0
+#: What is left of the time for publishing what was found.
+_PUBLISHING_SECONDS = 0.2
 #: The state of a snapshot that can be restored.
 _USABLE = "available"
 #: States that are always published, so that a failure is a change of a value and no new series.
@@ -51,16 +55,46 @@ class RdsCollector:
     schedule: Schedule
     rds: Rds
     _child: Child = field(compare=False, repr=False)
+    _said: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def collect(self, deadline: float) -> Iterable[Metric]:
-        """The state of its snapshots and its window. Raises `CollectError`."""
+        """The state of its snapshots and its window. A region that can't be read takes nothing from the others; raises
+        `CollectError` where none can be read."""
         regions = [self.rds.region, *self.rds.copies]
-        found = {region: self._describe(region, deadline) for region in regions}
+        found: dict[str, Described] = {}
+        errors: dict[str, CollectError] = {}
+        for index, region in enumerate(regions):
+            # One after the other through one process, as each would take its own memory: a region that does not answer
+            # may use up its share of the time, and no more.
+            left = max(0.0, deadline - _PUBLISHING_SECONDS - time.monotonic())
+            until = time.monotonic() + left / (len(regions) - index)
+            try:
+                found[region] = self._describe(region, until)
+            except CollectError as error:
+                errors[region] = error
+        self._tell(errors)
+        if not found:
+            raise errors[self.rds.region]
         return rds_metrics(self.rds, found, time.time())
 
     def close(self) -> None:
         """Ends the process that asks."""
         self._child.close()
+
+    def _tell(self, errors: Mapping[str, CollectError]) -> None:
+        """Says which regions can't be read and which can again, each once."""
+        for region in (self.rds.region, *self.rds.copies):
+            error = errors.get(region)
+            said = str(error) if error else ""
+            if said == self._said.get(region, ""):
+                continue
+            self._said[region] = said
+            extra = {"target": self.rds.target, "region": region}
+            if error:
+                why = f"{error.message} ({error.remedy})" if error.remedy else error.message
+                _log.warning("a region of RDS can't be read: %s", why, extra=extra)
+            else:
+                _log.info("a region of RDS can be read again", extra=extra)
 
     def _describe(self, region: str, deadline: float) -> Described:
         rds = self.rds
@@ -81,24 +115,33 @@ def rds_collector(rds: Rds, schedule: Schedule) -> RdsCollector:
 
 
 def rds_metrics(rds: Rds, found: Mapping[str, Described], now: float) -> list[Metric]:
-    """What is published of a database, from what its own region and those of its copies say at the time ``now``."""
+    """What is published of a database at the time ``now``, from what those of its regions say that could be read."""
     labels = {"kind": rds.kind, "target": rds.target}
-    home = found[rds.region]
     newest = {region: _newest(described.snapshots) for region, described in found.items()}
     last = max((each.taken or 0.0 for each in newest.values() if each is not None), default=0.0)
     out = Published()
     out.put("backup_last_success_timestamp_seconds", labels, last)
-    out.put("backup_retained", labels, sum(snapshot.status == _USABLE for snapshot in home.snapshots))
-    own = newest[rds.region]
-    # An Aurora cluster's snapshot does not say how large it is: its allocated storage is 0 or 1 GiB.
-    if own is not None and own.gibibytes > 1:
-        out.put("backup_last_size_bytes", labels, own.gibibytes * _GIBIBYTE)
     if last:
         protected = all(each.encrypted for each in newest.values() if each is not None)
         out.put("backup_encrypted", labels, float(protected))
-    for region, described in found.items():
-        lag = _lag(last, newest[region], described if region != rds.region else None)
-        out.put("backup_replica_lag_seconds", {**labels, "region": region}, lag)
+    for region in (rds.region, *rds.copies):
+        here = {**labels, "region": region}
+        out.put("backup_place_up", here, float(region in found))
+        if region in found:
+            copies = found[region] if region != rds.region else None
+            out.put("backup_replica_lag_seconds", here, _lag(last, newest[region], copies))
+    if rds.region in found:
+        _put_home(out, rds, found[rds.region], newest[rds.region], now)
+    return out.metrics()
+
+
+def _put_home(out: Published, rds: Rds, home: Described, newest: Snapshot | None, now: float) -> None:
+    """What only the region knows that the database runs in."""
+    labels = {"kind": rds.kind, "target": rds.target}
+    out.put("backup_retained", labels, sum(snapshot.status == _USABLE for snapshot in home.snapshots))
+    # An Aurora cluster's snapshot does not say how large it is: its allocated storage is 0 or 1 GiB.
+    if newest is not None and newest.gibibytes > 1:
+        out.put("backup_last_size_bytes", labels, newest.gibibytes * _GIBIBYTE)
     for status in sorted({*_STATES, *(snapshot.status for snapshot in home.snapshots)}):
         count = sum(snapshot.status == status for snapshot in home.snapshots)
         out.put("backup_rds_snapshots", {**labels, "status": status}, count)
@@ -106,7 +149,6 @@ def rds_metrics(rds: Rds, found: Mapping[str, Described], now: float) -> list[Me
     # Without automated backups no log is kept, whatever time is told.
     earliest, latest = (home.earliest, home.latest) if home.retention_days else (None, None)
     out.put_points(rds.target, earliest, latest, None if latest is None else max(0.0, now - latest))
-    return out.metrics()
 
 
 def _newest(snapshots: Iterable[Snapshot]) -> Snapshot | None:

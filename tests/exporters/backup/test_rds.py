@@ -7,9 +7,13 @@ in its state; it answers with it in RDS's own words all the same.
 from __future__ import annotations
 
 import math
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -260,3 +264,100 @@ def test_one_copy_that_is_not_encrypted_is_told() -> None:
 
     rds = Rds(target="orders", region=HOME, instance="orders-db", copies=[FAR])
     assert series(list(rds_metrics(rds, {HOME: one(True), FAR: one(False)}, 1.0)))["backup_encrypted",] == 0.0
+
+
+def test_a_region_that_does_not_know_the_database_takes_nothing_from_the_copies(
+    aws: AwsServer, collectors: list[RdsCollector], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where it was deleted: what was copied away is what is left."""
+    caplog.set_level("INFO")
+    instance(aws, region=FAR)
+    aws.databases(FAR).database_snapshots.clear()
+    snapshot(aws, "copied", hours(6), region=FAR)
+    made = collector(collectors, aws, instance="orders-db", copies=[FAR])
+    found = read(made)
+    assert found["backup_place_up", HOME] == 0.0
+    assert found["backup_place_up", FAR] == 1.0
+    assert found["backup_last_success_timestamp_seconds",] == hours(6).timestamp()
+    assert found["backup_encrypted",] == 1.0
+    assert found["backup_replica_lag_seconds", FAR] == 0.0
+    # Only the region of the database knows these, and nobody may take a 0 for what it says.
+    of_home = ("backup_retained", "backup_rds_snapshots", "backup_pitr_gap_seconds", "backup_pitr_retention_seconds")
+    assert not [key for key in found if key[0] in of_home or key == ("backup_replica_lag_seconds", HOME)]
+    read(made)
+    assert [record.message for record in caplog.records if "can't be read" in record.message] == [
+        "a region of RDS can't be read: there is no such instance (check its name and region)"
+    ]
+    instance(aws)
+    assert read(made)["backup_place_up", HOME] == 1.0
+    assert "a region of RDS can be read again" in caplog.text
+
+
+@pytest.mark.parametrize("silent", [HOME, FAR])
+def test_a_region_that_says_nothing_takes_no_more_than_its_share_of_the_time(
+    aws: AwsServer, collectors: list[RdsCollector], silent: str
+) -> None:
+    instance(aws)
+    instance(aws, region=FAR)
+    with one_region_silent(aws.url, silent) as url:
+        made = collector(collectors, aws, instance="orders-db", copies=[FAR], endpoint=url)
+        found = series(list(made.collect(time.monotonic() + 16.0)))
+    other = FAR if silent == HOME else HOME
+    assert (found["backup_place_up", silent], found["backup_place_up", other]) == (0.0, 1.0)
+    assert found["backup_last_success_timestamp_seconds",] > hours(1).timestamp()
+
+
+@contextmanager
+def one_region_silent(url: str, region: str) -> Iterator[str]:
+    """What passes requests on to a server, save those for a region: these are taken, and never answered."""
+    done = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if f"/{region}/rds/" in self.headers["Authorization"]:
+                done.wait()
+                return
+            asked = urllib.request.Request(url, data=body, headers=dict(self.headers.items()), method="POST")
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                text = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is logged."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        done.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_hundreds_of_snapshots_come_over_pages_and_each_status_is_counted(
+    aws: AwsServer, collectors: list[RdsCollector]
+) -> None:
+    """RDS answers with a hundred at once. One that is being made has no time yet, and is not the newest."""
+    instance(aws)
+    kept = aws.databases().database_snapshots
+    kept.clear()
+    statuses = ["available", "creating", "failed", "deleting", "copying"]
+    for count in range(330):
+        snapshot(aws, f"s{count:03}", hours(count + 1), status=statuses[count % len(statuses)])
+    kept["s000"].status, kept["s001"].status = "creating", "creating"
+    for name in ("s000", "s001"):
+        kept[name].created = kept[name].original_snapshot_create_time = None
+        kept[name].snapshot_type = "automated"
+    found = read(collector(collectors, aws, instance="orders-db"))
+    counts = {key[1]: value for key, value in found.items() if key[0] == "backup_rds_snapshots"}
+    assert counts == {"available": 65, "creating": 67, "failed": 66, "deleting": 66, "copying": 66}
+    assert found["backup_retained",] == 65
+    assert found["backup_last_success_timestamp_seconds",] == hours(6).timestamp()
