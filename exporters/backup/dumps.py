@@ -25,6 +25,11 @@ _log = logging.getLogger(__name__)
 #: Which share of the time that is left is spent on looking into backups; listing may take all of it, and publishing
 #: needs some.
 _LOOKING_SHARE = 0.7
+#: What is left of the time for publishing what was found.
+_PUBLISHING_SECONDS = 0.2
+#: By which share of its time, and by how many seconds at most, a place gives up sooner than it is given up: what takes
+#: too long can then say so itself, and is not taken for what hangs.
+_SOONER_SHARE, _SOONER_SECONDS = 0.1, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,9 @@ class _Watched:
         self.seen = self.error = None
         if self._thread is None or not self._thread.is_alive():
             self._found = (None, None)
-            self._thread = threading.Thread(target=self._run, args=(deadline,), name=f"place-{self.place.region}")
+            left = deadline - _PUBLISHING_SECONDS - time.monotonic()
+            until = time.monotonic() + left - min(_SOONER_SECONDS, _SOONER_SHARE * left)
+            self._thread = threading.Thread(target=self._run, args=(until,), name=f"place-{self.place.region}")
             self._thread.daemon = True  # what hangs in a dead mount can't be ended, and must not keep the process
             self._thread.start()
 
@@ -112,7 +119,7 @@ class _Watched:
         thread = self._thread
         if thread is None:
             return
-        thread.join(max(0.0, deadline - time.monotonic() - 0.2))
+        thread.join(max(0.0, deadline - time.monotonic() - _PUBLISHING_SECONDS))
         if thread.is_alive():
             self.error = CollectError(
                 "timeout",

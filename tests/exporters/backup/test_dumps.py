@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -439,6 +440,36 @@ def test_place_that_hangs_takes_nothing_from_the_others(
             break
     else:
         pytest.fail("the place that answers again is not seen")
+
+
+def test_place_with_too_many_files_for_the_timeout_says_what_to_change(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that nobody answers: on call, one would look for a dead volume."""
+
+    with os.scandir(__file__.rpartition("/")[0]) as entries:
+        entry = next(each for each in entries if each.is_file())
+
+    class Endless:
+        """A folder that goes on."""
+
+        def __enter__(self) -> Iterator[os.DirEntry[str]]:
+            return itertools.repeat(entry)
+
+        def __exit__(self, *_: object) -> None: ...
+
+    (collector,) = configured(tmp_path, SHOP)
+    with monkeypatch.context() as patched:
+        scanned = Endless()
+        real = os.scandir
+        patched.setattr(os, "scandir", lambda path: scanned if Path(path) == shop.folder else real(path))
+        for _ in range(2):
+            with pytest.raises(CollectError) as told:
+                look(collector, 2)
+            assert told.value.kind == "timeout"
+            assert told.value.message == "reading the folder took too long"
+            assert "longer timeout" in told.value.remedy
+    assert look(collector)("backup_place_up") == 1
 
 
 def test_files_that_may_not_be_read_are_an_error_where_there_are_no_others(
