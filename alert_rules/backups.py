@@ -11,6 +11,7 @@ _KIND = '$backup, kind="database", target="shop"'
 _LABELS = {"job": "$backup", "kind": "database", "target": "shop"}
 _TARGET = {"kind": "database", "target": "shop"}
 _DAILY = 26 * 3600.0
+_SEEN = 3600.0
 _GIB = 2.0**30
 _LAST = f"backup_last_success_timestamp_seconds{{{_KIND}}}"
 _SIZE = f"backup_last_size_bytes{{{_KIND}}}"
@@ -37,14 +38,15 @@ AREA = Area(
         Alert(
             name="DatabaseBackupMissed",
             exporter="backup",
+            # The newest that was seen: while a job writes over the last backup there is none.
             expression="""
                 time() - max by ($keep, kind, target) (
-                  last_over_time(backup_last_success_timestamp_seconds{$backup, kind="database"}[$window])
+                  max_over_time(backup_last_success_timestamp_seconds{$backup, kind="database"}[$window])
                 ) > $seconds
             """,
             thresholds={
                 "seconds": Threshold(_DAILY, "seconds", "how old the last good backup of a database may be"),
-                "window": Threshold(3600, "window", "how long the exporter may be silent without anybody minding"),
+                "window": Threshold(_SEEN, "window", "how long a backup counts after it was last seen"),
             },
             severity="critical",
             summary="There is no backup of {{ $labels.target }} from last night",
@@ -53,10 +55,18 @@ AREA = Area(
             promises=("backup-recovery",),
             cases=(
                 Breach(
-                    series={_LAST: finished(_DAILY)},
+                    series={_LAST: finished(_DAILY, _SEEN)},
                     labels={"kind": "database", "target": "shop"},
-                    value=age(_DAILY),
+                    value=age(_DAILY, _SEEN),
+                    lag=_SEEN,
+                    clears=0,
                     says="The last good backup of the database shop is 1d 15h 0m 0s old, over 26h.",
+                ),
+                Quiet(
+                    name="a job that writes over the only backup for fifty minutes",
+                    series={_LAST: gauge(0, -1.8e9)},  # what is never is as long ago as 1970
+                    healthy=3600,
+                    lasts=3000,
                 ),
                 Quiet(
                     name="the weekly backup of something else",

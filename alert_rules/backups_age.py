@@ -14,20 +14,24 @@ _LOOKED_AT = 1800.0 + 2 * 60
 _OVER = _LOOKED_AT + 10 * 60
 
 
-def finished(default: float) -> Shape:
+def finished(default: float, seen: float = 0.0) -> Shape:
     """The time of the last success, where its age may be at most the threshold ``seconds``, by default ``default``:
-    now while all is well, then half as old again as it may be, or just young enough until the trouble is over."""
+    now while all is well, then half as old again as it may be, or just young enough until the trouble is over.
+
+    Where the alert goes by the newest time that was ``seen`` within the threshold ``window``, by default that long,
+    all of it is looked at that much later.
+    """
     return gauge(
-        _OVER,
-        lambda t: _LOOKED_AT - 1.5 * t.seconds,
-        near=lambda t: _OVER + _later(t, default) - t.seconds,
+        _OVER + seen,
+        lambda t: _LOOKED_AT + seen - 1.5 * t.seconds,
+        near=lambda t: _OVER + seen + _later(t, default, seen) - t.seconds,
     )
 
 
-def age(default: float) -> Callable[[Values], float]:
-    """How old it is when it is looked at, which a longer threshold puts off."""
-    return lambda t: 1.5 * t.seconds + _later(t, default)
+def age(default: float, seen: float = 0.0) -> Callable[[Values], float]:
+    """How old it is when it is looked at, which longer thresholds put off."""
+    return lambda t: 1.5 * t.seconds + _later(t, default, seen)
 
 
-def _later(thresholds: Values, default: float) -> float:
-    return max(0.0, thresholds.seconds - default)
+def _later(thresholds: Values, default: float, seen: float) -> float:
+    return max(0.0, thresholds.seconds - default) + (max(0.0, thresholds.window - seen) if seen else 0.0)
