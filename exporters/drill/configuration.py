@@ -175,6 +175,13 @@ def beside(folder: Path, name: str) -> Path:
     return folder.absolute() / name
 
 
+def ledger_of(drill: Drill, base: Path, given: str = "") -> str:
+    """Which ledger keeps the evidence: the given one, else the declared one; "" where that is the file."""
+    if given or not drill.ledger or "://" in drill.ledger:
+        return given or drill.ledger
+    return str(base / drill.ledger)
+
+
 def _check_restore(restore: Restore, findings: Findings, path: Part) -> None:
     for kind in ("age", "gpg"):
         for number, secret in enumerate(getattr(restore.keys, kind)):

@@ -29,27 +29,19 @@ def scratch_folder(parent: str, account: Account | None, *, keep: bool = False) 
 
     Raises `NotBegunError` where it can't be made.
     """
-    base = Path(parent or tempfile.gettempdir()).resolve()
+    folder, descriptor = _locked_folder(Path(parent or tempfile.gettempdir()).resolve())
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    except OSError as error:
-        raise NotBegunError(
-            f"no scratch folder can be made: {error.strerror}",
-            place=str(base),
-            remedy="name one as scratch: {folder: …}",
-        ) from None
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         if account is not None:
             os.chown(folder, account.uid, account.gid)
         yield folder
     finally:
-        if keep:
-            (folder / _LOCK).unlink(missing_ok=True)  # so that nobody takes it for remains
-        else:
-            remove(folder)
-        os.close(descriptor)
+        try:
+            if keep:
+                (folder / _LOCK).unlink(missing_ok=True)  # so that nobody takes it for remains
+            else:
+                remove(folder)
+        finally:
+            os.close(descriptor)
 
 
 def clean_remains(parent: str) -> list[Path]:
@@ -57,12 +49,15 @@ def clean_remains(parent: str) -> list[Path]:
     base = Path(parent or tempfile.gettempdir()).resolve()
     cleaned = []
     for folder in sorted(base.glob(f"{_PREFIX}*")):
-        if folder.is_symlink() or not folder.is_dir() or not _ours(folder):
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        if not _ours(folder):
+            _remove_if_empty(folder)
             continue
         try:
             descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            continue  # being made or taken away at this moment, or somebody else's
+            continue  # taken away at this moment
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _end_processes(folder)
@@ -76,17 +71,62 @@ def clean_remains(parent: str) -> list[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Takes a scratch folder away, whatever rights its parts have."""
+    """Takes a scratch folder away, whatever rights its parts have. The lock goes last: whoever is killed before that
+    leaves what is found by it."""
 
     def allow(function: Callable[..., Any], path: str, _: Any) -> None:
-        try:
-            Path(path).parent.chmod(0o700)
+        above = Path(path).parent
+        if above != folder and folder not in above.parents:
+            return  # nothing above the folder is ours to change
+        with suppress(OSError):
+            above.chmod(0o700)
             function(path)
-        except OSError:
-            pass
 
     _remove_shared_memory(folder)
-    shutil.rmtree(folder, onerror=allow)
+    with suppress(OSError):
+        folder.chmod(0o700)
+        for each in folder.iterdir():
+            if each.name == _LOCK:
+                continue
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, onerror=allow)
+            else:
+                each.unlink(missing_ok=True)
+        if [each.name for each in folder.iterdir()] in ([], [_LOCK]):
+            (folder / _LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _locked_folder(base: Path) -> tuple[Path, int]:
+    """A new folder and the descriptor that holds its lock. Another drill may take it for remains before it is locked,
+    and takes it away: then it is made again."""
+    while True:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        except OSError as error:
+            raise NotBegunError(
+                f"no scratch folder can be made: {error.strerror}",
+                place=str(base),
+                remedy="name one as scratch: {folder: …}",
+            ) from None
+        try:
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _remove_if_empty(folder)
+            raise NotBegunError(f"the scratch folder can't be locked: {error.strerror}", place=str(folder)) from None
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return folder, descriptor
+        os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Takes away what a drill left that was killed before it had a lock or after; only what is empty, and ours."""
+    with suppress(OSError):
+        if os.geteuid() in (0, folder.lstat().st_uid):
+            folder.rmdir()
 
 
 def _remove_shared_memory(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sla_kit.exporters.backup.configuration import BackupConfiguration
 from sla_kit.exporters.backup.rules import rules
-from sla_kit.exporters.drill.configuration import Drill
+from sla_kit.exporters.drill.configuration import Drill, ledger_of
 from sla_kit.exporters.drill.errors import NotBegunError
 from sla_kit.exporters.drill.running import Plan
 from sla_kit.exporters.sidecar.configuration import read_configuration
@@ -44,7 +44,7 @@ def plans(
         if name not in drill.targets:
             known = ", ".join(drill.targets)
             raise NotBegunError(f"no drill of {name!r} is declared", place=str(path), remedy=f"one of {known}")
-    kept = ledger or _ledger(drill, path)
+    kept = ledger_of(drill, path.parent, ledger)
     return [
         Plan(
             target=name,
@@ -58,9 +58,3 @@ def plans(
         )
         for name in targets or drill.targets
     ]
-
-
-def _ledger(drill: Drill, path: Path) -> str:
-    if not drill.ledger or "://" in drill.ledger:
-        return drill.ledger
-    return str(path.parent / drill.ledger)

@@ -3,7 +3,6 @@ happens, and a failure as well recorded as a success."""
 
 from __future__ import annotations
 
-import getpass
 import logging
 import signal
 import socket
@@ -19,7 +18,7 @@ from types import FrameType
 
 from msgspec.structs import replace as changed
 
-from sla_kit.errors import LedgerError, SlaKitError
+from sla_kit.errors import SlaKitError
 from sla_kit.exporters.backup.configuration import Dumps
 from sla_kit.exporters.backup.loading import open_store
 from sla_kit.exporters.drill.checks import About, run_checks
@@ -30,11 +29,11 @@ from sla_kit.exporters.drill.errors import DrillError, StoppedError
 from sla_kit.exporters.drill.evidence import Checked, Evidence, RestoredBackup, Step
 from sla_kit.exporters.drill.fetching import fetch_folder, only_file, stream
 from sla_kit.exporters.drill.folders import clean_remains, scratch_folder
-from sla_kit.exporters.drill.keeping import keep, locked
+from sla_kit.exporters.drill.keeping import locked
 from sla_kit.exporters.drill.pipeline import check_space, unpacked
 from sla_kit.exporters.drill.programs import Account, unprivileged
+from sla_kit.exporters.drill.recording import current_user, record
 from sla_kit.exporters.drill.restoring import format_of, restore_archive, restore_path, restore_plain
-from sla_kit.exporters.drill.results import note_newest, remember
 from sla_kit.exporters.drill.scratch import ScratchDatabase, given_server, own_server, scratch_database
 from sla_kit.exporters.sidecar.collector import CollectError
 
@@ -109,8 +108,7 @@ def run(plan: Plan, progress: Progress, waiting: Callable[[str], None]) -> tuple
             _log.exception("the drill of %s ended by a mistake of its own", plan.target)
             failure = DrillError(f"a mistake of sla-kit's own: {type(error).__name__}", remedy="see the log")
         evidence = _evidence(plan, course, begun_at, failure)
-        remember(results, evidence, time.time())
-        _keep(plan, evidence, results)
+        record(evidence, plan.drill, plan.base, plan.ledger)
         _tell(evidence)
     if isinstance(failure, StoppedError):
         raise failure
@@ -146,7 +144,8 @@ def _run(plan: Plan, course: Course, progress: Progress) -> None:
             place=chosen.store.place, name=chosen.name, size_bytes=chosen.size_bytes, taken_at=chosen.taken_at
         )
         course.current = "server"
-        folder = stack.enter_context(scratch_folder(folder_parent, account, keep=plan.keep_scratch))
+        kept = plan.keep_scratch and not scratch.url  # on a given server its database is what is kept
+        folder = stack.enter_context(scratch_folder(folder_parent, account, keep=kept))
         check_space(folder, plan.restore.space * chosen.size_bytes)
         with course.step("server", progress):
             server = stack.enter_context(
@@ -247,7 +246,7 @@ def _evidence(plan: Plan, course: Course, begun_at: float, failure: SlaKitError 
         scratch=course.scratch,
         versions=course.versions,
         host=socket.gethostname(),
-        user=_user(),
+        user=current_user(),
         steps=course.steps,
         checks=course.checks,
         rows_verified=0 if failure is not None else course.rows,
@@ -257,20 +256,6 @@ def _evidence(plan: Plan, course: Course, begun_at: float, failure: SlaKitError 
     )
 
 
-def _keep(plan: Plan, evidence: Evidence, results: Path) -> None:
-    """Keeps evidence; in the file as well where the ledger can't be reached, so that no drill is in vain."""
-    file = beside(plan.base, plan.drill.evidence)
-    if plan.ledger:
-        try:
-            keep(evidence, ledger=plan.ledger)
-            return
-        except LedgerError as error:
-            note_newest(results, plan.drill.evidence, keep(evidence, file=file))
-            message = f"{error.message}; the evidence of this drill is kept in {file} instead"
-            raise LedgerError(message, place=error.place, remedy="mend what keeps the ledger away") from None
-    note_newest(results, plan.drill.evidence, keep(evidence, file=file))
-
-
 def _tell(evidence: Evidence) -> None:
     more = {"target": evidence.target, "duration_seconds": evidence.duration_seconds}
     if evidence.outcome == "succeeded":
@@ -278,15 +263,6 @@ def _tell(evidence: Evidence) -> None:
     else:
         more |= {"step": evidence.failed_step}
         _log.error("the restore drill of %s: %s: %s", evidence.target, evidence.outcome, evidence.reason, extra=more)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        import os
-
-        return str(os.geteuid())
 
 
 @contextmanager

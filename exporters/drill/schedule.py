@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sla_kit.errors import LedgerError
-from sla_kit.exporters.drill.configuration import Drill, Timetable, beside
+from sla_kit.exporters.drill.configuration import Drill, Timetable, beside, ledger_of
 from sla_kit.exporters.drill.results import Results, read_results, wait_since
 
 _log = logging.getLogger(__name__)
@@ -125,31 +126,33 @@ class DrillService:
             code = await process.wait()
         except asyncio.CancelledError:
             await _end(process)
+            self._note(target, begun, process.returncode)
             raise
         if code:
             _log.error("the restore drill of %s failed with exit code %d", target, code, extra={"target": target})
-        await asyncio.to_thread(self._note, target, begun)
+        await asyncio.to_thread(self._note, target, begun, code)
 
-    def _note(self, target: str, begun: float) -> None:
-        """A drill that ended without a result (killed, or not begun) is not begun again at once, but when next due."""
+    def _note(self, target: str, begun: float, code: int | None) -> None:
+        """A drill that ended without a result (killed, or not begun) is a failed one, with evidence, and is not begun
+        again at once but when next due."""
         try:
             known = read_results(self._results).targets.get(target)
             if known is None or known.attempted_at < begun - 1:
-                from sla_kit.exporters.drill.evidence import Evidence
-                from sla_kit.exporters.drill.results import remember
+                from sla_kit.exporters.drill.recording import lost, record_apart
 
-                reason = "it ended without a result: it was killed, or could not be begun"
-                lost = Evidence(
-                    target=target,
-                    outcome="failed",
-                    begun_at=begun,
-                    duration_seconds=self.clock() - begun,
-                    failed_step="begin",
-                    reason=reason,
-                )
-                remember(self._results, lost, self.clock())
+                evidence, base = lost(target, begun, self.clock(), _how(code)), self.configuration.parent
+                given = self.ledger or os.environ.get("SLA_KIT_LEDGER", "")
+                record_apart(evidence, self.drill, base, ledger_of(self.drill, base, given))
         except LedgerError as error:
             _log.error("the result of the drill of %s can't be kept: %s", target, error)
+
+
+def _how(code: int | None) -> str:
+    """How a process ended."""
+    if code is not None and code < 0:
+        known = -code in signal.valid_signals()
+        return f"it was killed by {signal.Signals(-code).name if known else f'signal {-code}'}"
+    return f"it could not be begun (exit code {code})"
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +15,10 @@ from hypothesis import strategies as st
 
 from sla_kit.errors import ConfigurationError
 from sla_kit.exporters.backup.loading import load
+from sla_kit.exporters.drill import schedule
 from sla_kit.exporters.drill.configuration import Drill, Restore, Timetable
+from sla_kit.exporters.drill.evidence import Evidence, broken_link
+from sla_kit.exporters.drill.keeping import kept_records
 from sla_kit.exporters.drill.loading import read
 from sla_kit.exporters.drill.results import Result, Results, read_results
 from sla_kit.exporters.drill.schedule import DrillService, due_now, next_due
@@ -138,3 +142,41 @@ def test_the_service_runs_what_is_due_in_a_process_of_its_own(
     result = read_results(tmp_path / "drill-results.json").targets["shop"]
     assert result.outcome == "succeeded"
     assert result.totals == {"succeeded": 1}
+
+
+@pytest.mark.parametrize("ledger", ["", "ledger.db"])
+def test_a_drill_of_the_schedule_that_is_killed_is_evidence_as_well(
+    ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backups").mkdir()
+    path = configure(tmp_path, "shop", drill={"schedule": {"every": "daily"}, **({"ledger": ledger} if ledger else {})})
+    [declared] = load(path).services
+    assert isinstance(declared, DrillService)
+    results = tmp_path / "drill-results.json"
+    results.write_bytes(msgspec.json.encode(Results(since={"shop": 1_600_000_000.0})))
+    killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    monkeypatch.setattr(schedule, "command", lambda configuration, target: killed)
+
+    def kept() -> list[Evidence]:
+        if ledger and not (tmp_path / ledger).exists():
+            return []
+        records = kept_records(ledger=str(tmp_path / ledger) if ledger else "", file=tmp_path / "drill-evidence.jsonl")
+        assert broken_link(records) is None
+        return [one.read() for one in records]
+
+    async def until_done() -> None:
+        service = DrillService(path, declared.drill, look_seconds=0.05)
+        await service.start()
+        try:
+            async with asyncio.timeout(120):
+                while not kept():
+                    await asyncio.sleep(0.05)
+        finally:
+            await service.stop()
+
+    asyncio.run(until_done())
+    [evidence] = kept()
+    assert evidence.outcome == "failed"
+    assert "SIGKILL" in evidence.reason
+    assert evidence.host
+    assert read_results(results).targets["shop"].totals == {"failed": 1}
