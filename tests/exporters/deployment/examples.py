@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[3] / "examples" / "exporters"
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples" / "exporters"
 EXPORTERS = ("business", "backup", "slo")
 
 

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.exporters.deployment.examples import EXAMPLES, EXPORTERS, check
+from tests.exporters.deployment.examples import EXAMPLES, EXPORTERS, ROOT, check
 from tests.generate.test_kubernetes import problems
 
 Manifest = dict[str, Any]
@@ -40,6 +40,10 @@ def pods() -> Iterator[tuple[str, Manifest]]:
 
 
 PODS = dict(pods())
+#: What alert rules and dashboards call each exporter's job.
+JOBS = {
+    name: yaml.safe_load((ROOT / "alert_rules" / "inventory" / f"{name}.yml").read_text())["job"] for name in EXPORTERS
+}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -165,7 +169,7 @@ def test_an_exporters_container_reads_listens_and_is_asked_where_its_configurati
     [(labels, spec)] = [
         (pod["metadata"]["labels"], pod["spec"])
         for pod in PODS.values()
-        if pod["metadata"]["labels"].get("sla-kit.dev/exporter") == name
+        if pod["metadata"]["labels"].get("sla-kit.dev/exporter") == JOBS[name]
     ]
     [container] = [each for each in spec["containers"] if each.get("args", [""])[:2] == ["exporter", name]]
     configuration = yaml.safe_load((EXAMPLES / "etc" / f"{name}.yml").read_text())
@@ -188,7 +192,7 @@ def test_an_exporters_container_reads_listens_and_is_asked_where_its_configurati
     }
     assert secrets == items
     [monitor] = of("PodMonitor")
-    assert monitor["spec"]["jobLabel"] in labels
+    assert labels[monitor["spec"]["jobLabel"]] == JOBS[name]
     assert [each["port"] for each in monitor["spec"]["podMetricsEndpoints"]] == ["sla-metrics"]
 
 
