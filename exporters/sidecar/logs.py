@@ -42,7 +42,8 @@ def configure(log: Log) -> None:
     web.setLevel(max(root.level, logging.WARNING))
     web.filters = [_Seldom()]
     logging.getLogger("asyncio").filters = [_Seldom(errors=True)]
-    for chatty in ("urllib3", "botocore", "boto3", "s3transfer", "elastic_transport"):  # they log what they send
+    # They log what they send, or each small step.
+    for chatty in ("urllib3", "botocore", "boto3", "s3transfer", "elastic_transport", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.excepthook = _unexpected
     threading.excepthook = _unexpected_in_thread

@@ -42,7 +42,12 @@ def main(exporter: Exporter, arguments: Sequence[str] | None = None) -> None:
 def command(exporter: Exporter) -> click.Command:
     """The exporter as a command of click, which raises `SlaKitError`."""
 
-    @click.command(exporter.name, help=_help(exporter), short_help=exporter.summary)
+    @click.command(
+        exporter.name,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=_help(exporter),
+        short_help=exporter.summary,
+    )
     @click.option(
         "-c",
         "--config",
@@ -59,8 +64,8 @@ def command(exporter: Exporter) -> click.Command:
     )
     @click.option(
         "--web-config",
+        type=click.Path(dir_okay=False),
         default="",
-        metavar="FILE",
         help="TLS and basic auth, in the format of Prometheus's exporters.",
     )
     @click.option("--log-format", type=click.Choice(["logfmt", "json"]), help="Default: logfmt.")

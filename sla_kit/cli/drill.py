@@ -33,8 +33,23 @@ class _Drill(click.Command):
         return act.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
 
 
+def _completed(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Targets that the configuration declares; as a first word what else the command does, too."""
+    from sla_kit.errors import SlaKitError
+    from sla_kit.exporters.drill.loading import read
+
+    given = ctx.params.get("targets") or ()
+    words = [] if given else list(_ACTS)
+    try:
+        declared = read(Path(ctx.params.get("config") or "backup.yml")).drill
+    except SlaKitError:  # whoever presses a key learns of it when the command runs
+        declared = None
+    words += [name for name in (declared.targets if declared else ()) if name not in given]
+    return [word for word in words if word.startswith(incomplete)]
+
+
 @click.command(cls=_Drill)
-@click.argument("targets", nargs=-1, metavar="[TARGET…]")
+@click.argument("targets", nargs=-1, metavar="[TARGET…]", shell_complete=_completed)
 @click.option(
     "-c",
     "--config",
@@ -60,7 +75,7 @@ class _Drill(click.Command):
 @click.option(
     "--schedule",
     type=click.Choice(["declared", "daily", "weekly", "monthly"]),
-    help="Stay and drill by a schedule: the declared one, or every week (on Sunday at 03:00 UTC, say).",
+    help="Stay and drill by a schedule: the declared one, or every week or so at its hour (03:00 UTC, on Sundays).",
 )
 def drill(
     targets: tuple[str, ...],
@@ -93,10 +108,17 @@ def drill(
         configuration = read(config)
         planned = plans(configuration, config, targets, at=at, ledger=ledger, keep_scratch=keep_scratch)
     if listing:
+        with _not_begun():
+            if planned[0].ledger:
+                _needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
         sys.exit(_list(planned, targets, as_json))
     if dry_run:
         _rehearse(planned, as_json)
         return
+    with _not_begun():
+        _needs("a restore drill", "psycopg")
+        if any(plan.ledger for plan in planned):
+            _needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
     if not sys.stderr.isatty():  # people read what the command prints
         from sla_kit.exporters.sidecar.logs import configure
 
@@ -143,6 +165,8 @@ def mark_scratch(url: str, yes: bool, force: bool, remove: bool) -> None:
     from sla_kit.exporters.drill.marker import mark, others, place_of, unmark
     from sla_kit.exporters.drill.sessions import one_server, said_by
 
+    with _not_begun():
+        _needs("marking a server", "psycopg")
     with _not_begun(), _session(one_server(url)) as connection:
         import psycopg
 
@@ -176,13 +200,20 @@ def mark_scratch(url: str, yes: bool, force: bool, remove: bool) -> None:
 
 @click.command("record", context_settings={"ignore_unknown_options": True})
 @click.argument("url", metavar="URL")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where the counts are written: the backup's name with .counts.json added.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND…]")
 def record(url: str, out: Path, command: tuple[str, ...]) -> None:
     """Counts the rows of all tables at URL and sums their content, for drills to compare with what they restore.
 
-    FILE lies beside the backup under its name with .counts.json added. With a COMMAND, that runs on the same snapshot
-    of the data, whose name stands for {snapshot}; the counts are then exactly those of the dump:
+    FILE lies beside the backup, and beside each copy of it, under its name with .counts.json added. With a COMMAND,
+    that runs on the same snapshot of the data, whose name stands for {snapshot}; the counts are then exactly those of
+    the dump:
 
     \b
       sla-kit drill record postgresql://db/shop -o shop.dump.counts.json -- \\
@@ -196,6 +227,7 @@ def record(url: str, out: Path, command: tuple[str, ...]) -> None:
     from sla_kit.exporters.drill.keeping import now_text, write_atomically
     from sla_kit.exporters.drill.sessions import said_by, spelled
 
+    _needs("counting rows", "psycopg")
     with _session(spelled(url)) as connection, progress_bar("counting") as progress:
         import psycopg
 
@@ -211,6 +243,17 @@ def record(url: str, out: Path, command: tuple[str, ...]) -> None:
 
 
 _ACTS: dict[str, click.Command] = {"mark-scratch": mark_scratch, "record": record}
+
+
+def _needs(feature: str, *modules: str, extra: str = "backup") -> None:
+    """Raises `MissingExtraError` before anything is begun, so that what is not installed is no drill that failed."""
+    from importlib.util import find_spec
+
+    from sla_kit.errors import MissingExtraError
+
+    for module in modules:
+        if find_spec(module) is None:
+            raise MissingExtraError(feature, module, extra)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import signal
 import subprocess
@@ -70,16 +71,27 @@ def test_a_name_that_there_is_not_gets_the_nearest(with_others: None) -> None:
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("sla-kit exporter b", {"backup", "business"}), ("sla-kit exporter slo --log-", {"--log-format", "--log-level"})],
+    [
+        ("sla-kit exporter b", {"backup", "business"}),
+        ("sla-kit exporter slo --log-", {"--log-format", "--log-level"}),
+        ("sla-kit exporter slo --web-config ", {"file,"}),
+        ("sla-kit drill m", {"mark-scratch"}),
+        ("sla-kit drill -c drills.yml ", {"mark-scratch", "record", "shop", "users"}),
+        ("sla-kit drill -c drills.yml shop ", {"users"}),
+    ],
 )
-def test_shells_complete_names_and_options(words: str, expected: set[str]) -> None:
+def test_shells_complete_names_and_options(words: str, expected: set[str], tmp_path: Path) -> None:
+    (tmp_path / "drills.yml").write_text(
+        "dumps: [{targets: [shop, users], places: [{type: folder, path: .}], pattern: '{target}-{time:%Y%m%d}'}]\n"
+        "drill: {targets: {shop: {}, users: {}}}\n"
+    )
     environment = {
         **os.environ,
         "_SLA_KIT_COMPLETE": "bash_complete",
         "COMP_WORDS": words,
         "COMP_CWORD": str(words.count(" ")),
     }
-    done = subprocess.run([COMMAND], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run([COMMAND], capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
     assert {line.removeprefix("plain,") for line in done.stdout.split()} == expected
 
 
@@ -109,3 +121,29 @@ def test_it_serves_and_ends_as_a_command(tmp_path: Path) -> None:
 def test_the_group_of_entry_points_is_the_one_that_is_documented() -> None:
     assert "sla_kit.exporters" in (ROOT / "docs/exporters.md").read_text()
     assert importlib.metadata.entry_points(group="sla_kit.exporters") is not None
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [
+        ("psycopg", ["drill", "-c", "drills.yml"], "backup"),
+        ("psycopg", ["drill", "record", "postgresql://db/shop", "-o", "counts.json"], "backup"),
+        ("psycopg", ["drill", "mark-scratch", "postgresql://db/shop"], "backup"),
+        ("alembic", ["drill", "-c", "drills.yml", "--ledger", "ledger.db"], "ledger"),
+        ("alembic", ["drill", "-c", "drills.yml", "--ledger", "ledger.db", "--list"], "ledger"),
+    ],
+)
+def test_what_is_not_installed_is_no_drill_that_failed(
+    missing: str, words: list[str], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("drills.yml").write_text(
+        "dumps: [{targets: [shop], places: [{type: folder, path: .}]}]\ndrill: {targets: {shop: {}}}\n"
+    )
+    there = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == missing else there(name))
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"needs the Python package '{missing}'" in result.output
+    assert f"pip install 'sla-kit[{extra}]'" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["drills.yml"]
