@@ -187,7 +187,8 @@ class Postgresql:
             said = said.replace(password, "…")
         kind: Kind = "connect"
         remedy = "see that the server runs and that url and sslmode are right"
-        if any(sign in said for sign in ("authentication failed", "no password", "pg_hba.conf")) or re.search(
+        signs = ("authentication failed", "no password", "pg_hba.conf", "not permitted to log in", "permission denied")
+        if any(sign in said for sign in signs) or re.search(
             'role ".*" does not exist', said
         ):
             kind, remedy = "auth", "check the role, its password and pg_hba.conf"

@@ -69,7 +69,7 @@ def gap_seconds(state: ServerState | None, window: Window | None, watch: Watch, 
     """How many seconds of changes a restore would lose; nothing where none could be done.
 
     The server alone knows whether anything was written since the archive's end; an archive alone counts from when its
-    last segment came. Raises `CollectError` where that has not been yet.
+    last segment came. Raises `CollectError` where that has not been yet, or where a replica is asked alone.
     """
     if window is not None and (window.newest is None or window.newest_time is None):
         return None
@@ -81,6 +81,10 @@ def gap_seconds(state: ServerState | None, window: Window | None, watch: Watch, 
             raise CollectError("data", "the archive's newest segment is from the future", remedy=remedy)
         return max(0.0, now - window.newest_time)
     if not state.archiving and window is None:
+        if state.standby:
+            # Its primary may well archive, and nobody can tell from here.
+            remedy = "name the archive as well, or let url be that of the primary"
+            raise CollectError("query", "the server is a replica, and archives nothing itself", remedy=remedy)
         return None
     end, since = state.archived_end, state.archived_time
     if window is not None and window.newest is not None and window.newest_time is not None:

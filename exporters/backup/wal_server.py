@@ -52,6 +52,7 @@ class ServerState:
     """
 
     moment: Moment
+    standby: bool
     archiving: bool
     timeout_seconds: float
     segment_size: int
@@ -86,6 +87,7 @@ class WalServer:
             archived_time = min(archived_time, ready_since)
         return ServerState(
             moment,
+            bool(row["standby"]),
             # A standby archives only where that is always on.
             row["archive_mode"] == "always" or (row["archive_mode"] == "on" and not row["standby"]),
             float(row["archive_timeout"]),
