@@ -4,6 +4,8 @@ a name by chance, owned by a role that can do nothing outside of it, and dropped
 from __future__ import annotations
 
 import logging
+import os
+import pwd
 import re
 import secrets
 import signal
@@ -88,6 +90,7 @@ def own_server(folder: Path, scratch: Scratch, account: Account | None) -> Itera
     if len(str(sockets).encode()) + len(_SOCKET_NAME) > _SOCKET_BYTES:
         remedy = "name one with a shorter path as scratch: {folder: …}"
         raise NotBegunError("the scratch folder's path is too long for a Unix socket", place=str(folder), remedy=remedy)
+    _require_name(account)
     sockets.mkdir(mode=0o700)
     _give(sockets, account)
     initdb, postgres = (find_postgresql(name, scratch.programs) for name in ("initdb", "postgres"))
@@ -312,6 +315,18 @@ def _fatal(log: Path) -> str:
     """What ended a server or one of its processes, where the log tells: a full disk, no memory."""
     said = [line for line in tail(log.read_bytes()).splitlines() if _FATAL.search(line)]
     return said[-1].partition("] ")[2][:300] if said else ""
+
+
+def _require_name(account: Account | None) -> None:
+    """PostgreSQL looks up by name as whom it runs, which containers' users may not have."""
+    try:
+        pwd.getpwuid(os.geteuid() if account is None else account.uid)
+    except KeyError:
+        raise NotBegunError(
+            f"PostgreSQL can't run as the user {os.geteuid()}, who has no name",
+            place="/etc/passwd",
+            remedy="add the user there, run as one who is, or give a marked server as scratch: {url: …}",
+        ) from None
 
 
 def _require_folder(connection: Connection[Any], data: Path) -> None:

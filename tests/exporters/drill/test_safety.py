@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,6 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from sla_kit.cli import main
+from sla_kit.exporters.drill.configuration import Scratch
+from sla_kit.exporters.drill.errors import NotBegunError
+from sla_kit.exporters.drill.scratch import own_server
 from tests.exporters.drill.drilling import Shop, configure, drill, everything, program
 from tests.exporters.drill.test_restoring import names_left
 from tests.servers import Postgresql, postgresql
@@ -198,3 +202,16 @@ def test_passwords_are_in_no_evidence_log_or_message(
     assert "password authentication failed" in str(failure)
     said = str(failure) + repr(failure) + caplog.text + (tmp_path / "drill-evidence.jsonl").read_text()
     assert "a-wrong-and-secret-word" not in said + repr(evidence) + (tmp_path / "drill-results.json").read_text()
+
+
+def test_a_user_without_a_name_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run as any number; initdb would only say that it can't look the user up."""
+    import pwd
+
+    def nobody(number: int) -> NoReturn:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(NotBegunError, match="has no name") as caught, own_server(tmp_path, Scratch(), None):
+        pass
+    assert "url" in (caught.value.remedy or "")
