@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sla_kit.exporters.drill.configuration import Check, Checksums, Freshness, Query, Readable, Rows
-from sla_kit.exporters.drill.counting import Counted, Counts, checksum, count, named, settle, tables_of
+from sla_kit.exporters.drill.counting import Counted, Counts, checksum, count, named, parts_of, settle, tables_of
 from sla_kit.exporters.drill.errors import DrillError
 from sla_kit.exporters.drill.evidence import Checked
 from sla_kit.exporters.drill.scratch import ScratchDatabase
@@ -141,7 +141,7 @@ def _checksums(connection: Connection[Any], check: Checksums, about: About, veri
 def _freshness(connection: Connection[Any], check: Freshness, about: About) -> Checked:
     from psycopg import sql
 
-    schema, _, name = _full(check.table).partition(".")
+    schema, name = parts_of(check.table)
     statement = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(check.column), sql.Identifier(schema, name))
     row = connection.execute(statement).fetchone()
     newest = None if row is None else row[0]
@@ -209,7 +209,7 @@ def _recorded(connection: Connection[Any], check: Rows | Checksums, about: About
         return read_counts(about.beside(check.suffix), check.suffix)
     from psycopg import sql
 
-    schema, _, name = _full(check.table).partition(".")
+    schema, name = parts_of(check.table)
     columns = "table_name, rows" if isinstance(check, Rows) else "table_name, rows, checksum"
     statement = sql.SQL(f"SELECT {columns} FROM {{}}").format(sql.Identifier(schema, name))  # noqa: S608
     rows = connection.execute(statement).fetchall()
@@ -245,7 +245,7 @@ def read_counts(content: bytes | None, suffix: str) -> Counts:
 
 
 def _full(name: str) -> str:
-    return name if "." in name else f"public.{name}"
+    return named(*parts_of(name))
 
 
 def _range(low: float, high: float) -> str:

@@ -7,6 +7,7 @@ text in every version of PostgreSQL under the settings here.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +41,9 @@ _TABLES = (
     " ORDER BY 1, 2"
 )
 
+_QUOTED = re.compile('"(?:[^"]|"")*"')
+_SCHEMA = re.compile('("(?:[^"]|"")*"|[^.]*)[.]')
+
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
     """What was recorded of a table."""
@@ -67,8 +71,24 @@ def tables_of(connection: Connection[Any]) -> list[tuple[str, str]]:
 
 
 def named(schema: str, name: str) -> str:
-    """How a table is called in counts and messages."""
-    return f"{schema}.{name}"
+    """How a table is called in counts and messages: a part with a dot is quoted, so that no two share a name."""
+    return f"{_quoted(schema)}.{_quoted(name)}"
+
+
+def parts_of(table: str) -> tuple[str, str]:
+    """Schema and name of a table as people and counts call it; without a schema it is one of public's."""
+    if _QUOTED.fullmatch(table):
+        return "public", _bare(table)
+    found = _SCHEMA.match(table)
+    return ("public", table) if found is None else (_bare(found[1]), _bare(table[found.end() :]))
+
+
+def _quoted(part: str) -> str:
+    return '"' + part.replace('"', '""') + '"' if "." in part or part.startswith('"') else part
+
+
+def _bare(part: str) -> str:
+    return part[1:-1].replace('""', '"') if _QUOTED.fullmatch(part) else part
 
 
 def count(connection: Connection[Any], schema: str, name: str) -> int:
