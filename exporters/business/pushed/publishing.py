@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import get_args
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from sla_kit.exporters.business.pushed.changes import Reason
 from sla_kit.exporters.business.pushed.committing import Committing
 from sla_kit.exporters.business.pushed.configuration import PUSHED, Pushed, PushedMetric
 from sla_kit.exporters.business.pushed.store import Published
 from sla_kit.exporters.sidecar.collector import Schedule
+
+_WAYS = ("http", "statsd")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class PushedCollector:
         accepted = CounterMetricFamily(
             "sla_push_accepted", "Changes that were pushed and kept, by the way they came.", labels=["via"]
         )
-        for via in ("http", "statsd"):
+        for via in _WAYS:
             accepted.add_metric([via], self.committing.accepted[via])
         yield accepted
         dropped = CounterMetricFamily(
@@ -41,8 +45,9 @@ class PushedCollector:
             "Changes that were pushed and not taken, by the way they came.",
             labels=["via", "reason"],
         )
-        for (via, reason), count in sorted(self.committing.dropped.items()):
-            dropped.add_metric([via, reason], count)
+        for via in _WAYS:
+            for reason in get_args(Reason):  # with 0 from the beginning, so that the first one is seen as an increase
+                dropped.add_metric([via, reason], self.committing.dropped[via, reason])
         yield dropped
         series = GaugeMetricFamily("sla_push_series", "Series of a pushed metric that are kept.", labels=["metric"])
         for metric in self.pushed.metrics:
