@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from sla_kit.exporters.backup.encryption import Ending
+from sla_kit.exporters.backup.tar import TarWalk, is_tar
 
 #: How much is unpacked of the front, and kept of the end, of what a file holds.
 INNER_BYTES = 64 * 1024
@@ -91,9 +92,13 @@ def walk_of(compression: str) -> Unpacked | Frames | None:
 
 
 class Unpacked:
-    """Unpacks a file, one stream or several in it, and keeps the first and last bytes of what it held."""
+    """Unpacks a file, one stream or several in it, and keeps the first and last bytes of what it held.
+
+    ``tar`` follows the members of a tar archive, where one is in it.
+    """
 
     def __init__(self, compression: str) -> None:
+        self.tar: TarWalk | None = None
         self.head = b""
         self.tail = b""
         self.size_bytes = 0
@@ -146,8 +151,14 @@ class Unpacked:
     def _keep(self, found: bytes) -> None:
         self._fresh = self._fresh and not found
         self.size_bytes += len(found)
+        if self.tar is not None:
+            self.tar.feed(found)
         if len(self.head) < INNER_BYTES:
-            self.head += found[: INNER_BYTES - len(self.head)]
+            before = self.head
+            self.head += found[: INNER_BYTES - len(before)]
+            if self.tar is None and is_tar(self.head):
+                self.tar = TarWalk()
+                self.tar.feed(before + found)
         self.tail = found[-INNER_BYTES:] if len(found) >= INNER_BYTES else (self.tail + found)[-INNER_BYTES:]
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from sla_kit.exporters.backup.compression import Frames, Unpacked, compression_of, end_of, front, walk_of
 from sla_kit.exporters.backup.encryption import Ending, PacketWalk, read_encryption
 from sla_kit.exporters.backup.pg_archive import Archive, read_archive
+from sla_kit.exporters.backup.tar import TarWalk, is_tar
 
 #: How many of the first and last bytes of a file are wanted.
 HEAD_BYTES: Final = 64 * 1024
@@ -24,6 +25,8 @@ _PLAIN: Final = (
     (b"-- MariaDB dump", b"-- Dump completed", "sql"),
     (b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;", b"COMMIT;", "sql"),
 )
+_TARS: Final = frozenset({"tar", "pg_tar", "pg_basebackup"})
+_BROKEN_TAR: Final = "a member of the tar archive is broken or cut"
 _STATEMENT: Final = re.compile(
     r"(CREATE|ALTER|DROP)\s+(OR|UNIQUE|TABLE|DATABASE|SCHEMA|ROLE|USER|EXTENSION|TYPE|FUNCTION|SEQUENCE|INDEX|VIEW)\b"
     r"|INSERT\s+INTO\b|COPY\s[^;]*\bFROM\b|SET\s+[\w.@]+\s*(=|\bTO\b)|BEGIN(\s+TRANSACTION)?\s*;|USE\s+\S+;|/\*!"
@@ -96,9 +99,11 @@ class WholeReading:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
         # What is compressed holds what is encrypted, if it does; the inside of an encrypted file is not known.
-        self._walk: Unpacked | Frames | PacketWalk | None = walk_of(contents.compression)
+        self._walk: Unpacked | Frames | PacketWalk | TarWalk | None = walk_of(contents.compression)
         if self._walk is None and contents.encryption == "openpgp" and contents.ending == "unknown":
             self._walk = PacketWalk()
+        if self._walk is None and contents.encryption == "none" and contents.format in _TARS:
+            self._walk = TarWalk()
 
     @property
     def tells(self) -> bool:
@@ -117,12 +122,18 @@ class WholeReading:
             return self._contents
         ending = walk.ending()
         if ending == "truncated":
+            if isinstance(walk, TarWalk):
+                return replace(self._contents, ending=ending, finding=_BROKEN_TAR)
             what = "openpgp message" if isinstance(walk, PacketWalk) else f"{self._contents.compression} stream"
             return replace(self._contents, ending=ending, finding=f"the {what} is broken or has no end")
         if isinstance(walk, Frames) and ending == "complete" and walk.empty:
             return replace(self._contents, ending="truncated", finding="what is compressed in it is empty")
         if isinstance(walk, Unpacked) and ending == "complete":
-            return _inner(self._contents.compression, walk.head, walk.tail, walk.size_bytes)
+            found = _inner(self._contents.compression, walk.head, walk.tail, walk.size_bytes)
+            if walk.tar is not None and walk.tar.ending() == "truncated" and found.ending != "truncated":
+                inside = f"inside the {found.compression} stream, {_BROKEN_TAR}"
+                return replace(found, ending="truncated", finding=inside)
+            return found
         return self._contents if ending == "unknown" else replace(self._contents, ending=ending)
 
 
@@ -164,8 +175,8 @@ def _plain(head: bytes, tail: bytes, size_bytes: int) -> Contents:
     archive = read_archive(head)
     if archive is not None:
         return _archive(archive, tail, size_bytes)
-    if head[257:262] == b"ustar":
-        return _tar(head, tail)
+    if is_tar(head):
+        return _tar(head, tail, size_bytes)
     if head.startswith(b"SQLite format 3\0"):
         return _sqlite(head, size_bytes)
     if head.startswith(b"REDIS") and head[5:9].isdigit():
@@ -201,7 +212,7 @@ def _archive(archive: Archive, tail: bytes, size_bytes: int) -> Contents:
     return replace(found, ending="complete") if sure else found
 
 
-def _tar(head: bytes, tail: bytes) -> Contents:
+def _tar(head: bytes, tail: bytes, size_bytes: int) -> Contents:
     first = head[:100].rstrip(b"\0")
     form, version, compression = "tar", "", "none"
     if first == b"toc.dat":
@@ -212,7 +223,12 @@ def _tar(head: bytes, tail: bytes) -> Contents:
         form = "pg_basebackup"
     if not tail:
         return Contents(form, version, compression)
-    return _told(form, tail.endswith(bytes(1024)), "it has no end of a tar archive", version=version)
+    found = _told(form, tail.endswith(bytes(1024)), "it has no end of a tar archive", version=version)
+    if found.ending == "complete" and size_bytes <= len(head):
+        walk = TarWalk()
+        walk.feed(head)
+        return _told(form, walk.ending() != "truncated", _BROKEN_TAR, version=version)
+    return found
 
 
 def _sqlite(head: bytes, size_bytes: int) -> Contents:
