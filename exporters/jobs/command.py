@@ -26,7 +26,11 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 @click.command(
     name="python -m sla_kit.exporters.jobs",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+        "help_option_names": ["-h", "--help"],
+    },
 )
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
