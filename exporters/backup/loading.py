@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
+from sla_kit.errors import MissingExtraError
 from sla_kit.exporters.backup.configuration import BackupConfiguration, Folder, Place
 from sla_kit.exporters.backup.dumps import DumpsCollector, DumpsPlace
 from sla_kit.exporters.backup.remembering import Memory
@@ -21,7 +23,8 @@ from sla_kit.exporters.sidecar.exporter import Loaded
 
 
 def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
-    """Reads a configuration and makes its collectors; no place is asked. Raises `ConfigurationError`."""
+    """Reads a configuration and makes its collectors; no place is asked. Raises `ConfigurationError`, and
+    `MissingExtraError` for buckets and RDS without boto3."""
     configuration = read_configuration(path, BackupConfiguration, rules)
     folder = path.parent
     memory = _memory(folder / configuration.state if configuration.state else None, before)
@@ -32,9 +35,10 @@ def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
 
 
 def open_store(place: Place, folder: Path) -> BackupStore:
-    """The store of a place; a relative path is relative to ``folder``. Nobody is asked."""
+    """The store of a place; a relative path is relative to ``folder``. Nobody is asked. Raises `MissingExtraError`."""
     if isinstance(place, Folder):
         return FolderStore((folder / place.path).absolute())
+    _needs_boto3("a bucket")
     from sla_kit.exporters.backup.s3 import bucket_store  # only where there is a bucket
 
     return bucket_store(place)
@@ -54,6 +58,7 @@ def _collectors(configuration: BackupConfiguration, folder: Path, memory: Memory
     for rds in configuration.rds:
         from sla_kit.exporters.backup.rds import rds_collector
 
+        _needs_boto3("RDS")
         yield rds_collector(rds, configuration.schedule(rds.interval, rds.timeout))
     for wal in configuration.wal:
         from sla_kit.exporters.backup.wal import wal_collector
@@ -69,6 +74,12 @@ def _collectors(configuration: BackupConfiguration, folder: Path, memory: Memory
         yield DrillResults(
             beside(folder, configuration.drill.results), configuration.drill, configuration.schedule(30.0)
         )
+
+
+def _needs_boto3(feature: str) -> None:
+    """Only looks whether it is there: a process of its own loads it, so that its absence would show late."""
+    if find_spec("boto3") is None:
+        raise MissingExtraError(f"asking {feature}", "boto3", "backup")
 
 
 def _memory(path: Path | None, before: Loaded | None) -> Memory:

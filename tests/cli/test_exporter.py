@@ -147,3 +147,25 @@ def test_what_is_not_installed_is_no_drill_that_failed(
     assert f"needs the Python package '{missing}'" in result.output
     assert f"pip install 'sla-kit[{extra}]'" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["drills.yml"]
+
+
+@pytest.mark.parametrize(
+    "looked_after",
+    [
+        "dumps: [{targets: [shop], places: [{type: s3, bucket: shop, region: eu-west-1}]}]",
+        "rds: [{target: shop, region: eu-west-1, instance: shop}]",
+        "velero: [{target: blue, place: {type: s3, bucket: velero, region: eu-west-1}}]",
+    ],
+)
+def test_what_a_child_process_loads_is_missed_before_anything_serves(
+    looked_after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "backup.yml"
+    path.write_text(looked_after + "\n")
+    words = ["exporter", "backup", "-c", str(path), "--check"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    monkeypatch.setattr("sla_kit.exporters.backup.loading.find_spec", lambda name: None)
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "needs the Python package 'boto3'" in result.output
+    assert "pip install 'sla-kit[backup]'" in result.output
