@@ -17,7 +17,10 @@ from sla_kit.exporters.drill.pipeline import piped
 from sla_kit.exporters.drill.programs import find, minimal_environment, start
 from sla_kit.exporters.sidecar.secrets import Secret
 
-_WRONG_KEY = "give the key that the backup was encrypted for as keys: {age: [...]} or {gpg: [...]}"
+_WRONG_KEY = (
+    "give the key that the backup was encrypted for as keys: {age: [...]} or {gpg: [...]}, and as `passphrase` what"
+    " unlocks it or the backup itself"
+)
 #: Runs below the agent that GnuPG needs for secret keys, which ends when this does.
 _GPG = """\
 for key in "$@"; do gpg --batch --quiet --import "$key" </dev/null || exit 3; done
@@ -126,11 +129,18 @@ def _identity(text: str, secret: Secret) -> Any:
 def _kept(secret: Secret, path: Path) -> Path:
     """A key as a file that GnuPG can import."""
     if secret.file:
-        secret.read()  # says why where it can't be read
+        try:
+            with Path(secret.file).open("rb") as file:  # armored or not
+                empty = not file.read(1)
+        except OSError as error:
+            remedy = "check the file and its rights"
+            raise NotBegunError(f"a key can't be read: {error.strerror}", place=secret.file, remedy=remedy) from None
+        if empty:
+            raise NotBegunError("holds no key: it is empty", place=secret.file)
         return Path(secret.file).resolve()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret.read() + "\n")
+    with os.fdopen(descriptor, "w") as made:
+        made.write(secret.read() + "\n")
     return path
 
 

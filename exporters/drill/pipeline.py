@@ -257,7 +257,19 @@ def unpacked(
             first, stream = peek(stages[-1])
         if not first:
             raise DrillError("the backup holds nothing")
+        _require_innermost(first)
         yield Unpacking(first, stream, digest, stages, encryption, compression)
+
+
+def _require_innermost(first: bytes) -> None:
+    """Raises `DrillError` where what came out is wrapped once more, which would be read as a dump."""
+    found, compression = read_encryption(first, b"", 1 << 62), compression_of(first)
+    again = f"encrypted with {found.method}" if found is not None else f"compressed with {compression}"
+    if (found is not None or compression) and not first.startswith(b"PGDMP"):
+        raise DrillError(
+            f"what was unpacked is {again} once more",
+            remedy="compress a backup first and encrypt it last, each once",
+        )
 
 
 class Unpacking:

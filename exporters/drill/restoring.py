@@ -26,6 +26,9 @@ from sla_kit.exporters.drill.statements import Copy, PlainDump, Statement
 
 _DATA_END = re.compile(rb"(?:\A|\n)\\\.\r?\n\s*\Z")
 
+_DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version (\d+)", re.MULTILINE)
+_INSTALL_NEWER = "install that version of PostgreSQL's programs (scratch: {programs: …} names where they are)"
+
 
 def format_of(first: bytes) -> str:
     """ "custom", "tar" (pg_dump's own, or a directory in one), or "plain", by a dump's first bytes."""
@@ -50,7 +53,10 @@ def restore_plain(unpacking: Unpacking, database: ScratchDatabase, restore: Rest
                 _send(connection, piece)
             except psycopg.Error as error:
                 shown = " ".join(piece.text[:80].decode(errors="replace").split())
-                raise DrillError(f"the dump can't be restored: {said_by(error)} (in: {shown})") from None
+                raise DrillError(
+                    f"the dump can't be restored: {said_by(error)} (in: {shown})",
+                    remedy=_newer(unpacking.first, connection.info.server_version // 10000),
+                ) from None
             restored += 1
         connection.execute("RESET ALL")
     if dump.begun and dump.completed < dump.begun:
@@ -112,6 +118,14 @@ def hand_over(path: Path, account: Account | None, folder: Path) -> None:
         os.chown(each, account.uid, account.gid, follow_symlinks=False)
 
 
+def _newer(first: bytes, server: int) -> str:
+    """What to do about a plain dump by a pg_dump that knows more than the server."""
+    found = _DUMPED_BY.search(first)
+    if found is None or int(found[1]) <= server:
+        return ""
+    return f"it is by pg_dump {int(found[1])}, the scratch server is {server}: {_INSTALL_NEWER}"
+
+
 def _send(connection: object, piece: Statement | Copy) -> None:
     import psycopg
 
@@ -142,7 +156,11 @@ def _run(command: list[str], variables: Mapping[str, str], folder: Path, account
         finally:
             stop(process)
         if code:
-            raise DrillError(f"{Path(command[0]).name} failed: {_reason(errors, code)}")
+            reason = _reason(errors, code)
+            remedy = ""
+            if "unsupported version" in reason and "header" in reason:
+                remedy = f"if it is not damaged, a newer pg_dump made it: {_INSTALL_NEWER}"
+            raise DrillError(f"{Path(command[0]).name} failed: {reason}", remedy=remedy)
         output.seek(0)
         return output.read().decode(errors="replace")
 

@@ -1,24 +1,22 @@
-"""`sla-kit drill`: restores backups for practice, shows past drills, marks scratch servers, records counts."""
+"""`sla-kit drill`: restores backups for practice, once or by the clock."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sla_kit.cli.drill_results import document, list_kept, moment_text, show
+from sla_kit.cli.drill_sources import FAILED, NOT_BEGUN, SUCCEEDED, mark_scratch, needs, not_begun, record
 from sla_kit.cli.options import TimeType
 
 if TYPE_CHECKING:
-    from sla_kit.exporters.drill.evidence import Evidence, Record
+    from sla_kit.exporters.drill.evidence import Evidence
     from sla_kit.exporters.drill.running import Plan
-
-_SUCCEEDED, _FAILED, _NOT_BEGUN = 0, 1, 2
 
 
 class _Drill(click.Command):
@@ -104,21 +102,21 @@ def drill(
     from sla_kit.errors import SlaKitError
     from sla_kit.exporters.drill.loading import plans, read
 
-    with _not_begun():
+    with not_begun():
         configuration = read(config)
         planned = plans(configuration, config, targets, at=at, ledger=ledger, keep_scratch=keep_scratch)
     if listing:
-        with _not_begun():
+        with not_begun():
             if planned[0].ledger:
-                _needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
-        sys.exit(_list(planned, targets, as_json))
+                needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
+        sys.exit(list_kept(planned, targets, as_json))
     if dry_run:
         _rehearse(planned, as_json)
         return
-    with _not_begun():
-        _needs("a restore drill", "psycopg")
+    with not_begun():
+        needs("a restore drill", "psycopg")
         if any(plan.ledger for plan in planned):
-            _needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
+            needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
     if not sys.stderr.isatty():  # people read what the command prints
         from sla_kit.exporters.sidecar.logs import configure
 
@@ -130,151 +128,27 @@ def drill(
         return
     from sla_kit.exporters.drill.errors import StoppedError
 
-    code, done = _SUCCEEDED, []
+    code, done = SUCCEEDED, []
     for plan in planned:
         try:
             evidence, failure = _run(plan)
         except StoppedError as stopped:
             click.echo(f"sla-kit: the drill of {plan.target} was {stopped}; all that it made was taken away", err=True)
-            sys.exit(_FAILED)
+            sys.exit(FAILED)
         done.append(evidence)
         if not as_json:
-            _show(evidence)
+            show(evidence)
         if evidence.outcome != "succeeded":
-            begun = failure is None or failure.exit_code == _FAILED
-            code = max(code, _FAILED if begun else _NOT_BEGUN)
+            begun = failure is None or failure.exit_code == FAILED
+            code = max(code, FAILED if begun else NOT_BEGUN)
         if isinstance(failure, SlaKitError) and as_json:
             click.echo(f"sla-kit: {failure}", err=True)
     if as_json:
-        click.echo(json.dumps([_document(one) for one in done], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([document(one) for one in done], indent=2, ensure_ascii=False))
     sys.exit(code)
 
 
-@click.command("mark-scratch")
-@click.argument("url", metavar="URL")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Even though there are databases on it.")
-@click.option("--remove", is_flag=True, help="Take the mark away instead.")
-def mark_scratch(url: str, yes: bool, force: bool, remove: bool) -> None:
-    """Marks the PostgreSQL at URL as one that drills may restore into.
-
-    Only drills' own databases are ever made and dropped there; but a server that holds anything of worth should not
-    serve for trials. A server with databases is refused unless --force. The password comes from PGPASSWORD or
-    ~/.pgpass.
-    """
-    from sla_kit.exporters.drill.marker import mark, others, place_of, unmark
-    from sla_kit.exporters.drill.sessions import one_server, said_by
-
-    with _not_begun():
-        _needs("marking a server", "psycopg")
-    with _not_begun(), _session(one_server(url)) as connection:
-        import psycopg
-
-        place = place_of(connection)
-        try:
-            found = others(connection)
-            if remove:
-                unmark(connection)
-                click.echo(f"{place} is no longer marked as scratch.")
-                return
-            if found and not force:
-                named = ", ".join(found[:8]) + (", …" if len(found) > 8 else "")
-                from sla_kit.exporters.drill.errors import NotBegunError
-
-                raise NotBegunError(
-                    f"there are databases on this server ({named}): it is not marked",
-                    place=place,
-                    remedy="give a server of its own; --force marks it all the same",
-                )
-            if not yes:
-                click.confirm(f"Mark {place} as scratch, so that drills may restore into it?", abort=True)
-            mark(connection)
-        except psycopg.Error as error:
-            from sla_kit.exporters.drill.errors import NotBegunError
-
-            raise NotBegunError(
-                f"the server can't be marked: {said_by(error)}", place=place, remedy="do it as the database's owner"
-            ) from None
-    click.echo(f"{place} is marked as scratch.")
-
-
-@click.command("record", context_settings={"ignore_unknown_options": True})
-@click.argument("url", metavar="URL")
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="Where the counts are written: the backup's name with .counts.json added.",
-)
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND…]")
-def record(url: str, out: Path, command: tuple[str, ...]) -> None:
-    """Counts the rows of all tables at URL and sums their content, for drills to compare with what they restore.
-
-    FILE lies beside the backup, and beside each copy of it, under its name with .counts.json added. With a COMMAND,
-    that runs on the same snapshot of the data, whose name stands for {snapshot}; the counts are then exactly those of
-    the dump:
-
-    \b
-      sla-kit drill record postgresql://db/shop -o shop.dump.counts.json -- \\
-        pg_dump --snapshot={snapshot} --format=custom --file=shop.dump postgresql://db/shop
-    """
-    import msgspec
-
-    from sla_kit.cli.progress import progress_bar
-    from sla_kit.errors import SlaKitError
-    from sla_kit.exporters.drill.counting import record as count_all
-    from sla_kit.exporters.drill.keeping import now_text, write_atomically
-    from sla_kit.exporters.drill.sessions import said_by, spelled
-
-    _needs("counting rows", "psycopg")
-    with _session(spelled(url)) as connection, progress_bar("counting") as progress:
-        import psycopg
-
-        try:
-            counts = count_all(connection, now_text(), command, progress)
-        except psycopg.Error as error:
-            raise SlaKitError(f"the rows can't be counted: {said_by(error)}") from None
-        except OSError as error:
-            raise SlaKitError(f"{command[0]} can't be run: {error.strerror}") from None
-    write_atomically(out, msgspec.json.format(msgspec.json.encode(counts)) + b"\n")
-    rows = sum(one.rows for one in counts.tables.values())
-    click.echo(f"{rows} rows of {len(counts.tables)} tables recorded in {out}")
-
-
 _ACTS: dict[str, click.Command] = {"mark-scratch": mark_scratch, "record": record}
-
-
-def _needs(feature: str, *modules: str, extra: str = "backup") -> None:
-    """Raises `MissingExtraError` before anything is begun, so that what is not installed is no drill that failed."""
-    from importlib.util import find_spec
-
-    from sla_kit.errors import MissingExtraError
-
-    for module in modules:
-        if find_spec(module) is None:
-            raise MissingExtraError(feature, module, extra)
-
-
-@contextmanager
-def _session(parameters: Mapping[str, str]) -> Iterator[Any]:
-    """A session, with no word of a password in errors."""
-    from sla_kit.exporters.drill.sessions import connect
-
-    with connect(parameters) as connection:
-        yield connection
-
-
-@contextmanager
-def _not_begun() -> Iterator[None]:
-    """What goes wrong here keeps a drill from beginning."""
-    from sla_kit.errors import SlaKitError
-
-    try:
-        yield
-    except SlaKitError as error:
-        click.echo(f"sla-kit: {error}", err=True)
-        sys.exit(_NOT_BEGUN)
 
 
 def _run(plan: Plan) -> tuple[Evidence, Any]:
@@ -312,73 +186,18 @@ def _rehearse(planned: list[Plan], as_json: bool) -> None:
                 "place": chosen.store.place,
                 "name": chosen.name,
                 "size_bytes": chosen.size_bytes,
-                "taken_at": _time(chosen.taken_at),
+                "taken_at": moment_text(chosen.taken_at),
                 "checks": len(plan.restore.checks),
                 "scratch": "given" if plan.drill.scratch.url else "own",
             }
         )
         if not as_json:
             click.echo(
-                f"{plan.target}: would restore {chosen.name} of {chosen.store.place}, made {_time(chosen.taken_at)}, "
-                f"{chosen.size_bytes} bytes"
+                f"{plan.target}: would restore {chosen.name} of {chosen.store.place}, "
+                f"made {moment_text(chosen.taken_at)}, {chosen.size_bytes} bytes"
             )
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-
-
-def _list(planned: list[Plan], targets: tuple[str, ...], as_json: bool) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
-    from sla_kit.exporters.drill.configuration import beside
-    from sla_kit.exporters.drill.evidence import broken_link
-    from sla_kit.exporters.drill.keeping import kept_records
-    from sla_kit.exporters.drill.results import end_missing, read_results
-
-    plan = planned[0]
-    records = kept_records(ledger=plan.ledger, file=beside(plan.base, plan.drill.evidence))
-    broken = broken_link(records)
-    results = read_results(beside(plan.base, plan.drill.results))
-    cut = not plan.ledger and end_missing(results, plan.drill.evidence, records)
-    shown = [one for one in records if not targets or one.evidence.get("target") in targets]
-    if as_json:
-        document = {"unaltered": broken is None and not cut, "drills": [_listed(one) for one in shown]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    elif not shown:
-        click.echo("There was no drill yet.")
-    else:
-        table = Table()
-        for title in ("number", "begun", "target", "outcome", "took", "rows", "backup", "why"):
-            table.add_column(title, overflow="fold")
-        for one in shown:
-            said = one.evidence
-            backup = said.get("backup") or {}
-            table.add_row(
-                str(one.number),
-                _time(float(said.get("begun_at", 0.0))),
-                str(said.get("target", "")),
-                str(said.get("outcome", "")),
-                f"{float(said.get('duration_seconds', 0.0)):.1f} s",
-                str(said.get("rows_verified", "")),
-                str(backup.get("name", "")),
-                str(said.get("reason", "")).splitlines()[0] if said.get("reason") else "",
-            )
-        Console().print(table)
-    if broken is not None:
-        click.echo(f"sla-kit: the evidence of drill {broken.number}, or one before it, was altered", err=True)
-        return _FAILED
-    if cut:
-        click.echo(
-            f"sla-kit: the newest evidence was taken away: {plan.drill.results} knows of more drills\n"
-            "  try: bring the file back; where it was put away on purpose, take `newest` out of that",
-            err=True,
-        )
-        return _FAILED
-    return _SUCCEEDED
-
-
-def _listed(record: Record) -> dict[str, Any]:
-    return {"number": record.number, "made_at": record.made_at, "digest": record.digest, **record.evidence}
 
 
 def _by_schedule(config: Path, planned: list[Plan], every: str) -> None:
@@ -408,39 +227,8 @@ def _by_schedule(config: Path, planned: list[Plan], every: str) -> None:
             asyncio.get_running_loop().add_signal_handler(each, ending.set)
         await service.start()
         for target in chosen:
-            click.echo(f"{target}: next drill by {_time(next_due(timetable, target, time.time()))}", err=True)
+            click.echo(f"{target}: next drill by {moment_text(next_due(timetable, target, time.time()))}", err=True)
         await ending.wait()
         await service.stop()
 
     asyncio.run(stay())
-
-
-def _show(evidence: Evidence) -> None:
-    backup = evidence.backup
-    what = f" {backup.name} of {backup.place}" if backup is not None else ""
-    words = {"succeeded": "restored and checked", "slow": "restored, but TOO SLOW", "failed": "FAILED"}
-    click.echo(f"{evidence.target}: {words[evidence.outcome]}{what} in {evidence.duration_seconds:.1f} s")
-    if evidence.steps:
-        click.echo("  " + ", ".join(f"{step.name} {step.seconds:.1f} s" for step in evidence.steps))
-    for check in evidence.checks:
-        name = " ".join(filter(None, (check.kind, check.name)))
-        more = "" if check.outcome == "held" else f" (expected: {check.expected})"
-        click.echo(f"  {name}: {check.outcome}: {check.found}{more}")
-    if evidence.left_out:
-        click.echo("  left out: " + ", ".join(f"{count} of {what}" for what, count in evidence.left_out.items()))
-    if evidence.outcome != "succeeded" and sys.stderr.isatty():  # where it is none, the log says so
-        step = f" at {evidence.failed_step}" if evidence.failed_step else ""
-        click.echo(f"sla-kit: the drill of {evidence.target} {evidence.outcome}{step}: {evidence.reason}", err=True)
-
-
-def _document(evidence: Evidence) -> dict[str, Any]:
-    import msgspec
-
-    found: dict[str, Any] = msgspec.to_builtins(evidence)
-    return found
-
-
-def _time(moment: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

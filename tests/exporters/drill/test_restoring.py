@@ -202,7 +202,11 @@ def test_backups_encrypted_with_gpg_come_back(
 ) -> None:
     encrypt = _gpg(gpg_home, *armor, "--encrypt", "--recipient", "one@example.org")
     shop.backup(tmp_path / "backups", "shop", encrypt((shop.dumps / "custom.dump").read_bytes()))
-    keys = {"gpg": [{"file": str(gpg_home / "one.asc")}]}
+    key = gpg_home / "one.asc"
+    if not armor:  # as a key is exported without --armor
+        key = tmp_path / "one.gpg"
+        subprocess.run(["gpg", "--dearmor", "--output", key, gpg_home / "one.asc"], check=True)
+    keys = {"gpg": [{"file": str(key)}]}
     evidence, failure = drill(configure(tmp_path, "shop", scratch={"url": scratch_server.url}, keys=keys))
     assert failure is None, failure
     assert evidence.rows_verified == ROWS
