@@ -152,7 +152,7 @@ def _freshness(connection: Connection[Any], check: Freshness, about: About) -> C
     if moment is None:
         return _failed(check, expected, f"{check.column} holds no time but {type(newest).__name__}")
     age = about.taken_at - moment
-    found = f"the newest row is {age:.0f} s older than the backup" if age >= 0 else f"the newest row is {-age:.0f} s newer than it"
+    found = f"the newest row is {abs(age):.0f} s {'older' if age >= 0 else 'newer'} than the backup"
     return _failed(check, expected, found) if age > check.max_age else _held(check, expected, found)
 
 
