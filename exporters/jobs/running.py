@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -61,23 +62,36 @@ class Run:
         self._began = time.monotonic()
         self._reason = ""
         self._exit_code: int | None = None
+        self._process = os.getpid()
         self.start = time.time()  #: when it began, in seconds since 1970
         self.delivered: bool | None = None  #: whether the end has been told everywhere; None until then
 
     def processed(self, number: float = 1, kind: str = "") -> None:
         """Adds to the records that were processed, if there are several kinds to those of one. From any thread."""
         with self._lock:
-            self._records = counted(self._records, kind, number)
+            self._records = counted(self._records, _as_text(kind), number)
 
     def failed(self, reason: str) -> None:
         """Says that the run failed though no exception tells so; ``reason`` is a word or two, and becomes a label."""
-        self._reason = reason or "failed"
+        self._reason = _as_text(reason) or "failed"
 
     def exited(self, code: int, reason: str = "") -> None:
         """Says with which exit code a command ended; one other than 0 is a failure."""
         self._exit_code = code
         if code:
             self.failed(reason or f"exit code {code}")
+
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether this is a copy in a process that was forked meanwhile: what ends there is not the run, unless it goes
+        on there alone, as a daemon does."""
+        if self._process == os.getpid():
+            return False
+        try:
+            os.kill(self._process, 0)
+        except OSError as error:
+            return not isinstance(error, ProcessLookupError)
+        return True
 
     def _ending(self, error: BaseException | None) -> Ending:
         if isinstance(error, asyncio.CancelledError) and SIGTERM.came:
@@ -187,6 +201,8 @@ class Job:
         self._tell(places, lambda before: begun(before, run.start, self._promise), START_PATIENCE_SECONDS)
 
     def _tell_end(self, run: Run, ending: Ending) -> None:
+        if run._elsewhere:
+            return
         places = self._places(strict=False)
         told = self._tell(places, lambda before: ended(before, ending, self._promise), END_PATIENCE_SECONDS)
         run.delivered = told and bool(places)
@@ -256,6 +272,11 @@ def _seconds(value: float | str | timedelta | None, argument: str) -> float | No
     if not 0 < seconds < float("inf"):
         raise SlaKitError(f"{argument} must be above 0", place=repr(value), remedy="such as 1d, 90m or 3600")
     return seconds
+
+
+def _as_text(label: str) -> str:
+    """A label without what can't be written, such as a file's name that is no UTF-8 brings along."""
+    return label.encode(errors="replace").decode()
 
 
 def _encodable(name: str) -> bool:

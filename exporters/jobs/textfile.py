@@ -37,7 +37,7 @@ class Textfile:
             raise SlaKitError(
                 f"the metrics of the job {name!r} can't be written: {error.strerror or type(error).__name__}",
                 place=str(target),
-                remedy="check that the folder is there and that the job's user may write into it",
+                remedy="check that the folder is there, has room, and that the job's user may write into it",
             ) from None
 
 

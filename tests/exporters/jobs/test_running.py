@@ -349,3 +349,33 @@ def test_the_exporters_import_neither_jobs_nor_anything_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+_FORKED = """
+import os, sys
+from sla_kit.exporters import Textfile, job
+with job("forked", to=Textfile(sys.argv[1])) as run:
+    child = os.fork()
+    if not child:
+        run.processed(7)
+        sys.exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+"""
+
+
+def test_a_forked_child_that_leaves_the_block_is_not_the_end_of_the_run(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _FORKED, tmp_path], check=True)
+    told = told_in(tmp_path, "forked")
+    assert told["sla_job_last_success"] == 1
+    assert told["sla_job_failures_total"] == 0
+    assert reasons(tmp_path, "forked") == []
+
+
+def test_labels_that_are_no_text_do_not_lose_the_end(tmp_path: Path) -> None:
+    """As names of files have it that are no UTF-8."""
+    with job("files", to=Textfile(tmp_path)) as run:
+        run.processed(3, os.fsdecode(b"caf\xe9"))
+        run.failed(os.fsdecode(b"\xff is damaged"))
+    assert run.delivered
+    assert told_in(tmp_path, "files")["sla_job_records_processed", "caf?"] == 3
+    assert reasons(tmp_path, "files") == ["? is damaged"]
