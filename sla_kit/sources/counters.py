@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sla_kit.catalogue.model import Latency, Matchers, Requests
+from sla_kit.selectors import Side
 from sla_kit.selectors import side_of as side_of
 from sla_kit.sources.coverage import absence, coverage_of, finding_at
 from sla_kit.sources.increments import Life, Process, counted_series, increments
@@ -56,6 +57,7 @@ def requests(
     findings = [*everything.findings, *absence(everything.seen, grid, sli.metric)]
     if other is None:
         chosen = everything.events[_matching(everything.labels, side.matchers)].sum(axis=0)
+        findings.extend(_labels_that_none_has(everything.labels, side))
     else:
         chosen = increments(other, everything.lives, sum_labels=sum_labels)[0]
         findings.extend(other.findings)
@@ -71,6 +73,16 @@ def requests(
         total = np.maximum(total, chosen)
         good = total - chosen
     return Timeline(grid, good, total, everything.coverage, "requests", findings=tuple(findings))
+
+
+def _labels_that_none_has(labels: tuple[Labels, ...], side: Side) -> list[Finding]:
+    """A matcher on a label that no series has makes all events good, or all bad, which looks like an answer."""
+    had = {name for one in labels for name, _ in one}
+    lost = [label for label, text in side.matchers.items() if label not in had and text != ""]
+    if not labels or not lost:
+        return []
+    names = ", ".join(lost)
+    return [Finding("unknown-label", f"no series of {side.metric} has the label {names}, by which {side.name} is told")]
 
 
 def _matching(labels: tuple[Labels, ...], matchers: Matchers) -> list[int]:

@@ -122,6 +122,18 @@ def test_more_bad_than_total_is_found_and_no_bad_event_is_lost() -> None:
     assert [finding.kind for finding in timeline.findings] == ["bad-over-total"]
 
 
+@pytest.mark.parametrize("side", ["good", "bad"])
+def test_a_label_that_no_series_has_is_found_since_it_makes_everything_good_or_bad(side: str) -> None:
+    misspelt = Requests(metric="hits_total", **{side: {"status": "~5.."}})  # type: ignore[arg-type]
+    [finding] = timeline_of(misspelt, [hits("200", [100, 110]), hits("500", [0, 1])]).findings
+    assert finding.kind == "unknown-label"
+    assert f"has the label status, by which {side} is told" in finding.message
+    meant = Requests(
+        metric="hits_total", bad={"code": "~5..", "tier": ""}
+    )  # series without a tier are what is asked for
+    assert timeline_of(meant, [hits("200", [100, 110])]).findings == ()
+
+
 def test_scrapes_rarer_than_buckets_cover_the_buckets_between() -> None:
     values = [100.0, NAN, 120, NAN, 140, NAN, 160, NAN]
     timeline = timeline_of(REQUESTS, [hits("200", values)])
