@@ -24,6 +24,8 @@ _STYLES = {True: "green", False: "bold red", None: "yellow"}
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _PLAIN_MARKS = {True: "+", False: "x", None: "?"}
 _ASCII = str.maketrans({formats.MINUS: "-", formats.UNKNOWN: "-", "×": "x"})
+#: Findings by which a figure says something else than it seems to; the report has all of them.
+_MISDECLARED = ("unknown-label",)
 _BAR = 10
 #: Under this width the objective and the burn rate give way, under the second the bar too.
 _NARROW, _VERY_NARROW = 100, 66
@@ -59,6 +61,10 @@ def render_status(evaluation: Evaluation, console: Console) -> None:
         cells.append(_verdict(slo, fancy, bars))
         table.add_row(*(cells if fancy else map(_in_ascii, cells)))
     console.print(table)
+    for slo in evaluation.slos:
+        for finding in slo.findings:
+            if finding.kind in _MISDECLARED:
+                console.print(Text(_printable(f"{slo.service}/{slo.slo}: {finding.message}"), style="yellow"))
     window = evaluation.window
     days = formats.span(window.start, window.end, evaluation.timezone)
     console.print(Text(headline(evaluation), style=_STYLES[evaluation.met]))

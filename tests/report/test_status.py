@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sla_kit.report import formats
 from sla_kit.report.status import render_status, status_document
+from sla_kit.timeline import Finding
 from tests.report.sample import sample
 
 
@@ -41,6 +42,17 @@ def test_the_worst_come_first_and_the_verdict_is_a_sentence_under_the_table() ->
     text = shown(100)
     assert text.index("Missed") < text.index("Can't tell") < text.index("Met")
     assert "3 of 13 objectives were missed" in text
+
+
+def test_a_promise_that_is_declared_by_a_label_which_is_not_there_is_told_of_though_it_looks_kept() -> None:
+    one = sample()
+    finding = Finding("unknown-label", "no series of http_requests_total has the label code, by which bad is told")
+    out = io.StringIO()
+    render_status(
+        replace(one, slos=(replace(one.slos[0], findings=(finding,)),)), Console(file=out, width=160, color_system=None)
+    )
+    assert f"{one.slos[0].service}/{one.slos[0].slo}: no series of http_requests_total has the label" in out.getvalue()
+    assert "has the label code" not in shown(160)
 
 
 def test_names_are_text_and_steer_neither_rich_nor_the_terminal() -> None:
