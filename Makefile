@@ -52,6 +52,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.exporters_scrape
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.exporters_sql
+	$(BIN)/python -m bench.exporters_slo
 
 picture: demo servers  ## the README's picture, from the demo's report
 	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png
