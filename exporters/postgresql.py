@@ -188,9 +188,7 @@ class Postgresql:
         kind: Kind = "connect"
         remedy = "see that the server runs and that url and sslmode are right"
         signs = ("authentication failed", "no password", "pg_hba.conf", "not permitted to log in", "permission denied")
-        if any(sign in said for sign in signs) or re.search(
-            'role ".*" does not exist', said
-        ):
+        if any(sign in said for sign in signs) or re.search('role ".*" does not exist', said):
             kind, remedy = "auth", "check the role, its password and pg_hba.conf"
         elif re.search('database ".*" does not exist', said):
             remedy = "check the database's name in url"
