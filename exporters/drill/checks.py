@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from sla_kit.exporters.drill.configuration import Check, Checksums, Freshness, Query, Readable, Rows
 from sla_kit.exporters.drill.counting import Counted, Counts, checksum, count, named, parts_of, settle, tables_of
 from sla_kit.exporters.drill.errors import DrillError
@@ -64,17 +66,7 @@ def run_checks(
                 done = _failed(check, "an answer", said_by(error))
             except DrillError as error:
                 done = _failed(check, "what was recorded", error.message)
-        results.append(
-            Checked(
-                kind=done.kind,
-                name=done.name,
-                outcome=done.outcome,
-                expected=done.expected,
-                found=done.found,
-                rows=done.rows,
-                seconds=round(time.monotonic() - begun, 3),
-            )
-        )
+        results.append(msgspec.structs.replace(done, seconds=round(time.monotonic() - begun, 3)))
     return results, sum(verified.rows.values())
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from sla_kit.errors import LedgerError
 from sla_kit.exporters.drill.evidence import Evidence, Record, next_record
+from sla_kit.replacing import replace_file
 
 
 def keep(evidence: Evidence, *, ledger: str = "", file: Path | None = None) -> Record:
@@ -65,15 +66,9 @@ def locked(path: Path, waiting: Callable[[str], None] | None = None) -> Iterator
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Puts a file there whole, or leaves the old one. Raises `LedgerError`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise LedgerError(
             f"results can't be written: {error.strerror}", place=str(path), remedy="check the folder and its rights"
         ) from None
