@@ -1,0 +1,144 @@
+"""An incident: one firing of a group of alerts, from the first that fires to the last that is resolved.
+
+Everything that messages say is in here, so that a message can be written anew from the newest state at any time. Times
+are epoch seconds in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from sla_kit.routing.events import Alert, Labels, Link
+
+Status = Literal["firing", "resolved"]
+
+
+class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """That further contacts were told, and why."""
+
+    at: float
+    to: list[str]
+    why: str
+
+
+class Silence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Quiet that somebody asked for. ``id`` is Alertmanager's, empty until it has answered."""
+
+    until: float
+    by: str
+    id: str = ""
+
+
+class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was looked up for the message. ``budget_left`` is a ratio of the error budget (negative once overspent);
+    ``graph`` the digest of a PNG among the outbox's attachments."""
+
+    budget_left: float | None = None
+    graph: str = ""
+    at: float = 0.0
+
+
+class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An incident that is told as a part of a storm."""
+
+    dedup_key: str
+    title: str
+    severity: str
+    service: str
+    opened_at: float
+    firing: bool = True
+
+
+class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of an incident.
+
+    ``group`` is the canonical text of the labels that it is grouped by (`grouping.group_key`), ``dedup_key`` what
+    PagerDuty knows it by, the same for every incident of the group. ``labels`` are those that all its alerts have.
+    ``severity`` is the highest that it has had. ``alerts`` are all it has had, by fingerprint. ``opened_at`` is when
+    the first alert began to fire, ``received_at`` when that was heard here. ``promise`` says in words which promise is
+    at stake. A storm has ``members`` and ``root``, the title of the likely root.
+    """
+
+    group: str
+    dedup_key: str
+    title: str
+    severity: str
+    status: Status
+    opened_at: float
+    received_at: float
+    kind: Literal["alerts", "storm", "dead-man"] = "alerts"
+    group_labels: Labels = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    truncated: int = 0
+    receiver: str = ""
+    external_url: str = ""
+    promise: str = ""
+    links: list[Link] = field(default_factory=list)
+    resolved_at: float | None = None
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+    acknowledged_via: str = ""
+    closed_by: str = ""
+    escalations: list[Escalation] = field(default_factory=list)
+    silence: Silence | None = None
+    muted_by: str = ""
+    notes: list[str] = field(default_factory=list)
+    context: Context | None = None
+    members: list[Member] = field(default_factory=list)
+    root: str = ""
+
+    @property
+    def service(self) -> str:
+        """Its label ``service``."""
+        return self.labels.get("service", "")
+
+    @property
+    def firing(self) -> list[Alert]:
+        """Its alerts that fire, the earliest first."""
+        return sorted((alert for alert in self.alerts.values() if alert.firing), key=lambda alert: alert.starts_at)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether somebody took it."""
+        return self.acknowledged_at is not None
+
+
+class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a destination was told last: enough to know which steps are still to be taken there."""
+
+    status: Status
+    severity: str
+    acknowledged: bool = False
+    firing: int = 0
+    escalations: int = 0
+    at: float = 0.0
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Incident)
+
+
+def encode(incident: Incident) -> bytes:
+    """An incident as the outbox keeps it."""
+    return _encoder.encode(incident)
+
+
+def decode(body: bytes) -> Incident:
+    """The incident that was encoded."""
+    return _decoder.decode(body)
+
+
+def told(incident: Incident, at: float) -> Told:
+    """What somebody knows who was told of this state."""
+    return Told(
+        status=incident.status,
+        severity=incident.severity,
+        acknowledged=incident.acknowledged,
+        firing=sum(alert.firing for alert in incident.alerts.values()),
+        escalations=len(incident.escalations),
+        at=at,
+    )
