@@ -21,9 +21,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, check_address, check_secret
 from sla_kit.errors import MissingExtraError
-from sla_kit.exporters.sidecar.collector import CollectError, Kind
-from sla_kit.exporters.sidecar.secrets import Secret, check_address, check_secret
+from sla_kit.exporters.sidecar.collector import CollectError, Kind, read_secret
 
 if TYPE_CHECKING:
     import psycopg
@@ -155,7 +155,7 @@ class Postgresql:
             return self._connection
         import psycopg
 
-        password = self._password.read() if self._password else None
+        password = read_secret(self._password) if self._password else None
         secret: dict[str, Any] = {} if password is None else {"password": password}
         left = deadline - time.monotonic()
         if left <= 0:

@@ -78,6 +78,10 @@ class SourceError(SlaKitError):
     kind = ""
 
 
+class SecretError(SlaKitError):
+    """A secret is not where a configuration says that it is, or can't be read there."""
+
+
 class LedgerError(SlaKitError):
     """The ledger can't be opened, read or written, or holds what it should not."""
 

@@ -22,9 +22,9 @@ import msgspec
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import check_address, check_secret
 from sla_kit.exporters.backup.configuration import Credentials
-from sla_kit.exporters.sidecar.collector import CollectError, Kind
-from sla_kit.exporters.sidecar.secrets import check_address, check_secret
+from sla_kit.exporters.sidecar.collector import CollectError, Kind, read_secret
 
 #: Before each message: its length in bytes, most significant first.
 LENGTH_BYTES = 4
@@ -181,9 +181,9 @@ class Child:
             endpoint=aws.endpoint,
             ca_file=aws.ca_file,
             path_style=aws.path_style,
-            access_key=credentials.access_key.read() if credentials else "",
-            secret_key=credentials.secret_key.read() if credentials else "",
-            session_token=token.read() if token else "",
+            access_key=read_secret(credentials.access_key) if credentials else "",
+            secret_key=read_secret(credentials.secret_key) if credentials else "",
+            session_token=read_secret(token) if token else "",
             wait_seconds=max(1.0, deadline - time.monotonic()),
         )
         try:

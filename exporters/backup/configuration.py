@@ -6,10 +6,10 @@ from typing import Literal
 
 from msgspec import field
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.configuration.values import Duration, Name, Value
 from sla_kit.exporters.drill.configuration import Drill
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration
-from sla_kit.exporters.sidecar.secrets import Secret
 
 _DAY = 86400.0
 

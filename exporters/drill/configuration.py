@@ -12,8 +12,8 @@ from msgspec import field
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, check_address, check_secret
 from sla_kit.configuration.values import Duration, Name, Value
-from sla_kit.exporters.sidecar.secrets import Secret, check_address, check_secret
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.errors import MissingExtraError
 from sla_kit.exporters.drill.configuration import Keys
 from sla_kit.exporters.drill.errors import DrillError, NotBegunError
 from sla_kit.exporters.drill.pipeline import piped
 from sla_kit.exporters.drill.programs import find, minimal_environment, start
-from sla_kit.exporters.sidecar.secrets import Secret
 
 _WRONG_KEY = (
     "give the key that the backup was encrypted for as keys: {age: [...]} or {gpg: [...]}, and as `passphrase` what"

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.jobs.pushgateway import Pushgateway
 from sla_kit.exporters.jobs.state import State
 from sla_kit.exporters.jobs.textfile import Textfile
-from sla_kit.exporters.sidecar.secrets import Secret
 
 #: The variables of the environment that name a destination; the others say how the Pushgateway is asked.
 URL, DIRECTORY = "SLA_KIT_PUSHGATEWAY_URL", "SLA_KIT_TEXTFILE_DIRECTORY"

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sla_kit.configuration.places import Findings, Places
+from sla_kit.configuration.secrets import Secret, check_address, check_secret
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.jobs.state import State, registry, state_of
 from sla_kit.exporters.sidecar.configuration import LABEL_NAME
-from sla_kit.exporters.sidecar.secrets import Secret, check_address, check_secret
 from sla_kit.retrying import Passing, retry_after
 
 #: The value of the label ``job`` under which all jobs' metrics lie; each job has a group of its own by ``job_name``.

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from sla_kit.exporters.sidecar.collector import Capped, CollectError, Collector, Keeping, Schedule
+from sla_kit.errors import SecretError
+from sla_kit.exporters.sidecar.collector import Capped, CollectError, Collector, Keeping, Schedule, without_secret
 from sla_kit.exporters.sidecar.limiting import limited
 from sla_kit.exporters.sidecar.snapshot import Snapshot
 from sla_kit.exporters.sidecar.store import Store
@@ -146,6 +147,8 @@ class _Run:
             return Snapshot(found, taken, taken + lasts, tuple(store.forms))
         except CollectError as error:
             return error
+        except SecretError as error:
+            return without_secret(error)
         except UnicodeEncodeError:  # JSON can hold such; it would quote the value
             return CollectError("data", "a label's value holds half a character, which no text in UTF-8 can")
         except BaseException as error:  # SystemExit, too: a thread that ends untold would be waited for for ever

@@ -8,7 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from prometheus_client.metrics_core import Metric
 
-from sla_kit.errors import SlaKitError
+from sla_kit.configuration.secrets import Secret
+from sla_kit.errors import SecretError, SlaKitError
 
 #: Why a collection failed, as the label ``kind`` of the errors' counter has it. ``connect``: nobody answers there.
 #: ``timeout``: the answer took too long. ``auth``: the source won't have us, or not for this. ``query``: it can't do
@@ -22,6 +23,19 @@ class CollectError(SlaKitError):
     def __init__(self, kind: Kind, message: str, *, place: str = "", remedy: str = "") -> None:
         super().__init__(message, place=place, remedy=remedy)
         self.kind: Kind = kind
+
+
+def read_secret(secret: Secret) -> str:
+    """A secret that a source is to be shown. Raises `CollectError` (``auth``) where it is not there."""
+    try:
+        return secret.read()
+    except SecretError as error:
+        raise without_secret(error) from None
+
+
+def without_secret(error: SecretError) -> CollectError:
+    """What a collection fails with for want of a secret."""
+    return CollectError("auth", error.message, place=error.place, remedy=error.remedy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from sla_kit.configuration.decode import Shorthands, decode
 from sla_kit.configuration.nodes import Mapping, read
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, anchored, written
 from sla_kit.configuration.values import Duration, Ratio, Value
 from sla_kit.errors import ConfigurationError
-from sla_kit.exporters.sidecar.addresses import parse_address
 from sla_kit.exporters.sidecar.collector import Schedule
-from sla_kit.exporters.sidecar.secrets import Secret, anchored, written
-
-
-class Log(Value, frozen=True, kw_only=True):
-    """How the exporter logs: one line an event, to standard error."""
-
-    format: Literal["logfmt", "json"] = "logfmt"
-    level: Literal["debug", "info", "warning", "error"] = "info"
+from sla_kit.serving.addresses import parse_address
+from sla_kit.serving.logs import Log
 
 
 class SidecarConfiguration(Value, frozen=True, kw_only=True):

@@ -18,11 +18,11 @@ import click
 import msgspec
 
 from sla_kit.errors import MissingExtraError, SlaKitError
-from sla_kit.exporters.sidecar import logs
-from sla_kit.exporters.sidecar.configuration import Log
-from sla_kit.exporters.sidecar.descriptors import fill_standard
 from sla_kit.exporters.sidecar.exporter import Exporter
 from sla_kit.exporters.sidecar.state import Asked, State, read_state
+from sla_kit.serving import logs
+from sla_kit.serving.descriptors import fill_standard
+from sla_kit.serving.logs import Log
 
 
 def main(exporter: Exporter, arguments: Sequence[str] | None = None) -> None:
@@ -156,10 +156,10 @@ def _dry_run(exporter: Exporter, asked: Asked, state: State) -> None:
     import asyncio
 
     from sla_kit.exporters.sidecar.collecting import Collecting
-    from sla_kit.exporters.sidecar.redacting import redacted
     from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
-    from sla_kit.exporters.sidecar.serving import leave
     from sla_kit.exporters.sidecar.store import Store
+    from sla_kit.redacting import redacted
+    from sla_kit.serving.leaving import leave
 
     # What failed is told at the end.
     logs.configure(state.log if asked.log_level else msgspec.structs.replace(state.log, level="error"))

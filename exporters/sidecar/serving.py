@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
 from sla_kit.errors import SlaKitError
-from sla_kit.exporters.sidecar import logs
 from sla_kit.exporters.sidecar.collecting import Collecting
-from sla_kit.exporters.sidecar.descriptors import raise_limit
 from sla_kit.exporters.sidecar.exporter import Exporter, Service
-from sla_kit.exporters.sidecar.listening import Listener, bind
-from sla_kit.exporters.sidecar.reloading import Watch
 from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
 from sla_kit.exporters.sidecar.state import Asked, State, read_state
 from sla_kit.exporters.sidecar.store import Store
-from sla_kit.exporters.sidecar.systemd import notify, notify_reloading
 from sla_kit.exporters.sidecar.web import Web
+from sla_kit.serving import logs
+from sla_kit.serving.descriptors import raise_limit
+from sla_kit.serving.leaving import leave
+from sla_kit.serving.listening import Listener, bind
+from sla_kit.serving.reloading import Watch
+from sla_kit.serving.systemd import notify, notify_reloading
 
 _log = logging.getLogger(__name__)
 #: How long services and collections may take to end; with that of the web server less than the 30 seconds that
@@ -50,13 +49,6 @@ def serve(exporter: Exporter, asked: Asked, state: State) -> NoReturn:
         if trouble is None:
             leave(0)
     raise trouble
-
-
-def leave(code: int) -> NoReturn:
-    """Ends the process now, whatever its threads do: a line of the log is written at once, and waits for nobody."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # there may be no standard output
-        sys.stdout.flush()
-    os._exit(code)
 
 
 class _Sidecar:

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from sla_kit.errors import ConfigurationError, Mistake, SlaKitError
-from sla_kit.exporters.sidecar.addresses import Address, parse_address
-from sla_kit.exporters.sidecar.configuration import Log
 from sla_kit.exporters.sidecar.exporter import Exporter, Loaded
-from sla_kit.exporters.sidecar.web_config import WebConfig, read_web_config
+from sla_kit.serving.addresses import Address, parse_address
+from sla_kit.serving.logs import Log
+from sla_kit.serving.web_config import WebConfig, read_web_config
 
 
 @dataclass(frozen=True, slots=True)

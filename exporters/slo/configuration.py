@@ -11,11 +11,11 @@ from sla_kit.catalogue.load import load as load_catalogue
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.configuration.decode import Shorthands
 from sla_kit.configuration.places import Findings, nearest
+from sla_kit.configuration.secrets import check_address
 from sla_kit.configuration.values import Duration, Value
 from sla_kit.engine.windows import parse_period
 from sla_kit.errors import CatalogueError, SlaKitError
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration, read_configuration
-from sla_kit.exporters.sidecar.secrets import check_address
 
 _HOUR, _DAY = 3600.0, 86400.0
 #: What windows of this exporter's own are called; a window of the configuration can't be.

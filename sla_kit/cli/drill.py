@@ -118,7 +118,7 @@ def drill(
         if any(plan.ledger for plan in planned):
             needs("evidence in a ledger", "numpy", "sqlalchemy", "alembic", extra="ledger")
     if not sys.stderr.isatty():  # people read what the command prints
-        from sla_kit.exporters.sidecar.logs import configure
+        from sla_kit.serving.logs import configure
 
         configure(configuration.log)
     if schedule is not None and (at is not None or keep_scratch or as_json):

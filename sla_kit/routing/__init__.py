@@ -1,1 +1,1 @@
-"""Alert routing that loses nothing: what comes in is committed to an outbox, planned, and delivered until it arrived."""
+"""Alert routing that loses nothing: what comes in is committed to an outbox, planned, and sent until it arrived."""

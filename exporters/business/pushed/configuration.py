@@ -13,12 +13,12 @@ from msgspec import field
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.quantities import parse_duration
+from sla_kit.configuration.secrets import Secret, check_secret
 from sla_kit.configuration.values import Duration, Ratio, Value
 from sla_kit.exporters.business.declared import Declared, check_declared
 from sla_kit.exporters.business.pushed.estimating import precision_for
 from sla_kit.exporters.business.pushed.mapping import Mapping, check_mapping
-from sla_kit.exporters.sidecar.addresses import parse_address
-from sla_kit.exporters.sidecar.secrets import Secret, check_secret
+from sla_kit.serving.addresses import parse_address
 
 #: The name of the collector of what is pushed.
 PUSHED = "pushed"

@@ -19,7 +19,7 @@ from sla_kit.exporters.business.pushed.committing import Committing
 from sla_kit.exporters.business.pushed.configuration import Pushed, Statsd
 from sla_kit.exporters.business.pushed.mapping import Mappings
 from sla_kit.exporters.business.pushed.statsd import parse
-from sla_kit.exporters.sidecar.addresses import parse_address
+from sla_kit.serving.addresses import parse_address
 
 _LARGEST_DATAGRAM = 65_535
 #: So many are read before others in the event loop have their turn.

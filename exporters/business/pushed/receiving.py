@@ -22,12 +22,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.business.pushed.changes import Admission, Change, RefusedError
 from sla_kit.exporters.business.pushed.committing import Committing
 from sla_kit.exporters.business.pushed.configuration import Pushed
 from sla_kit.exporters.business.pushed.store import Push
-from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.secrets import Secret
 
 _LONGEST_KEY = 255
 _MOST_TOLD = 20
@@ -106,7 +105,7 @@ def _not_from_us(request: Request, token: Secret | None) -> Response | None:
             shown = request.headers.get("x-push-token", "")
         try:
             wanted = token.read()
-        except CollectError:
+        except SecretError:
             return _refused(503, "the exporter can't read its token")
         if not hmac.compare_digest(shown.encode(), wanted.encode()):
             return _refused(401, "the token is not the one that pushes need", {"WWW-Authenticate": "Bearer"})

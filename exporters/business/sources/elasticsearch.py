@@ -16,13 +16,13 @@ from msgspec import field
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, check_secret
 from sla_kit.configuration.values import Duration, Value
 from sla_kit.exporters.business.sources import Opening, Question
 from sla_kit.exporters.business.sources.http import Answer, Client, Endpoint, bearer
 from sla_kit.exporters.business.sources.window import check_window, window_of
 from sla_kit.exporters.sidecar.collector import CollectError
 from sla_kit.exporters.sidecar.configuration import check_label_name
-from sla_kit.exporters.sidecar.secrets import Secret, check_secret
 
 _PAGE = 1_000
 #: The column that holds the count.

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, check_address, check_secret
 from sla_kit.exporters.business.sources import Source
-from sla_kit.exporters.sidecar.collector import CollectError, Kind
-from sla_kit.exporters.sidecar.secrets import Secret, check_address, check_secret
+from sla_kit.exporters.sidecar.collector import CollectError, Kind, read_secret
 
 #: An answer larger than this is none to a question for figures.
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -67,13 +67,13 @@ class Endpoint(Source, frozen=True, kw_only=True):
         """The header of basic authentication, if any. Raises `CollectError` where the password is not there."""
         if self.password is None:
             return {}
-        pair = f"{self.username}:{self.password.read()}"
+        pair = f"{self.username}:{read_secret(self.password)}"
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def bearer(kind: str, secret: Secret) -> dict[str, str]:
     """The header ``Authorization: <kind> <secret>``. Raises `CollectError` where the secret can't stand in one."""
-    found = secret.read()
+    found = read_secret(secret)
     if not found.isascii() or not found.isprintable():
         raise CollectError(
             "auth", "a secret has characters that no header can hold", remedy="check where it comes from"

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret
 from sla_kit.configuration.values import Duration
 from sla_kit.exporters.business.sources import Opening, Question, Row, Source
 from sla_kit.exporters.business.sources.places import Places, places_of
 from sla_kit.exporters.business.sql_text import columns, may_have_column, pyformat_parameters, why_not
 from sla_kit.exporters.postgresql import Postgresql, check_server
-from sla_kit.exporters.sidecar.secrets import Secret
 
 _APPLICATION = "sla-kit business"
 

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, check_secret
 from sla_kit.exporters.business.sources import Opening, Question
 from sla_kit.exporters.business.sources.http import Answer, Client, Endpoint, bearer
 from sla_kit.exporters.sidecar.collector import CollectError, Kind
-from sla_kit.exporters.sidecar.secrets import Secret, check_secret
 
 #: The column that holds the number.
 VALUE = "value"

@@ -15,13 +15,13 @@ import msgspec
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
+from sla_kit.configuration.secrets import Secret, check_address, check_secret
 from sla_kit.configuration.values import Duration, Value
 from sla_kit.errors import MissingExtraError
 from sla_kit.exporters.business.sources import Opening, Question, Source
 from sla_kit.exporters.business.sources.keys import Template, TemplateError, combinations, slots, template
 from sla_kit.exporters.business.sources.window import check_window, window_of
-from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.secrets import Secret, check_address, check_secret
+from sla_kit.exporters.sidecar.collector import CollectError, read_secret
 
 #: The column that holds the number.
 VALUE = "value"
@@ -265,7 +265,7 @@ class _Connection:
             "protocol": 2,
         }
         if source.password is not None:
-            settings["password"] = source.password.read()
+            settings["password"] = read_secret(source.password)
             settings["username"] = source.username or user or None
         if scheme == "rediss":
             settings["ssl_ca_certs"] = str(folder / source.ca_file) if source.ca_file else None

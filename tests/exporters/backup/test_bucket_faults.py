@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.backup import EXPORTER
 from sla_kit.exporters.backup.configuration import Bucket, Credentials
 from sla_kit.exporters.backup.s3 import S3Store, bucket_store
 from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer, aws_server
 from tests.servers.process import free_port
 

@@ -17,10 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.backup.configuration import Credentials, Rds
 from sla_kit.exporters.backup.rds import Described, RdsCollector, Snapshot, rds_collector, rds_metrics
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.servers.aws import ACCESS_KEY, ACCOUNT, SECRET_KEY, AwsServer, aws_server
 
 pytestmark = pytest.mark.xdist_group("aws")

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.backup.configuration import Bucket, Credentials, Folder, Velero
 from sla_kit.exporters.backup.s3 import bucket_store
 from sla_kit.exporters.backup.store import FolderStore
 from sla_kit.exporters.backup.velero import VeleroCollector, velero_collector
 from sla_kit.exporters.backup.velero_backups import PHASES, VeleroBackup, by_schedule, parse_backup
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, aws_server
 
 Series = dict[tuple[str, ...], float]

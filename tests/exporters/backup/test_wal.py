@@ -19,13 +19,13 @@ import psycopg
 import pytest
 from prometheus_client.metrics_core import Metric
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.backup.configuration import Wal
 from sla_kit.exporters.backup.store import FolderStore
 from sla_kit.exporters.backup.wal import WalCollector, gap_seconds, wal_collector
 from sla_kit.exporters.backup.wal_segments import Segment
 from sla_kit.exporters.backup.wal_watch import Watch
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.servers.postgresql import GUEST, PASSWORD, Postgresql, postgresql
 
 pytestmark = pytest.mark.xdist_group("postgresql-wal")

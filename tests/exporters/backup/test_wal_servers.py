@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.backup.configuration import Wal
 from sla_kit.exporters.backup.wal import WalCollector, wal_collector
 from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.exporters.backup.test_wal import SCHEDULE, Archiving, archiving, collector, read, wait_until
 from tests.servers.postgresql import GUEST, PASSWORD, postgresql
 

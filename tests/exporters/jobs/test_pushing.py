@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters import Job, Pushgateway, Textfile, job
 from sla_kit.exporters.jobs.state import State
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.alert_rules.provoking import until
 from tests.exporters.jobs.reading import fetched, told, told_in
 from tests.servers import prometheus, pushgateway

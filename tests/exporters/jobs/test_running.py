@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters import Textfile, job
 from sla_kit.exporters.jobs import running
 from sla_kit.exporters.jobs.destinations import DIRECTORY, URL, destinations
 from sla_kit.exporters.jobs.pushgateway import Pushgateway
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.exporters.jobs.reading import told_in
 
 LAST_FAILURE = "sla_job_last_failure_timestamp_seconds"

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from sla_kit.exporters.sidecar.reloading import Watch
+from sla_kit.serving.reloading import Watch
 from tests.exporters.sidecar.sidecars import eventually, replace, sidecar
 
 UP = "sla_exporter_config_last_reload_successful"

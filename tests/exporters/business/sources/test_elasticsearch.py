@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchQuestion as Asks
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchSource
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.exporters.business.sources.asking import answering, changed, mistakes, refusal, rows, trickling
 from tests.servers import elasticsearch
 from tests.servers.process import free_port

@@ -18,10 +18,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.business.sources import Opened, Opening, Question
 from sla_kit.exporters.business.sources.postgresql import PostgresqlSource
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.exporters.business.sources.asking import PATIENCE_SECONDS, mistakes, refusal, rows
 from tests.servers.postgresql import GUEST, PASSWORD, Postgresql, postgresql, started_again
 

@@ -10,8 +10,8 @@ from typing import Any
 import bcrypt
 import pytest
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.business.sources.prometheus import PrometheusSource
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.exporters.business.sources.asking import changed, mistakes, refusal, rows
 from tests.exporters.business.sources.test_elasticsearch import speaking
 from tests.servers import prometheus, prometheus_versions

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis as library
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.business.sources.redis import RedisQuestion as Asks
 from sla_kit.exporters.business.sources.redis import RedisSource
-from sla_kit.exporters.sidecar.secrets import Secret
 from tests.exporters.business.sources.asking import answering, changed, mistakes, refusal, rows
 from tests.servers import redis
 from tests.servers.process import free_port

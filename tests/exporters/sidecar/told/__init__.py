@@ -16,12 +16,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from sla_kit.configuration.places import Findings
+from sla_kit.configuration.secrets import Secret
 from sla_kit.configuration.values import Duration, Value
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters.sidecar.collector import CollectError, Kind, Schedule
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration, read_configuration
 from sla_kit.exporters.sidecar.exporter import Exporter, Loaded
-from sla_kit.exporters.sidecar.secrets import Secret
 
 
 class Told(Value, frozen=True, kw_only=True):

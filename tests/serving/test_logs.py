@@ -11,7 +11,7 @@ import sys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sla_kit.exporters.sidecar.logs import JsonFormatter, LogfmtFormatter
+from sla_kit.serving.logs import JsonFormatter, LogfmtFormatter
 
 _LOGFMT = re.compile(r'([\w.-]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?: |$)')
 
@@ -81,8 +81,8 @@ def test_numbers_that_json_lacks_are_no_trouble() -> None:
 def test_whatever_nobody_caught_is_logged_as_everything_else() -> None:
     code = """
 import logging, threading, warnings
-from sla_kit.exporters.sidecar import logs
-from sla_kit.exporters.sidecar.configuration import Log
+from sla_kit.serving import logs
+from sla_kit.serving.logs import Log
 logs.configure(Log(format="json"))
 logs.configure(Log(format="json"))
 def broken(): raise ValueError("token=abc-secret")

@@ -14,9 +14,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sla_kit.errors import SlaKitError
-from sla_kit.exporters.sidecar.addresses import Address
-from sla_kit.exporters.sidecar.connections import BoundedProtocol
-from sla_kit.exporters.sidecar.web import MAX_HEADERS_BYTES
+from sla_kit.serving.addresses import Address
+from sla_kit.serving.connections import BoundedProtocol
+from sla_kit.serving.guard import MAX_HEADERS_BYTES
 
 _BACKLOG = 256
 #: asyncio accepts so many at once before any of them is looked at, and where there are no descriptors left tries as
@@ -25,7 +25,7 @@ _ACCEPTED_AT_ONCE = 8
 _KEEP_ALIVE_SECONDS = 75  # longer than the usual scrape interval, so that a scraper keeps its connection
 _HANDSHAKE_SECONDS = 10.0
 _FAREWELL_SECONDS = 3.0
-#: How long an end waits for scrapes that are being answered.
+#: How long an end waits for requests that are being answered.
 _DRAIN_SECONDS = 10
 _SHUT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from sla_kit.configuration.places import Findings
+from sla_kit.configuration.secrets import Secret, check_secret
 from sla_kit.configuration.values import Value
 from sla_kit.errors import ConfigurationError
 from sla_kit.exporters.sidecar.collector import CollectError
 from sla_kit.exporters.sidecar.configuration import SidecarConfiguration, read_configuration
-from sla_kit.exporters.sidecar.redacting import redacted
-from sla_kit.exporters.sidecar.secrets import Secret, check_secret
+from sla_kit.redacting import redacted
 
 
 class Place(Value, frozen=True, kw_only=True):

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from sla_kit.exporters.sidecar.configuration import Log
-from sla_kit.exporters.sidecar.redacting import redacted
+from sla_kit.configuration.values import Value
+from sla_kit.redacting import redacted
 
 #: What every record has; the rest of a record was given as ``extra``.
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
@@ -26,6 +26,13 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 _MAX_LENGTH = 16_384
 #: What a web server says of clients that are broken: once in a while is enough.
 _REPEATED_SECONDS = 60.0
+
+
+class Log(Value, frozen=True, kw_only=True):
+    """How a process logs: one line an event, to standard error."""
+
+    format: Literal["logfmt", "json"] = "logfmt"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 def configure(log: Log) -> None:
@@ -69,7 +76,7 @@ def _fields(record: logging.LogRecord, formatter: logging.Formatter) -> Iterator
     moment = datetime.fromtimestamp(record.created, UTC)
     yield "time", moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     yield "level", record.levelname.lower()
-    yield "logger", record.name.removeprefix("sla_kit.exporters.")
+    yield "logger", record.name.removeprefix("sla_kit.").removeprefix("exporters.")
     try:
         message = record.getMessage()
     except Exception:  # a library's mistake must not cost the line
@@ -176,13 +183,13 @@ class _Seldom(logging.Filter):
 
 
 def _unexpected(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    logging.getLogger("sla_kit.exporters").critical("an unexpected error", exc_info=(kind, error, traceback))
+    logging.getLogger("sla_kit").critical("an unexpected error", exc_info=(kind, error, traceback))
 
 
 def _unexpected_in_thread(broken: threading.ExceptHookArgs) -> None:
     if broken.exc_value is not None:
         name = broken.thread.name if broken.thread else "?"
-        logging.getLogger("sla_kit.exporters").error(
+        logging.getLogger("sla_kit").error(
             "a thread broke",
             extra={"thread_name": name},
             exc_info=(broken.exc_type, broken.exc_value, broken.exc_traceback),

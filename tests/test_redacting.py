@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.redacting import redacted, remember_secret
-from sla_kit.exporters.sidecar.secrets import Secret
+from sla_kit.redacting import redacted, remember_secret
 
 SECRET = "hunter2-Tr0ub4dor"
 

@@ -14,12 +14,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from sla_kit.exporters.sidecar import connections, web
-from sla_kit.exporters.sidecar.addresses import Address
-from sla_kit.exporters.sidecar.listening import Listener, bind
 from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
 from sla_kit.exporters.sidecar.store import Store
 from sla_kit.exporters.sidecar.web import Web
-from sla_kit.exporters.sidecar.web_config import WebConfig
+from sla_kit.serving.addresses import Address
+from sla_kit.serving.listening import Listener, bind
+from sla_kit.serving.web_config import WebConfig
 from tests.exporters.sidecar.sidecars import connected, sidecar
 from tests.exporters.sidecar.told import _push
 

@@ -1,4 +1,4 @@
-"""Where an exporter listens: ``host:port`` as people write it, and who is on the same machine."""
+"""Where a server listens: ``host:port`` as people write it, and who is on the same machine."""
 
 from __future__ import annotations
 

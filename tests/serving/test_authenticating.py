@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sla_kit.exporters.sidecar import authenticating
-from sla_kit.exporters.sidecar.authenticating import BusyError, Users, credentials
+from sla_kit.serving import authenticating
+from sla_kit.serving.authenticating import BusyError, Users, credentials
 
 Result = TypeVar("Result")
 

@@ -9,7 +9,7 @@ import time
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sla_kit.exporters.sidecar.descriptors import for_clients
+from sla_kit.serving.descriptors import for_clients
 
 _log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 512

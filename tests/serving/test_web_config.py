@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sla_kit.errors import ConfigurationError
-from sla_kit.exporters.sidecar.web_config import WebConfig, read_web_config
+from sla_kit.serving.web_config import WebConfig, read_web_config
 from tests.exporters.sidecar.sidecars import Certificates, authority
 
 HASH = "$2b$04$CWjI2BIhz.9YgU2BZythhOK5wDUmhUEdOBNQCJQzjPeiQ8E7BKUAW"

@@ -13,15 +13,15 @@ from sla_kit.configuration.decode import Unreadable
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.values import Value
-from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.redacting import remember_secret
+from sla_kit.errors import SecretError
+from sla_kit.redacting import remember_secret
 
 
 class Secret(Value, frozen=True, kw_only=True):
     """Where a secret is: in the variable ``env`` of the environment, or in a ``file`` (without the line's end), which a
     configuration tells relative to its own folder.
 
-    It is read anew each time it is needed, so that a file may be replaced while the exporter runs. What was read is
+    It is read anew each time it is needed, so that a file may be replaced while a process runs. What was read is
     taken out of all that is logged.
     """
 
@@ -29,22 +29,22 @@ class Secret(Value, frozen=True, kw_only=True):
     file: str = ""
 
     def read(self) -> str:
-        """The secret. Raises `CollectError` (``auth``) where it is not there."""
+        """The secret. Raises `SecretError` where it is not there."""
         if self.env:
             found = os.environ.get(self.env, "")
             if not found:
-                raise CollectError("auth", f"the environment has no {self.env}", remedy=f"set {self.env}")
+                raise SecretError(f"the environment has no {self.env}", remedy=f"set {self.env}")
             remember_secret(found)
             return found
         try:
             text = Path(self.file).read_text().rstrip("\r\n")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
-            raise CollectError(
-                "auth", f"a secret can't be read: {reason}", place=self.file, remedy="check the file and its rights"
+            raise SecretError(
+                f"a secret can't be read: {reason}", place=self.file, remedy="check the file and its rights"
             ) from None
         if not text:
-            raise CollectError("auth", "holds no secret: it is empty", place=self.file)
+            raise SecretError("holds no secret: it is empty", place=self.file)
         remember_secret(text)
         return text
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sla_kit.exporters.sidecar.addresses import Address, is_loopback, parse_address
+from sla_kit.serving.addresses import Address, is_loopback, parse_address
 
 
 @pytest.mark.parametrize(
