@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sla_kit.configuration.secrets import Secret
-from sla_kit.exporters.sidecar.collector import CollectError
+from sla_kit.errors import SecretError
 from sla_kit.redacting import redacted, remember_secret
 
 SECRET = "hunter2-Tr0ub4dor"
@@ -93,7 +93,7 @@ def test_a_short_secret_is_taken_out_as_a_word_and_leaves_the_rest_readable() ->
 
 
 def test_a_secret_that_is_not_there_is_told_without_it(tmp_path: Path) -> None:
-    with pytest.raises(CollectError, match="No such file"):
+    with pytest.raises(SecretError, match="No such file"):
         Secret(file=str(tmp_path / "none")).read()
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from sla_kit.configuration import nodes
+from sla_kit.configuration.decode import decode
 from sla_kit.configuration.places import Findings
-from sla_kit.configuration.secrets import Secret, check_secret
-from sla_kit.configuration.values import Value
-from sla_kit.errors import ConfigurationError
-from sla_kit.exporters.sidecar.collector import CollectError
-from sla_kit.exporters.sidecar.configuration import SidecarConfiguration, read_configuration
+from sla_kit.configuration.secrets import Secret, anchored, check_secret, written
+from sla_kit.configuration.values import Duration, Value
+from sla_kit.errors import ConfigurationError, SecretError
 from sla_kit.redacting import redacted
 
 
@@ -19,7 +19,8 @@ class Place(Value, frozen=True, kw_only=True):
     password: Secret | None = None
 
 
-class Places(SidecarConfiguration, frozen=True, kw_only=True):
+class Places(Value, frozen=True, kw_only=True):
+    interval: Duration = 30.0
     by_name: dict[str, Place] = {}  # noqa: RUF012
     several: list[Place] = []  # noqa: RUF012
     token: Secret | None = None
@@ -27,11 +28,15 @@ class Places(SidecarConfiguration, frozen=True, kw_only=True):
 
 def read(path: Path, text: str) -> Places:
     path.write_text(text)
-
-    def rules(found: Places, findings: Findings) -> None:
-        check_secret(found.token, findings, ("token",))
-
-    return read_configuration(path, Places, rules)
+    root, _ = nodes.read(path, str(path))
+    assert isinstance(root, nodes.Mapping)
+    found, places, wrong = decode(root, Places, "the configuration", shorthands={Secret: written})
+    findings = Findings(places)
+    check_secret(found.token, findings, ("token",))
+    if wrong or findings.mistakes:
+        raise ConfigurationError([*wrong, *findings.mistakes])
+    located: Places = anchored(found, path.absolute().parent)
+    return located
 
 
 def test_files_are_relative_to_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,13 +71,12 @@ def test_a_secret_is_read_anew_each_time(tmp_path: Path) -> None:
 
 def test_one_that_is_nowhere_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHOP_TOKEN", raising=False)
-    with pytest.raises(CollectError, match="SHOP_TOKEN") as caught:
+    with pytest.raises(SecretError, match="SHOP_TOKEN"):
         Secret(env="SHOP_TOKEN").read()
-    assert caught.value.kind == "auth"
-    with pytest.raises(CollectError, match="No such file"):
+    with pytest.raises(SecretError, match="No such file"):
         Secret(file=str(tmp_path / "none")).read()
     (tmp_path / "empty").write_text("\n")
-    with pytest.raises(CollectError, match="empty"):
+    with pytest.raises(SecretError, match="empty"):
         Secret(file=str(tmp_path / "empty")).read()
 
 

@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from sla_kit.exporters.sidecar import connections, web
-from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
-from sla_kit.exporters.sidecar.store import Store
-from sla_kit.exporters.sidecar.web import Web
+from sla_kit.serving import connections
 from sla_kit.serving.addresses import Address
+from sla_kit.serving.guard import Guard
 from sla_kit.serving.listening import Listener, bind
-from sla_kit.serving.web_config import WebConfig
-from tests.exporters.sidecar.sidecars import connected, sidecar
-from tests.exporters.sidecar.told import _push
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE_SECONDS = 60.0
@@ -31,13 +26,20 @@ async def _large(request: Request) -> PlainTextResponse:
     return PlainTextResponse("x" * 50_000_000)
 
 
-def served(work: Callable[[int, Listener], Coroutine[Any, Any, None]]) -> None:
+async def _good(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok\n")
+
+
+async def _taken(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(f"took {len(await request.body())} bytes\n")
+
+
+def served(work: Callable[[int, Listener], Coroutine[Any, Any, None]], body_seconds: float = 20.0) -> None:
     """Runs ``work(port, listener)`` beside a web server in this process, whose limits a test may have changed."""
 
     async def run() -> None:
-        metrics = SelfMetrics("test")
-        app = Web("test", "For tests.", Store(10, metrics), metrics)
-        app.configure(WebConfig(), [Route("/push", _push, methods=["POST"]), Route("/large", _large)])
+        routes = [Route("/healthz", _good), Route("/push", _taken, methods=["POST"]), Route("/large", _large)]
+        app = Guard(Starlette(routes=routes), body_seconds=body_seconds)
         [listening] = sockets = bind(Address("127.0.0.1", 0))
         port = listening.getsockname()[1]
         listener = Listener(app, sockets)
@@ -122,15 +124,13 @@ def test_answers_are_sent_at_once() -> None:
     served(work)
 
 
-def test_a_body_that_does_not_come_to_its_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "BODY_SECONDS", 0.3)
-
+def test_a_body_that_does_not_come_to_its_end_is_given_up() -> None:
     async def work(port: int, listener: Listener) -> None:
         reader, writer = await client(port, b"POST /push HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
         assert (await reader.read(65536)).startswith(b"HTTP/1.1 408 ")
         writer.close()
 
-    served(work)
+    served(work, body_seconds=0.3)
 
 
 def test_a_client_that_stops_reading_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,14 +190,3 @@ def test_garbage_within_a_request_that_is_being_answered_is_no_trouble(caplog: p
 
     served(work)
     assert not [record for record in caplog.records if record.exc_info]
-
-
-def test_a_real_exporter_outlives_a_crowd_of_silent_clients(tmp_path: Path) -> None:
-    with sidecar(tmp_path, "collectors: [{name: one}]\n") as running:
-        crowd = [connected(running.port) for _ in range(600)]
-        try:
-            for _ in range(20):
-                assert running.ask().status == 200
-        finally:
-            for each in crowd:
-                each.close()

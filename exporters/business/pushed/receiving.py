@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sla_kit.configuration.secrets import Secret
+from sla_kit.errors import SecretError
 from sla_kit.exporters.business.pushed.changes import Admission, Change, RefusedError
 from sla_kit.exporters.business.pushed.committing import Committing
 from sla_kit.exporters.business.pushed.configuration import Pushed

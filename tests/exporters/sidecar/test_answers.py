@@ -6,6 +6,7 @@ import gzip
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
@@ -207,3 +208,14 @@ def test_fifty_scrapers_at_a_time_all_get_whole_pages(told: Sidecar) -> None:
 def test_scrapes_are_counted(told: Sidecar) -> None:
     before = told.values()["sla_exporter_scrapes_total", "200"]
     assert told.values()["sla_exporter_scrapes_total", "200"] == before + 1
+
+
+def test_a_real_exporter_outlives_a_crowd_of_silent_clients(tmp_path: Path) -> None:
+    with sidecar(tmp_path, "collectors: [{name: one}]\n") as running:
+        crowd = [connected(running.port) for _ in range(600)]
+        try:
+            for _ in range(20):
+                assert running.ask().status == 200
+        finally:
+            for each in crowd:
+                each.close()
