@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import select
 import sys
 import threading
@@ -24,6 +25,8 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
     "message", "asctime", "taskName", "color_message",
 }  # fmt: skip
 _MAX_LENGTH = 16_384
+#: What the names of our own loggers begin with, and nobody needs to read.
+_OURS = re.compile(r"^sla_kit\.(?:exporters\.)?")
 #: What a web server says of clients that are broken: once in a while is enough.
 _REPEATED_SECONDS = 60.0
 
@@ -76,7 +79,7 @@ def _fields(record: logging.LogRecord, formatter: logging.Formatter) -> Iterator
     moment = datetime.fromtimestamp(record.created, UTC)
     yield "time", moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     yield "level", record.levelname.lower()
-    yield "logger", record.name.removeprefix("sla_kit.").removeprefix("exporters.")
+    yield "logger", _OURS.sub("", record.name)
     try:
         message = record.getMessage()
     except Exception:  # a library's mistake must not cost the line

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,23 @@ def test_a_line_says_when_what_and_about_what() -> None:
         "seconds": "0.25",
         "good": "true",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sla_kit.exporters.sidecar.collecting", "sidecar.collecting"),
+        ("sla_kit.serving.guard", "serving.guard"),
+        ("sla_kit.routing.outbox.store", "routing.outbox.store"),
+        ("sla_kit", "sla_kit"),
+        ("uvicorn.error", "uvicorn.error"),
+        ("exporters.of.others", "exporters.of.others"),
+    ],
+)
+def test_a_logger_is_told_without_what_all_have(name: str, told: str) -> None:
+    made = record("x")
+    made.name = name
+    assert parsed(LogfmtFormatter().format(made))["logger"] == told
 
 
 @settings(deadline=None, derandomize=True)

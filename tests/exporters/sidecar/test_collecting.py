@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
+from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.sidecar.collecting import Collecting
-from sla_kit.exporters.sidecar.collector import CollectError, Kind, Schedule
+from sla_kit.exporters.sidecar.collector import CollectError, Kind, Schedule, read_secret
 from sla_kit.exporters.sidecar.self_metrics import SelfMetrics
 from sla_kit.exporters.sidecar.store import Store
 from tests.exporters.sidecar.test_store import Series, series
@@ -318,6 +320,32 @@ def test_a_failure_is_logged_once_and_again_where_it_becomes_another(caplog: pyt
         asyncio.run(body())
     told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert told == ["collecting failed: it is timeout", "collecting failed: it is auth"]
+
+
+def test_a_secret_that_is_not_there_counts_as_auth() -> None:
+    def work(deadline: float) -> Iterator[Metric]:
+        Secret(env="NO_SUCH_VARIABLE_HERE").read()
+        yield value(1)
+
+    async def body() -> None:
+        running = Running()
+        failures = await running.collecting.once([Told("a", work)])
+        assert failures["a"].kind == "auth"
+        assert failures["a"].remedy == "set NO_SUCH_VARIABLE_HERE"
+        await running.collecting.reconcile([Told("a", work)])
+        errors = ("sla_exporter_errors_total", (("collector", "a"), ("kind", "auth")))
+        await running.until(lambda found: (found.get(errors) or 0) >= 1)
+        await running.collecting.stop(_PATIENCE)
+
+    asyncio.run(body())
+
+
+def test_what_reads_a_secret_for_a_source_fails_with_auth(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    assert read_secret(Secret(file=str(tmp_path / "secret"))) == "s3cret"
+    with pytest.raises(CollectError, match="No such file") as caught:
+        read_secret(Secret(file=str(tmp_path / "none")))
+    assert (caught.value.kind, caught.value.place) == ("auth", str(tmp_path / "none"))
 
 
 def test_too_many_series_are_logged_once_and_counted_each_time(caplog: pytest.LogCaptureFixture) -> None:
