@@ -10,6 +10,7 @@ import msgspec
 from sla_kit.catalogue import overlay
 from sla_kit.catalogue.dependencies import check_bounds
 from sla_kit.catalogue.model import Catalogue
+from sla_kit.catalogue.routing import anchored_routing
 from sla_kit.catalogue.rules import check_catalogue
 from sla_kit.catalogue.shorthands import SHORTHANDS
 from sla_kit.configuration.decode import decode
@@ -97,7 +98,10 @@ def _laid(base: Mapping, changes: Mapping, name: str, around: _Around) -> Examin
 def _decoded(root: Mapping, environment: str | None, around: _Around) -> Examined:
     catalogue, places, mistakes = decode(root, Catalogue, "the catalogue", shorthands=SHORTHANDS, whole=around.whole)
     catalogue = msgspec.structs.replace(
-        catalogue, environment=catalogue.environment if environment is None else environment, folder=around.folder
+        catalogue,
+        environment=catalogue.environment if environment is None else environment,
+        folder=around.folder,
+        routing=anchored_routing(catalogue.routing, around.folder),
     )
     known = around.environments if around.whole and around.overlays else None  # what is resolved names others freely
     mistakes += check_catalogue(catalogue, places, known)

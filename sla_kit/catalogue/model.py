@@ -11,6 +11,7 @@ from typing import Any, Literal
 from msgspec import field
 
 from sla_kit.catalogue.monitoring import Monitoring, ServiceMonitoring
+from sla_kit.catalogue.routing import Routing
 from sla_kit.catalogue.values import ForeignQuery as ForeignQuery
 from sla_kit.catalogue.values import Labels as Labels
 from sla_kit.catalogue.values import LocalTime as LocalTime
@@ -438,14 +439,24 @@ class SeverityLevel(Value, frozen=True, kw_only=True):
 
 
 class Route(Value, frozen=True, kw_only=True):
-    """To whom alerts go: the first route whose conditions all hold; empty conditions hold always. ``team`` is whose an
-    alert is."""
+    """To whom alerts go: the first route whose conditions all hold; empty conditions hold always.
+
+    ``team`` is whose an alert is, ``slo`` names SLOs (``service/name`` that of one service). ``hours`` are times of
+    day such as ``mon-fri 09:00-17:00``, of which one must hold, in ``timezone`` (the catalogue's where empty).
+    ``event`` tells apart what fires during a live event of the calendar from what fires outside. ``escalate`` names
+    who is next where nobody responds, instead of the next route that fits.
+    """
 
     to: list[str]
     severity: list[str] = field(default_factory=list)
     service: list[str] = field(default_factory=list)
     team: list[str] = field(default_factory=list)
     environment: list[str] = field(default_factory=list)
+    slo: list[str] = field(default_factory=list)
+    hours: list[str] = field(default_factory=list)
+    timezone: str = ""
+    event: Literal["during", "outside"] | None = None
+    escalate: list[str] = field(default_factory=list)
 
 
 # --- calendar -------------------------------------------------------------------------------------------------------
@@ -517,6 +528,7 @@ class Catalogue(Value, frozen=True, kw_only=True):
     external: list[ForeignSource] = field(default_factory=list)
     ledger: Keeping = field(default_factory=Keeping)
     monitoring: Monitoring = field(default_factory=Monitoring)
+    routing: Routing = field(default_factory=Routing)
     folder: Unwritten = ""
 
     def slos(self) -> list[tuple[Service, Slo]]:

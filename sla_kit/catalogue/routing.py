@@ -3,11 +3,13 @@ catalogue says what differs, and where secrets are, never what they are."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
 
+import msgspec
 from msgspec import field
 
-from sla_kit.configuration.secrets import Secret
+from sla_kit.configuration.secrets import Secret, anchored
 from sla_kit.configuration.values import Duration, Name, Value
 
 
@@ -133,3 +135,40 @@ class Routing(Value, frozen=True, kw_only=True):
     email: EmailSettings = field(default_factory=EmailSettings)
     alertmanager: AlertmanagerSettings = field(default_factory=AlertmanagerSettings)
     graphs: Graphs = field(default_factory=Graphs)
+
+
+def anchored_routing(routing: Routing, folder: str) -> Routing:
+    """The same, with files of configuration that are told by a relative path in the catalogue's folder: secrets,
+    ``web_config`` and ``ca_file``. What is written (the outbox, the ledger) is where the process runs."""
+    found = cast(Routing, anchored(routing, Path(folder)))
+    if found.web_config:
+        found = msgspec.structs.replace(found, web_config=str(Path(folder) / found.web_config))
+    if found.email.ca_file:
+        email = msgspec.structs.replace(found.email, ca_file=str(Path(folder) / found.email.ca_file))
+        found = msgspec.structs.replace(found, email=email)
+    return found
+
+
+def written_routing(routing: Routing, folder: str) -> Routing:
+    """The opposite: paths inside the catalogue's folder are relative to it again, as somebody would write them."""
+    if not folder:
+        return routing
+
+    def relative(part: object) -> object:
+        if isinstance(part, Secret):
+            return Secret(env=part.env, file=_inside(part.file, folder)) if part.file else part
+        if isinstance(part, msgspec.Struct):
+            return msgspec.structs.replace(
+                part, **{name: relative(getattr(part, name)) for name in part.__struct_fields__}
+            )
+        if isinstance(part, dict):
+            return {key: relative(value) for key, value in part.items()}
+        return [relative(value) for value in part] if isinstance(part, list) else part
+
+    found = cast(Routing, relative(routing))
+    email = msgspec.structs.replace(found.email, ca_file=_inside(found.email.ca_file, folder))
+    return msgspec.structs.replace(found, web_config=_inside(found.web_config, folder), email=email)
+
+
+def _inside(path: str, folder: str) -> str:
+    return str(Path(path).relative_to(folder)) if path and Path(path).is_relative_to(folder) else path

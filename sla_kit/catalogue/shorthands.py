@@ -8,6 +8,7 @@ from sla_kit.catalogue.model import Dependency, Part, Window
 from sla_kit.configuration.decode import Shorthands, Unreadable
 from sla_kit.configuration.places import nearest
 from sla_kit.configuration.quantities import meant_duration, parse_duration
+from sla_kit.configuration.secrets import Secret, written
 
 _PERIODS = ("day", "week", "month", "quarter", "year")
 
@@ -27,4 +28,5 @@ SHORTHANDS: Shorthands = {
     Window: _window,
     Part: lambda text: Part(slo=text),
     Dependency: lambda text: Dependency(slo=text),
+    Secret: written,
 }

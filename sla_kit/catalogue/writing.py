@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from sla_kit.catalogue.model import Catalogue, Dependency, Part, Window
+from sla_kit.catalogue.routing import written_routing
 from sla_kit.configuration.decode import field_form, written_fields
 from sla_kit.configuration.quantities import format_duration, format_ratio
 
@@ -16,9 +17,11 @@ from sla_kit.configuration.quantities import format_duration, format_ratio
 def to_yaml(catalogue: Catalogue) -> str:
     """The catalogue as one YAML document: defaults are left out, durations and shares written as people do.
 
-    ``folder`` is not written: it is where the text is read from. Loading gives an equal catalogue otherwise.
+    ``folder`` is not written: it is where the text is read from, and what paths inside it are relative to. Loading
+    gives an equal catalogue otherwise.
     """
-    text: str = yaml.dump(_plain(catalogue), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    relative = msgspec.structs.replace(catalogue, routing=written_routing(catalogue.routing, catalogue.folder))
+    text: str = yaml.dump(_plain(relative), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
