@@ -86,6 +86,10 @@ class LedgerError(SlaKitError):
     """The ledger can't be opened, read or written, or holds what it should not."""
 
 
+class OutboxError(SlaKitError):
+    """The router's outbox can't be opened, read or written; what was to be written is not there."""
+
+
 class ScenarioError(SlaKitError):
     """A scenario for the simulator can't be used."""
 
