@@ -42,7 +42,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An incident that is told as a part of a storm."""
+    """An incident that is told as a part of a storm. ``labels`` are those that all its alerts have."""
 
     dedup_key: str
     title: str
@@ -50,6 +50,7 @@ class Member(Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str
     opened_at: float
     firing: bool = True
+    labels: Labels = field(default_factory=dict)
 
 
 class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,7 +60,13 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     PagerDuty knows it by, the same for every incident of the group. ``labels`` are those that all its alerts have.
     ``severity`` is the highest that it has had. ``alerts`` are all it has had, by fingerprint. ``opened_at`` is when
     the first alert began to fire, ``received_at`` when that was heard here. ``promise`` says in words which promise is
-    at stake. A storm has ``members`` and ``root``, the title of the likely root.
+    at stake.
+
+    Of a very large group ``alerts`` holds a part only: ``beyond`` names the others that fire, by fingerprint with when
+    they began, and ``beyond_resolved`` counts those that are over; `firing_count` and `alert_count` count all.
+    ``storms`` are the dedup keys of the storms that it is told in. A storm has ``members`` (a part of them, of
+    ``members_total`` and ``members_firing``) and ``root``, the title of the likely root. Where ``closed_by`` is set
+    somebody declared it resolved though it may go on firing: whoever pages resolves it then, and does not page again.
     """
 
     group: str
@@ -89,7 +96,12 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     notes: list[str] = field(default_factory=list)
     context: Context | None = None
     members: list[Member] = field(default_factory=list)
+    members_total: int = 0
+    members_firing: int = 0
     root: str = ""
+    beyond: dict[str, float] = field(default_factory=dict)
+    beyond_resolved: int = 0
+    storms: list[str] = field(default_factory=list)
 
     @property
     def service(self) -> str:
@@ -100,6 +112,16 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def firing(self) -> list[Alert]:
         """Its alerts that fire, the earliest first."""
         return sorted((alert for alert in self.alerts.values() if alert.firing), key=lambda alert: alert.starts_at)
+
+    @property
+    def firing_count(self) -> int:
+        """How many of its alerts fire, those beyond what is kept included."""
+        return sum(alert.firing for alert in self.alerts.values()) + len(self.beyond)
+
+    @property
+    def alert_count(self) -> int:
+        """How many alerts it has had, those beyond what is kept included."""
+        return len(self.alerts) + len(self.beyond) + self.beyond_resolved
 
     @property
     def acknowledged(self) -> bool:
@@ -138,7 +160,7 @@ def told(incident: Incident, at: float) -> Told:
         status=incident.status,
         severity=incident.severity,
         acknowledged=incident.acknowledged,
-        firing=sum(alert.firing for alert in incident.alerts.values()),
+        firing=incident.firing_count,
         escalations=len(incident.escalations),
         at=at,
     )
