@@ -67,8 +67,8 @@ class Parcel(Struct, frozen=True, kw_only=True):
 
 class DeliveryError(SlaKitError):
     """A delivery failed. ``permanent``: the same again would fail, too. ``uncertain``: it may have arrived all the
-    same. ``retry_after_seconds`` is what the service asks for. ``unreachable``: the service as a whole did not
-    answer, and other deliveries to it would fail, too."""
+    same. ``unreachable``: the service as a whole did not answer, and other deliveries to it would fail, too.
+    ``retry_after_seconds`` is what the service asks for: of this destination, or with ``unreachable`` of all."""
 
     exit_code = 1
 
