@@ -36,6 +36,7 @@ _COMMANDS = {
     "import": "sla_kit.cli.interchange:import_",
     "preview": "sla_kit.cli.dashboards:preview",
     "report": "sla_kit.cli.report:report",
+    "route": "sla_kit.cli.route:route",
     "schema": "sla_kit.cli.catalogue:schema",
     "simulate": "sla_kit.cli.simulate:simulate",
     "status": "sla_kit.cli.status:status",

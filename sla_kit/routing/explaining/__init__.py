@@ -1,0 +1,1 @@
+"""What the router would do with an alert, told without doing it."""
