@@ -64,7 +64,8 @@ def explain(catalogue: Catalogue, event: Event, at: float) -> list[Explained]:
     """What would become of an event that came at that time (epoch seconds)."""
     deciding = Deciding(catalogue)
     if isinstance(event, Alerts):
-        return [_group(catalogue, deciding, event, labels, alerts, at) for labels, alerts in _grouped(catalogue, event)]
+        groups = split(event.alerts, catalogue.routing.group_by)
+        return [_group(catalogue, deciding, event, group, alerts, at) for group, alerts in groups.items()]
     if isinstance(event, Notice):
         return [_notice(catalogue, deciding, event, at)]
     if isinstance(event, Change):
