@@ -64,9 +64,10 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Of a very large group ``alerts`` holds a part only: ``beyond`` names the others that fire, by fingerprint with when
     they began, and ``beyond_resolved`` counts those that are over; `firing_count` and `alert_count` count all.
-    ``contacts`` names whom it is for so far, ``storms`` are the dedup keys of the storms that it is told in. A storm has ``members`` (a part of them, of
-    ``members_total`` and ``members_firing``) and ``root``, the title of the likely root. Where ``closed_by`` is set
-    somebody declared it resolved though it may go on firing: whoever pages resolves it then, and does not page again.
+    ``contacts`` names whom it is for so far, ``storms`` are the dedup keys of the storms that it is told in. A storm
+    has ``members`` (a part of them, of ``members_total`` and ``members_firing``) and ``root``, the title of the likely
+    root. Where ``closed_by`` is set somebody declared it resolved though it may go on firing: whoever pages resolves it
+    then, and does not page again.
     """
 
     group: str
