@@ -24,12 +24,11 @@ from sla_kit.catalogue.model import Promql as PromqlSli
 from sla_kit.catalogue.monitoring_rules import check_monitoring
 from sla_kit.catalogue.occasion_rules import check_occasion
 from sla_kit.catalogue.resting_rules import check_circles, check_composite, check_dependencies, check_recovery
+from sla_kit.catalogue.routing_rules import SECRET, check_routing
 from sla_kit.configuration.places import Findings, Path, Places, nearest
 from sla_kit.errors import Mistake
 
 LONGEST_WINDOW = 10 * 365 * 86_400
-#: What must not stand in a file that is shared: webhooks and tokens of Slack, and passwords in addresses.
-_SECRET = re.compile(r"hooks\.slack\.com|\bxox[a-z]-|\bxapp-|://[^/\s@]*:[^/\s@]*@", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -88,6 +87,7 @@ class _Rules:
         check_circles(catalogue, self.findings)
         self._any_slo()
         self._routes()
+        check_routing(catalogue, self.findings)
         self._calendar()
 
     def _unique(self, things: Sequence[_Named], path: Path, what: str) -> None:
@@ -246,7 +246,7 @@ class _Rules:
         for index, contact in enumerate(self.catalogue.contacts):
             for key in ("email", "slack", "pagerduty"):
                 address, path = getattr(contact, key), ("contacts", index, key)
-                if _SECRET.search(address):  # which is not repeated in the message
+                if SECRET.search(address):  # which is not repeated in the message
                     hint = "name a channel or a rotation; secrets come from the environment or from files"
                     self.findings.say(path, f"{key} looks like a secret", hint)
                 elif key == "email" and address and not _EMAIL.fullmatch(address):
@@ -255,7 +255,7 @@ class _Rules:
     def _sources(self) -> None:
         for index, server in enumerate(self.catalogue.sources):
             path = ("sources", index)
-            if _SECRET.search(server.url):  # which is not repeated in the message
+            if SECRET.search(server.url):  # which is not repeated in the message
                 hint = "credentials come from SLA_KIT_PROMETHEUS_<NAME>_TOKEN and its like"
                 self.findings.say((*path, "url"), "the address holds a password", hint)
             else:
