@@ -105,7 +105,7 @@ def read_notifications(
     left = MAX_FILES_BYTES
     for index, part in enumerate(parts):
         at = "" if single else f"[{index}]"
-        arrival = arrive(_notification(bytes(part), at), now, at=at, contacts=contacts, most_bytes=left)
+        arrival = arrive(read_notification(bytes(part), at), now, at=at, contacts=contacts, most_bytes=left)
         left -= sum(map(len, arrival.files))
         if key and not arrival.idempotency:
             arrival = arrival._replace(idempotency=_idempotency(key if single else f"{key}#{index}"))
@@ -147,7 +147,8 @@ def _idempotency(key: str) -> str:
     return f"api:{key}" if key.isascii() else f"api:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _notification(body: bytes, at: str) -> Notification:
+def read_notification(body: bytes, at: str = "") -> Notification:
+    """One notification, without looking into its texts. Raises `RefusedError`."""
     told = read_json(body, _Kind, at).kind
     wanted = KINDS.get(told)
     if wanted is None:
