@@ -41,7 +41,7 @@ _SEVERITY = "{{ with .CommonLabels.severity }}{{ . }}{{ else }}error{{ end }}"
 
 def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
     """The configuration for a catalogue; ``at`` is from when on maintenance is written down."""
-    routed = [*catalogue.routes, *_by_team(catalogue)]
+    routed = [*_expressible(catalogue), *_by_team(catalogue)]
     names = dict.fromkeys(_name(route.to) for route in routed)
     contacts = {contact.name: contact for contact in catalogue.contacts}
     receivers = [
@@ -52,16 +52,19 @@ def alertmanager_config(catalogue: Catalogue, at: float) -> Config:
     intervals = time_intervals(catalogue, at)
     routes = [_watchdog()] if watched else []
     routes += [
-        each for route in routed for each in _routes(catalogue, route.service, _conditions(route), _name(route.to))
+        each
+        for route in routed
+        for services, conditions in _alternatives(route)
+        for each in _routes(catalogue, services, conditions, _name(route.to))
     ]
-    if intervals and all(_conditions(route) for route in routed):
+    if intervals and not any(_takes_all(route) for route in routed):
         routes += _routes(catalogue, (), [], _DEFAULT)
     wait, interval, repeat = _TIMES[""]
     return {
         **_global(catalogue),
         "route": {
             "receiver": _DEFAULT,
-            "group_by": list(_GROUP),
+            "group_by": _group_by(catalogue),
             "group_wait": wait,
             "group_interval": interval,
             "repeat_interval": repeat,
@@ -123,9 +126,23 @@ def _global(catalogue: Catalogue) -> Config:
     return {"global": settings}
 
 
+def _group_by(catalogue: Catalogue) -> list[str]:
+    """As the router groups, so that one message tells of one incident."""
+    if catalogue.monitoring.delivery.through == "native":
+        return list(_GROUP)
+    by = catalogue.routing.group_by
+    return ["..."] if "..." in by else list(by)
+
+
+def _expressible(catalogue: Catalogue) -> list[Route]:
+    """The routes that Alertmanager can decide by. Those with hours or live events the router decides, for which the
+    name of a receiver is no more than a hint; native delivery can't have them (`sla-kit check` tells)."""
+    return [route for route in catalogue.routes if not route.hours and route.event is None]
+
+
 def _by_team(catalogue: Catalogue) -> list[Route]:
     """What goes to the team that an alert names, where no route of the catalogue takes all that is left."""
-    if any(not _conditions(route) for route in catalogue.routes):
+    if any(_takes_all(route) for route in _expressible(catalogue)):
         return []
     return [Route(to=[contact.name], team=[contact.name]) for contact in _addressed(catalogue.contacts)]
 
@@ -169,16 +186,40 @@ def _watchdog() -> Config:
     }
 
 
+def _takes_all(route: Route) -> bool:
+    """Whether nothing is left for the routes behind it."""
+    return not any(conditions for _, conditions in _alternatives(route))
+
+
+def _alternatives(route: Route) -> list[tuple[list[str], list[str]]]:
+    """The services that a route may be about (none: all), and its conditions. SLOs of one service are an alternative of
+    their own, since no matcher holds two labels."""
+    found: dict[str, list[str]] = {}
+    for name in route.slo:
+        service, _, slo = name.rpartition("/")
+        found.setdefault(service, []).append(slo)
+    if not found:
+        return [(route.service, _conditions(route))]
+    alternatives = []
+    for service, slos in found.items():
+        of_service = [f'service="{_quoted(service)}"'] if service and route.service != [service] else []
+        services = [service] if service else route.service
+        alternatives.append((services, [*_conditions(route), *of_service, _matcher("slo", slos)]))
+    return alternatives
+
+
 def _conditions(route: Route) -> list[str]:
-    found: list[str] = []
-    for label in ("severity", "service", "team", "environment"):
-        values: list[str] = getattr(route, label)
-        if len(values) == 1:
-            found.append(f'{label}="{_quoted(values[0])}"')
-        elif values:
-            either = "|".join(re.escape(value) for value in values)
-            found.append(f'{label}=~"{_quoted(either)}"')
-    return found
+    return [
+        _matcher(label, values)
+        for label in ("severity", "service", "team", "environment")
+        if (values := getattr(route, label))
+    ]
+
+
+def _matcher(label: str, values: Sequence[str]) -> str:
+    if len(values) == 1:
+        return f'{label}="{_quoted(values[0])}"'
+    return f'{label}=~"{_quoted("|".join(re.escape(value) for value in values))}"'
 
 
 def _receiver(catalogue: Catalogue, name: str, contacts: Sequence[Contact]) -> Config:
