@@ -18,9 +18,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
+#: Where Alembic keeps the revision: a name of its own, so that a ledger may be in the same database of PostgreSQL.
+REVISION_TABLE = "outbox_revision"
 _KEY = BigInteger().with_variant(Integer, "sqlite")  # so that SQLite numbers the rows itself
 
 #: What came in, committed before it was acknowledged. ``idempotency`` keeps the same from being accepted twice.
@@ -31,7 +34,7 @@ event = Table(
     Column("received_at", Float(53), nullable=False),
     Column("kind", String(40), nullable=False),  # the tag of `events.Event`
     Column("idempotency", String(200), unique=True),
-    Column("state", String(10), nullable=False),  # new, planned, dead
+    Column("state", String(10), nullable=False),  # new, planned, dead, dropped
     Column("reason", Text),  # why it is dead
     Column("body", LargeBinary, nullable=False),  # `events.encode`
     sqlite_autoincrement=True,
@@ -120,40 +123,60 @@ attachment = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
-# What is looked for all the time is in small indexes of its own, however long history becomes.
-Index("event_new", event.c.id, sqlite_where=event.c.state == "new", postgresql_where=event.c.state == "new")
-Index("event_received", event.c.received_at)
-Index(
-    "incident_open",
-    incident.c.dedup_key,
-    unique=True,
-    sqlite_where=incident.c.open,
-    postgresql_where=incident.c.open,
+#: What became of a delivery: a line for each attempt, and for what people did to it.
+history = Table(
+    "history",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("delivery_id", _KEY, nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("what", String(20), nullable=False),  # delivered, failed, lost, dead, folded, dropped, revived
+    Column("version", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
+
+# What is looked for all the time is in small indexes of its own, however long history becomes.
+Index("event_new", event.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+Index("event_dead", event.c.id, sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'"))
+Index("event_received", event.c.received_at)
+Index("incident_open", incident.c.dedup_key, unique=True, sqlite_where=text("open"), postgresql_where=text("open"))
+Index("incident_key", incident.c.dedup_key, incident.c.id)
 Index("incident_updated", incident.c.updated_at)
+# From one pair of destination and priority to the next, and in it by time; the last two are counted without the rows.
 Index(
     "delivery_due",
+    delivery.c.destination,
     delivery.c.priority,
     delivery.c.due_at,
     delivery.c.id,
-    sqlite_where=delivery.c.pending,
-    postgresql_where=delivery.c.pending,
+    delivery.c.failing_since,
+    sqlite_where=text("pending"),
+    postgresql_where=text("pending"),
 )
 Index(
     "delivery_queue",
     delivery.c.queue,
     delivery.c.destination,
     delivery.c.id,
-    sqlite_where=delivery.c.pending,
-    postgresql_where=delivery.c.pending,
+    sqlite_where=text("pending"),
+    postgresql_where=text("pending"),
 )
-Index("delivery_incident", delivery.c.incident_id, delivery.c.destination)
+Index(
+    "delivery_leased",
+    delivery.c.leased_by,
+    sqlite_where=text("leased_by IS NOT NULL"),
+    postgresql_where=text("leased_by IS NOT NULL"),
+)
+Index("delivery_incident", delivery.c.incident_id, delivery.c.destination, unique=True)
 Index(
     "delivery_state",
     delivery.c.state,
     delivery.c.destination,
-    sqlite_where=delivery.c.state != "open",
-    postgresql_where=delivery.c.state != "open",
+    delivery.c.id,
+    sqlite_where=text("state <> 'open'"),
+    postgresql_where=text("state <> 'open'"),
 )
 Index("delivery_created", delivery.c.created_at)
+Index("history_delivery", history.c.delivery_id)
 Index("timer_due", timer.c.due_at)
