@@ -35,13 +35,28 @@ from sla_kit.catalogue.monitoring import (
     ServiceMonitoring,
     SloRules,
 )
+from sla_kit.catalogue.routing import (
+    AlertmanagerSettings,
+    DeadMan,
+    Digest,
+    EmailSettings,
+    Fallback,
+    Graphs,
+    PagerDutySettings,
+    Routing,
+    SlackSettings,
+    Storm,
+)
 from sla_kit.catalogue.schema import json_schema
+from sla_kit.configuration.secrets import Secret
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "catalogue.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 STRUCTS: list[Any] = [Catalogue, Service, Slo, Agreement, PolicyStep, Contact, SeverityLevel, Route, Occasion]
 STRUCTS += [Part, Dependency, Capacity, Resource]
 STRUCTS += [Monitoring, ServiceMonitoring, RuleSettings, DuringEvents, SloRules, Delivery]
+STRUCTS += [Routing, Digest, Storm, DeadMan, Fallback, SlackSettings, PagerDutySettings, EmailSettings]
+STRUCTS += [AlertmanagerSettings, Graphs, Secret]
 INDICATORS: list[Any] = list(typing.get_args(Sli))
 
 
