@@ -1,0 +1,71 @@
+"""What Slack and PagerDuty send: who they are is shown by a signature of the body, under a secret that they share with
+the router."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from sla_kit.catalogue.routing import PagerDutySettings, Routing, SlackSettings
+from sla_kit.configuration.secrets import Secret
+from sla_kit.errors import SecretError, SlaKitError
+from sla_kit.routing.events import Event
+from sla_kit.routing.web.app import PAGERDUTY_PATH, SLACK_PATH, Signed
+from sla_kit.routing.web.intake import UnavailableError
+from sla_kit.routing.web.native import Arrival
+from sla_kit.routing.web.reading import RefusedError
+
+_SLACK_VARIABLE, _PAGERDUTY_VARIABLE = "SLACK_SIGNING_SECRET", "PAGERDUTY_WEBHOOK_SECRET"
+
+
+def signed_paths(routing: Routing, environment: Mapping[str, str] = os.environ) -> dict[str, Signed]:
+    """Where services are heard: those of which a secret is named, or in the environment."""
+    found: dict[str, Signed] = {}
+    if routing.slack.signing_secret is not None or environment.get(_SLACK_VARIABLE):
+        found[SLACK_PATH] = _slack(routing.slack)
+    if routing.pagerduty.webhook_secrets or environment.get(_PAGERDUTY_VARIABLE):
+        found[PAGERDUTY_PATH] = _pagerduty(routing.pagerduty)
+    return found
+
+
+def _slack(settings: SlackSettings) -> Signed:
+    from sla_kit.routing.slack.actions import SignatureError, action_key, read_action
+
+    secret = settings.signing_secret or Secret(env=_SLACK_VARIABLE)
+
+    def read(headers: Mapping[str, str], body: bytes, now: float) -> Sequence[Arrival]:
+        # Slack signs by the time that it is; what was done is kept by the outbox's.
+        try:
+            event = read_action(headers, body, secret.read(), time.time())
+        except SignatureError as error:
+            raise _refused(error) from None
+        except SecretError:
+            raise UnavailableError("the signing secret can't be read") from None
+        if event is None:
+            return []
+        return [Arrival(msgspec.structs.replace(event, at=now), action_key(body))]
+
+    return read
+
+
+def _pagerduty(settings: PagerDutySettings) -> Signed:
+    from sla_kit.routing.pagerduty.keys import webhook_secrets
+    from sla_kit.routing.pagerduty.webhooks import SignatureError, read_webhook
+
+    def read(headers: Mapping[str, str], body: bytes, now: float) -> Sequence[Arrival]:
+        try:
+            events: Sequence[tuple[str, Event]] = read_webhook(headers, body, webhook_secrets(settings))
+        except SignatureError as error:
+            raise _refused(error) from None
+        except SecretError:
+            raise UnavailableError("the webhook secrets can't be read") from None
+        return [Arrival(event, idempotency) for idempotency, event in events]
+
+    return read
+
+
+def _refused(error: SlaKitError) -> RefusedError:
+    return RefusedError(error.message, hint=error.remedy, status=401)
