@@ -53,13 +53,13 @@ def _slack(settings: SlackSettings) -> Signed:
 
 def _pagerduty(settings: PagerDutySettings) -> Signed:
     from sla_kit.routing.pagerduty.keys import webhook_secrets
-    from sla_kit.routing.pagerduty.webhooks import SignatureError, read_webhook
+    from sla_kit.routing.pagerduty.webhooks import WebhookError, read_webhook
 
     def read(headers: Mapping[str, str], body: bytes, now: float) -> Sequence[Arrival]:
         try:
             events: Sequence[tuple[str, Event]] = read_webhook(headers, body, webhook_secrets(settings))
-        except SignatureError as error:
-            raise _refused(error) from None
+        except WebhookError as error:
+            raise RefusedError(error.message, hint=error.remedy, status=error.status) from None
         except SecretError:
             raise UnavailableError("the webhook secrets can't be read") from None
         return [Arrival(event, idempotency) for idempotency, event in events]
