@@ -25,12 +25,13 @@ class Bulkhead:
     """Runs up to ``size`` jobs at a time, each in a thread; threads are begun when they are needed and stay.
 
     A job that hangs can be abandoned, which makes room for another one; up to ``size`` of them, since each still is a
-    thread of its own. ``free`` is then 0 until one ends.
+    thread of its own. ``free`` is then 0 until one ends. ``on_end`` is called whenever there is room again.
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, on_end: Job = lambda: None) -> None:
         self.name = name
         self.size = size
+        self._on_end = on_end
         self._jobs: SimpleQueue[Ticket | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._busy = 0
@@ -95,5 +96,6 @@ class Bulkhead:
                         self._hanging -= 1
                     else:
                         self._busy -= 1
+                self._on_end()
             if ticket.abandoned:
                 return
