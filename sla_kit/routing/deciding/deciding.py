@@ -108,6 +108,11 @@ class Deciding:
         return self._severities.rank(severity)
 
     @property
+    def contacts(self) -> list[str]:
+        """The names of all contacts, in the catalogue's order."""
+        return list(self._contacts)
+
+    @property
     def problem(self) -> str:
         """What of the calendar could not be read when it was last asked; empty where all could."""
         return self._calendar.problem
