@@ -227,14 +227,7 @@ class SlackServer:
 
     def sign(self, body: bytes, at: float | None = None) -> dict[str, str]:
         """The headers that Slack sends with a body."""
-        moment = str(int(time.time() if at is None else at))
-        base = b"v0:" + moment.encode() + b":" + body
-        digest = hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
-        return {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "X-Slack-Request-Timestamp": moment,
-            "X-Slack-Signature": f"v0={digest}",
-        }
+        return signature(self.signing_secret, body, time.time() if at is None else at)
 
     def press(self, message: Message, action_id: str, *, user: str = "erin") -> tuple[dict[str, str], bytes]:
         """Headers and body of the request that Slack makes where somebody presses a button of a message."""
@@ -499,7 +492,7 @@ class SlackServer:
         """Seconds until a channel takes a post again; 0 where it takes one now."""
         if method != "chat.postMessage" or not self.post_every_seconds:
             return 0.0
-        channel, now = str(arguments.get("channel", "")), time.monotonic()
+        channel, now = self._channel(arguments, names=True).id, time.monotonic()
         wait = self._posted.get(channel, 0.0) + self.post_every_seconds - now
         if wait <= 0:
             self._posted[channel] = now
@@ -566,6 +559,17 @@ class SlackServer:
         self._released.set()
         self._http.shutdown()
         self._http.server_close()
+
+
+def signature(secret: str, body: bytes, at: float) -> dict[str, str]:
+    """The headers by which Slack signs a body: https://docs.slack.dev/authentication/verifying-requests-from-slack."""
+    moment = str(int(at))
+    digest = hmac.new(secret.encode(), b"v0:" + moment.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": moment,
+        "X-Slack-Signature": f"v0={digest}",
+    }
 
 
 def _no(code: str) -> dict[str, Any]:

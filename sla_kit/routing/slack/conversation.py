@@ -68,6 +68,8 @@ class Conversation:
             unfurl_links=False,
             unfurl_media=False,
         )
+        if not answer.get("ts") or not answer.get("channel"):
+            raise SlackError("what answers to chat.postMessage is not Slack", unreachable=True, uncertain=True)
         self.note(channel=str(answer["channel"]), ts=str(answer["ts"]), **known)
         return False
 

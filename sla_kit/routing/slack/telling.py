@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from typing import Any
 
 from sla_kit.routing.delivering import DeliveryError
 from sla_kit.routing.incident import Incident
@@ -80,17 +81,19 @@ def _reply(conversation: Conversation, incident: Incident) -> None:
     if known.get("severity", severity) != severity:
         step = "severity-" + hashlib.sha256(severity.encode()).hexdigest()[:16]
         conversation.reply(step, raised_words(incident), severity=severity)
-    so_far = [int(known.get(_ESCALATIONS) or 0)]
-    if len(incident.escalations) > so_far[0]:
+    count, so_far = len(incident.escalations), int(known.get(_ESCALATIONS) or 0)
+    if count > so_far:
         # An attempt before may have told of some of them, and more may have come since.
-        so_far += [
-            int(each[_ESCALATIONS])
-            for each in conversation.replied()
-            if str(each.get("step", "")).startswith(f"{_ESCALATIONS}-")
-        ]
-    if len(incident.escalations) > max(so_far):
-        words, count = escalated_words(incident, max(so_far)), str(len(incident.escalations))
-        conversation.reply(f"{_ESCALATIONS}-{count}", words, carrying={_ESCALATIONS: count}, escalations=count)
+        so_far = max([so_far, *(int(each[_ESCALATIONS]) for each in conversation.replied() if _escalates(each))])
+        if count > so_far:
+            words, carried = escalated_words(incident, so_far), {_ESCALATIONS: str(count)}
+            conversation.reply(f"{_ESCALATIONS}-{count}", words, carrying=carried, escalations=str(count))
+        else:
+            conversation.note(escalations=str(count))
+
+
+def _escalates(payload: dict[str, Any]) -> bool:
+    return str(payload.get("step", "")).startswith(f"{_ESCALATIONS}-")
 
 
 def _picture(conversation: Conversation, incident: Incident) -> Block | None:
