@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from sla_kit.routing.events import Notice
 from sla_kit.routing.incident import Incident
 
-#: How many incidents are listed; all are counted.
+#: Timers by destination: what is held back for it is told.
+DIGEST = "digest"
+#: How many groups are listed; all are counted.
 LISTED = 50
 
 
-def digest(incidents: Sequence[Incident], total: int, since: float, now: float) -> Notice:
-    """One notice of what was held back ``since`` then: ``incidents`` in any order, of ``total``."""
+def digest(incidents: Sequence[Incident], total: int, firing: int, since: float) -> Notice:
+    """One notice of what was held back ``since`` then (epoch seconds): ``incidents`` in any order, of ``total``, of
+    which ``firing`` fire."""
     groups: dict[str, list[Incident]] = {}
     for incident in sorted(incidents, key=lambda each: (each.opened_at, each.dedup_key)):
         groups.setdefault(incident.group, []).append(incident)
-    firing = sum(each.status == "firing" for each in incidents)
     ordered = sorted(groups.values(), key=lambda each: (each[-1].status != "firing", -len(each), each[0].opened_at))
     lines = [_line(each) for each in ordered[:LISTED]]
     if len(ordered) > LISTED:
@@ -27,7 +29,7 @@ def digest(incidents: Sequence[Incident], total: int, since: float, now: float) 
     noun = "incident" if total == 1 else "incidents"
     services = sorted({each.service for each in incidents if each.service})
     severities = {each.severity for each in incidents}
-    fields = {"Since": _moment(since), "Firing": f"{firing:,}", "Resolved": f"{len(incidents) - firing:,}"}
+    fields = {"Since": _moment(since), "Firing": f"{firing:,}", "Resolved": f"{total - firing:,}"}
     if services:
         shown = ", ".join(services[:10])
         fields["Services"] = shown if len(services) <= 10 else f"{shown} and {len(services) - 10} more"
