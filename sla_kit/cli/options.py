@@ -62,6 +62,26 @@ def ledger_option(command: Command) -> Command:
     return option(command)
 
 
+def tell_option(what: str) -> Callable[[Command], Command]:
+    """``--tell``: the router that is told, or its outbox."""
+
+    def add(command: Command) -> Command:
+        option = click.option(
+            "--tell",
+            metavar="URL|OUTBOX",
+            help=f"Tell the router {what}: http(s)://… where it listens (SLA_KIT_ROUTER_TOKEN is sent along), or its "
+            "outbox, a path or postgresql://….",
+        )
+        return option(command)
+
+    return add
+
+
+def router_and_outbox(address: str) -> tuple[str, str]:
+    """The router, or its outbox, that ``--tell`` names; the other one is empty."""
+    return (address, "") if address.startswith(("http://", "https://")) else ("", address)
+
+
 def source_option(command: Command) -> Command:
     """``--source``."""
     option = click.option(

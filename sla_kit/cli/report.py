@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sla_kit.cli.options import catalogue_options, ledger_option, source_options
+from sla_kit.cli.options import catalogue_options, ledger_option, router_and_outbox, source_options, tell_option
 from sla_kit.cli.progress import progress_bar, working
 from sla_kit.report import Paper
 
@@ -73,6 +73,8 @@ FORMATS = ("html", "md", "json", "csv", "pdf", "png")
     show_default=True,
     help="The sheets of report.pdf.",
 )
+@tell_option("of the report with its files, and which steps of error-budget policies are reached")
+@click.option("--to", multiple=True, metavar="CONTACT", help="Who gets the report. Default: as the routes say.")
 def report(
     catalogue: str,
     environment: str | None,
@@ -91,6 +93,8 @@ def report(
     owner: str | None,
     by_owner: bool,
     paper: Paper,
+    tell: str | None,
+    to: tuple[str, ...],
 ) -> None:
     """Measures every promise of the catalogue over a window and writes the report.
 
@@ -102,6 +106,7 @@ def report(
       sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
       sla-kit report -c examples/astralfield --source history.om.gz --at 2026-09-28T04:00:00Z --window 30d
       sla-kit report -c sla.yml --source http://localhost:9090 --ledger ledger.db --window quarter
+      sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --tell http://localhost:9099 --to sre
     """
     from sla_kit import evaluate, forecast, load
     from sla_kit.report import write
@@ -135,6 +140,15 @@ def report(
             paths += write_by_owner(evaluation, loaded, out, wanted, language=spoken, paper=paper)
     for path in paths:
         click.echo(str(path))
+    if tell:
+        from sla_kit.report.notifying import budget_alerts, files_to_send, report_notice
+        from sla_kit.routing import notify
+
+        router, outbox = router_and_outbox(tell)
+        with working("telling the router"):
+            notify(report_notice(told, to), files=files_to_send(paths), router=router, outbox=outbox)
+            for alert in budget_alerts(evaluation):
+                notify(alert, router=router, outbox=outbox)
 
 
 def _wanted(formats: tuple[str, ...]) -> list[str]:

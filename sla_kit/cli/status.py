@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from sla_kit.cli.options import catalogue_options, ledger_option, source_options
+from sla_kit.cli.options import catalogue_options, ledger_option, router_and_outbox, source_options, tell_option
 from sla_kit.cli.progress import progress_bar
 
 
@@ -17,6 +17,7 @@ from sla_kit.cli.progress import progress_bar
 @ledger_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; may be repeated.")
+@tell_option("which steps of error-budget policies are reached")
 def status(
     catalogue: str,
     environment: str | None,
@@ -26,6 +27,7 @@ def status(
     ledger: str | None,
     as_json: bool,
     services: tuple[str, ...],
+    tell: str | None,
 ) -> None:
     """Prints how every promise stands, and leaves with 0 (all met), 1 (one missed) or 2 (it can't be told).
 
@@ -45,4 +47,11 @@ def status(
         click.echo(json.dumps(status_document(evaluation), indent=2, allow_nan=False))
     else:
         render_status(evaluation, Console())
+    if tell:
+        from sla_kit.report.notifying import budget_alerts
+        from sla_kit.routing import notify
+
+        router, outbox = router_and_outbox(tell)
+        for alert in budget_alerts(evaluation):
+            notify(alert, router=router, outbox=outbox)
     sys.exit({True: 0, False: 1, None: 2}[evaluation.met])

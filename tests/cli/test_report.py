@@ -138,3 +138,21 @@ def test_what_can_not_be_written_is_left_out_of_all_and_refused_by_name(place: P
     refused = run(place, *words, "-f", "pdf", code=lacking)
     assert refused.returncode == 2
     assert "pip install 'sla-kit[pdf]'" in refused.stderr
+
+
+def test_the_router_is_told_of_the_report_once_however_often_the_job_runs(place: Path, tmp_path: Path) -> None:
+    from sla_kit.routing.events import Notice
+    from sla_kit.routing.outbox.accepting import new_events
+    from sla_kit.routing.outbox.store import open_outbox
+
+    outbox = tmp_path / "outbox.db"
+    for _ in range(2):
+        done = report(
+            place, tmp_path / "out", "--format", "html", "--format", "csv", "--tell", str(outbox), "--to", "platform"
+        )
+        assert done.returncode == 0, done.stderr
+    with open_outbox(str(outbox)) as found, found.reading() as connection:
+        [told] = [each.event for each in new_events(connection, 10)]
+    assert isinstance(told, Notice)
+    assert told.to == ["platform"]
+    assert [file.name for file in told.files] == ["report.html", "report.csv"]
