@@ -6,7 +6,7 @@ Nothing is ever lost for want of a route, and no label that is missing or strang
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sla_kit.catalogue.model import Catalogue, Contact
 from sla_kit.routing.deciding.live_calendar import LiveCalendar, Mute
@@ -14,6 +14,10 @@ from sla_kit.routing.deciding.routes import Considered, Routes
 from sla_kit.routing.deciding.severities import Severities
 from sla_kit.routing.deciding.subjects import Known, Subject, known
 from sla_kit.routing.destinations import Destination, destinations_of
+from sla_kit.routing.events import Change, Notice
+
+#: The least priority of a notice that may page.
+_PAGES_UP_TO = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,31 @@ class Deciding:
         knows no address of, are left out."""
         listed = list(dict.fromkeys(names))
         return self._decision(listed, None, [f"it is for {_and(listed)}"] if listed else [], digest=False)
+
+    def for_notice(self, notice: Notice, at: float) -> Decision:
+        """Who is told of a notice: the contacts that it names, else whom the routes say. Only what is critical or a
+        warning pages somebody who can be told otherwise."""
+        decision = self.told_to(notice.to)
+        if not decision.destinations:
+            decision = self.decide(Subject(notice.labels, notice.severity), at)
+        if self.priority(notice.severity) <= _PAGES_UP_TO and notice.kind not in ("report", "digest"):
+            return replace(decision, digest=False)
+        mild = [each for each in decision.destinations if each[1].kind != "pagerduty"] or decision.destinations
+        return replace(decision, destinations=mild, digest=False)
+
+    def for_change(self, change: Change, at: float) -> Decision:
+        """Who is told of a change: the contacts that it names, else all whom an alert of its service would reach, of
+        any severity; in PagerDuty, which shows it beside incidents and pages nobody, and in Slack."""
+        named = self.told_to(change.to)
+        contacts = named.contacts
+        why = named.why
+        if not contacts:
+            usual = [Subject(change.labels, severity) for severity in ("critical", "warning", "info")]
+            contacts = list(dict.fromkeys(name for each in usual for name in self.decide(each, at).contacts))
+            why = ["they would be told of an alert of the same labels"]
+        reached = self.told_to(contacts)
+        shown = [each for each in reached.destinations if each[1].kind in ("pagerduty", "slack")]
+        return Decision(reached.contacts, shown, None, why)
 
     def consider(self, subject: Subject, at: float) -> list[Considered]:
         """Every route in its order, with what speaks against it."""

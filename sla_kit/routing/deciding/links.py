@@ -32,7 +32,7 @@ def links_of(catalogue: Catalogue, incident: Incident) -> list[Link]:
 
 def fit(url: str) -> bool:
     """Whether somebody may be sent there: http or https, a host, no password, nothing that breaks out of a message."""
-    if not url or len(url) > _LONGEST or not url.isprintable() or any(each in " <>\"'|" for each in url):
+    if not url or len(url) > _LONGEST or not url.isprintable() or any(each in ' <>"|' for each in url):
         return False
     try:
         parts = urlsplit(url)
@@ -58,19 +58,17 @@ def _runbook(catalogue: Catalogue, incident: Incident) -> str:
 
 
 def _logs(catalogue: Catalogue, incident: Incident) -> str:
-    """Kibana's Discover, with the fields of the Elastic Common Schema."""
-    base, labels = catalogue.monitoring.kibana.rstrip("/"), incident.labels
-    service = value_of(labels, "service", catalogue.monitoring.labels)
-    if not base:
+    """Kibana's Discover, with the fields of the Elastic Common Schema, for the service and the pod that are known."""
+    base, renamed = catalogue.monitoring.kibana.rstrip("/"), catalogue.monitoring.labels
+    fields = {"service.name": "service", "kubernetes.pod.name": "pod"}
+    values = {name: _plain(value_of(incident.labels, label, renamed)) for name, label in fields.items()}
+    sought = " AND ".join(f'{name}:"{value}"' for name, value in values.items() if value)
+    if not base or not sought:
         return ""
-    sought = f'service.name:"{_plain(service)}"' if service else ""
-    pod = value_of(labels, "pod", catalogue.monitoring.labels)
-    if pod:
-        sought = " AND ".join(filter(None, [sought, f'kubernetes.pod.name:"{_plain(pod)}"']))
-    end = "now" if incident.resolved_at is None else _moment(incident.resolved_at + _BEFORE)
-    times = f"from:'{_moment(incident.opened_at - _BEFORE)}',to:{end if end == 'now' else repr(end)}"
-    query = f"&_a=(query:(language:lucene,query:'{quote(sought, safe='*:._-')}'))" if sought else ""
-    return f"{base}/app/discover#/?_g=(time:({times}))".replace("'", "%27") + query.replace("'", "%27")
+    end = "now" if incident.resolved_at is None else f"'{_moment(incident.resolved_at + _BEFORE)}'"
+    times = f"(time:(from:'{_moment(incident.opened_at - _BEFORE)}',to:{end}))"
+    query = f"(query:(language:lucene,query:'{quote(sought, safe='*:._-')}'))"
+    return f"{base}/app/discover#/?_g={times}&_a={query}".replace("'", "%27")
 
 
 def _plain(text: str) -> str:
@@ -87,9 +85,8 @@ def _moment(seconds: float) -> str:
 
 def _silence(catalogue: Catalogue, incident: Incident) -> str:
     """The form for a new silence in Alertmanager's own pages, filled with what the incident is grouped by."""
-    base = (catalogue.routing.alertmanager.url or catalogue.monitoring.alertmanager or incident.external_url).rstrip(
-        "/"
-    )
+    monitoring, routing = catalogue.monitoring, catalogue.routing
+    base = (monitoring.alertmanager or incident.external_url or routing.alertmanager.url).rstrip("/")
     matchers = list(_matchers(incident))
     if not base or not matchers:
         return ""

@@ -1,6 +1,6 @@
 """What an event leads to, as values: groups, who is told what and when, who is next, and what keeps it quiet.
 
-Pure: nothing is sent, nothing is kept; the router's own decisions and grouping are asked.
+Pure: nothing is sent, nothing is kept. It asks what planning asks: the same grouping, merging and decisions.
 """
 
 from __future__ import annotations
@@ -8,30 +8,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.generate.alertmanager import WATCHDOG
-from sla_kit.routing.deciding import Considered, Deciding, Decision, Mute, Subject
+from sla_kit.routing.deciding import Considered, Deciding, Decision, Mute, Subject, links_of, promise_of
 from sla_kit.routing.destinations import Destination, destinations_of
-from sla_kit.routing.events import Alert, Alerts, Change, Event, Labels, Notice
-from sla_kit.routing.planning.grouping import dedup_key, group_labels, split
-from sla_kit.routing.planning.titles import title_of
+from sla_kit.routing.events import Alert, Alerts, Change, Event, Labels, Link, Notice
+from sla_kit.routing.incident import Incident
+from sla_kit.routing.planning.grouping import group_labels, split
+from sla_kit.routing.planning.merging import Delivered, merge
+
+#: The receiver of Alertmanager's signs of life, of which no incident is made.
+_HEARTBEAT = "_heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Who is told, ``after`` so many seconds, if nobody has responded until then."""
+    """Who is told, ``at`` a moment (epoch seconds), if nobody has responded until then."""
 
-    after: float
+    at: float
     decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What becomes of one group of alerts, or of one notice or change.
+    """What becomes of one group of alerts, or of one notice, change or deed.
 
     ``kind`` is ``alerts``, ``notice``, ``change``, ``sign-of-life`` or ``deed``. ``steps`` begin with who is told
-    first; ``responds_within`` (seconds) is how long each of them has, None where nobody has to respond. ``fallback`` is
-    who hears of it if the first can't be reached. ``against`` holds the routes before the one that fits.
+    first, after maintenance that mutes it; ``responds_within`` (seconds) is how long each of them has, None where
+    nobody has to respond. ``fallback`` is who hears of it if the first can't be reached. ``against`` holds the routes
+    before the one that fits.
     """
 
     kind: str
@@ -42,6 +49,8 @@ class Explained:
     dedup_key: str = ""
     firing: int = 0
     resolved: int = 0
+    promise: str = ""
+    links: tuple[Link, ...] = ()
     against: tuple[Considered, ...] = ()
     steps: tuple[Step, ...] = ()
     responds_within: float | None = None
@@ -65,77 +74,106 @@ def explain(catalogue: Catalogue, event: Event, at: float) -> list[Explained]:
     deciding = Deciding(catalogue)
     if isinstance(event, Alerts):
         groups = split(event.alerts, catalogue.routing.group_by)
-        return [_group(catalogue, deciding, event, group, alerts, at) for group, alerts in groups.items()]
+        return [
+            _sign_of_life(catalogue, alerts)
+            if _is_sign_of_life(event, alerts)
+            else _group(catalogue, deciding, event, group, alerts, at)
+            for group, alerts in groups.items()
+        ]
     if isinstance(event, Notice):
-        return [_notice(catalogue, deciding, event, at)]
+        decision = deciding.for_notice(event, at)
+        named = deciding.told_to(event.to).destinations
+        against = () if named else _against(deciding, Subject(event.labels, event.severity), decision, at)
+        return [
+            Explained(
+                kind="notice",
+                title=event.title,
+                severity=event.severity,
+                against=against,
+                steps=(Step(at, decision),),
+                fallback=_fallback(catalogue, decision),
+            )
+        ]
     if isinstance(event, Change):
-        subject = Subject(event.labels, "info")
-        decision = deciding.told_to(event.to) if event.to else deciding.decide(subject, at)
-        return [Explained(kind="change", title=event.summary, steps=(Step(0.0, decision),))]
-    deed = type(event).__name__.lower()
+        return [Explained(kind="change", title=event.summary, steps=(Step(at, deciding.for_change(event, at)),))]
+    deed = type(event).__name__
     return [Explained(kind="deed", title=f"{deed} by {event.by}", dedup_key=event.incident)]
+
+
+def _is_sign_of_life(event: Alerts, alerts: Sequence[Alert]) -> bool:
+    named = all(alert.name == WATCHDOG for alert in alerts)
+    return event.sender == "alertmanager" and (named or event.receiver == _HEARTBEAT)
+
+
+def _sign_of_life(catalogue: Catalogue, alerts: Sequence[Alert]) -> Explained:
+    labels = group_labels(alerts[0].labels, catalogue.routing.group_by)
+    return Explained(kind="sign-of-life", title=alerts[0].name, group_labels=labels)
 
 
 def _group(
     catalogue: Catalogue, deciding: Deciding, event: Alerts, group: str, alerts: Sequence[Alert], at: float
 ) -> Explained:
-    labels = group_labels(alerts[0].labels, catalogue.routing.group_by)
-    title = title_of({alert.fingerprint: alert for alert in alerts}, labels)
-    if alerts[0].name == WATCHDOG:
-        return Explained(kind="sign-of-life", title=title, group_labels=labels)
-    firing = [alert for alert in alerts if alert.firing]
-    shared = dict(set.intersection(*(set(alert.labels.items()) for alert in alerts)))
-    severity = min((_severity(alert) for alert in firing or alerts), key=deciding.rank)
-    subject = Subject(shared, severity, event.receiver)
-    decision = deciding.decide(subject, at)
+    incident = _incident(catalogue, deciding, event, group, alerts, at)
+    subject = Subject(incident.labels, incident.severity, event.receiver)
+    mute = deciding.muted(subject, at)
+    start = at if mute is None else mute.until  # when it is looked at again
+    decision = deciding.decide(subject, start)
+    firing = sum(alert.firing for alert in alerts)
     return Explained(
         kind="alerts",
-        title=title,
-        severity=severity,
-        service=shared.get("service", ""),
-        group_labels=labels,
-        dedup_key=dedup_key(group),
-        firing=len(firing),
-        resolved=len(alerts) - len(firing),
-        against=_against(deciding, subject, decision, at),
-        steps=_steps(catalogue, deciding, subject, decision, at) if firing else (Step(0.0, decision),),
-        responds_within=deciding.respond_within(severity),
+        title=incident.title,
+        severity=incident.severity,
+        service=incident.service,
+        group_labels=incident.group_labels,
+        dedup_key=incident.dedup_key,
+        firing=firing,
+        resolved=len(alerts) - firing,
+        promise=promise_of(catalogue, incident.labels),
+        links=tuple(links_of(catalogue, incident)),
+        against=_against(deciding, subject, decision, start),
+        steps=_steps(catalogue, deciding, subject, decision, start) if firing else (Step(start, decision),),
+        responds_within=deciding.respond_within(incident.severity),
         fallback=_fallback(catalogue, decision),
-        mute=deciding.muted(subject, at),
-        event=deciding.event(subject, at),
+        mute=mute,
+        event=deciding.event(subject, start),
     )
 
 
-def _notice(catalogue: Catalogue, deciding: Deciding, notice: Notice, at: float) -> Explained:
-    subject = Subject(notice.labels, notice.severity)
-    decision = deciding.told_to(notice.to) if notice.to else deciding.decide(subject, at)
-    return Explained(
-        kind="notice",
-        title=notice.title,
-        severity=notice.severity,
-        against=() if notice.to else _against(deciding, subject, decision, at),
-        steps=(Step(0.0, decision),),
-        fallback=_fallback(catalogue, decision),
+def _incident(
+    catalogue: Catalogue, deciding: Deciding, event: Alerts, group: str, alerts: Sequence[Alert], at: float
+) -> Incident:
+    """What planning makes of it where nothing was there before. What has ended was told as it fired."""
+    if not any(alert.firing for alert in alerts):
+        alerts = [msgspec.structs.replace(alert, firing=True) for alert in alerts]
+    by = catalogue.routing.group_by
+    delivered = Delivered(
+        group=group,
+        group_labels=group_labels(alerts[0].labels, by),
+        alerts=list(alerts),
+        at=at,
+        receiver=event.receiver,
+        external_url=event.external_url,
     )
-
-
-def _severity(alert: Alert) -> str:
-    return alert.labels.get("severity", "")
+    incident = merge(None, delivered, rank=deciding.rank).incident
+    assert incident is not None  # of what fires there is one
+    return incident
 
 
 def _against(deciding: Deciding, subject: Subject, decision: Decision, at: float) -> tuple[Considered, ...]:
-    looked_at = deciding.consider(subject, at)
-    return tuple(each for each in looked_at[: decision.route] if not each.fits)
+    """The routes that were passed over: all of them where none fits."""
+    return tuple(each for each in deciding.consider(subject, at)[: decision.route] if not each.fits)
 
 
-def _steps(catalogue: Catalogue, deciding: Deciding, subject: Subject, first: Decision, at: float) -> tuple[Step, ...]:
-    steps = [Step(0.0, first)]
+def _steps(
+    catalogue: Catalogue, deciding: Deciding, subject: Subject, first: Decision, start: float
+) -> tuple[Step, ...]:
+    steps = [Step(start, first)]
     wait = deciding.respond_within(subject.severity)
     if wait is None or not catalogue.routing.escalate or first.digest:
         return tuple(steps)
     told = set(first.contacts)
-    while following := deciding.next(subject, at + steps[-1].after + wait, told):
-        steps.append(Step(steps[-1].after + wait, following))
+    while following := deciding.next(subject, steps[-1].at + wait, told):
+        steps.append(Step(steps[-1].at + wait, following))
         told |= set(following.contacts)
     return tuple(steps)
 

@@ -44,6 +44,13 @@ def _lines(catalogue: Catalogue, found: Explained, at: float) -> Iterator[str]:
         yield f"  Grouped by {named}; dedup key {found.dedup_key}"
     elif found.kind == "alerts":
         yield f"  Grouped with all that have none of the labels it is grouped by; dedup key {found.dedup_key}"
+    if found.promise:
+        yield f"  Promise at stake: {_shown(found.promise)}"
+    if found.mute is not None:
+        reason = f" ({_shown(found.mute.reason)})" if found.mute.reason else ""
+        until = _moment(catalogue, found.mute.until)
+        yield f"  Muted by maintenance {_shown(found.mute.name)!r}{reason} until {until}."
+        yield "  What still fires then is told:"
     if found.event:
         yield f"  Live event: {_shown(found.event)}"
     for each in found.against:
@@ -52,10 +59,6 @@ def _lines(catalogue: Catalogue, found: Explained, at: float) -> Iterator[str]:
     if decision is None:
         return
     yield from _because(catalogue, decision)
-    if found.mute is not None:
-        reason = f" ({_shown(found.mute.reason)})" if found.mute.reason else ""
-        until = _moment(catalogue, found.mute.until)
-        yield f"  Muted by maintenance {_shown(found.mute.name)!r}{reason} until {until}; what fires then is told."
     if not decision.destinations:
         yield "  NOBODY can be told: no contact of the catalogue has an address"
         return
@@ -65,9 +68,11 @@ def _lines(catalogue: Catalogue, found: Explained, at: float) -> Iterator[str]:
         yield "  Only where it was told of before; what fired and ended before it was sent pages nobody."
         return
     for step in found.steps[1:]:
-        yield from _step(catalogue, step, at)
+        yield from _step(catalogue, step, found.steps[0].at)
     if found.kind == "alerts":
         yield from _hints(catalogue, found, decision)
+    for link in found.links:
+        yield f"  {_shown(link.text)}: {_shown(link.url)}"
 
 
 def _headline(found: Explained) -> str:
@@ -101,20 +106,21 @@ def _with_conditions(catalogue: Catalogue, decision: Decision, why: str) -> str:
 
 def _what(catalogue: Catalogue, found: Explained, destination: Destination, digest: bool) -> str:
     service, address = _SERVICE.get(destination.kind, destination.kind), _shown(destination.address)
+    when = "at once" if found.mute is None else "then"
+    resolved = found.kind == "alerts" and not found.firing
     if digest:
         every = format_duration(catalogue.routing.digest.every)
-        return f"{service} {address}: in the next digest, at most {every} from now"
-    resolved = found.kind == "alerts" and not found.firing
+        return f"{service} {address}: in a digest, at most {every} {'later' if found.mute else 'from now'}"
     if destination.kind == "pagerduty":
-        what = {"alerts": "resolve" if resolved else "trigger", "change": "change event"}.get(found.kind, "trigger")
-        return f"{service} rotation {address}: {what}, at once"
+        what = "resolve" if resolved else "change event" if found.kind == "change" else "trigger"
+        return f"{service} rotation {address}: {what}, {when}"
     if destination.kind == "slack":
-        return f"{service} {address}: {'message updated, answer in its thread' if resolved else 'message'}, at once"
-    return f"{service} {address}: {'answer to the mail before' if resolved else 'mail'}, at once"
+        return f"{service} {address}: {'message updated, answer in its thread' if resolved else 'message'}, {when}"
+    return f"{service} {address}: {'answer to the mail before' if resolved else 'mail'}, {when}"
 
 
-def _step(catalogue: Catalogue, step: Step, at: float) -> Iterator[str]:
-    after, moment = format_duration(step.after), _moment(catalogue, at + step.after)
+def _step(catalogue: Catalogue, step: Step, start: float) -> Iterator[str]:
+    after, moment = format_duration(round(step.at - start, 3)), _moment(catalogue, step.at)
     yield f"  If nobody has acknowledged it after {after} ({moment}), {'; '.join(step.decision.why)}:"
     for contact, destination in step.decision.destinations:
         yield f"    {_SERVICE.get(destination.kind, destination.kind)} {_shown(destination.address)} ({contact})"
@@ -150,14 +156,16 @@ def _as_json(catalogue: Catalogue, found: Explained, at: float) -> dict[str, Any
         "lost": found.lost,
         "responds_within_seconds": found.responds_within,
         "event": found.event,
+        "promise": found.promise,
+        "links": [{"text": link.text, "url": link.url} for link in found.links],
         "muted": None
         if found.mute is None
         else {"name": found.mute.name, "until": _rfc3339(found.mute.until), "reason": found.mute.reason},
         "against": [{"route": each.route + 1, "reasons": list(each.against)} for each in found.against],
         "steps": [
             {
-                "after_seconds": step.after,
-                "at": _rfc3339(at + step.after),
+                "at": _rfc3339(step.at),
+                "after_seconds": round(step.at - at, 3),
                 "route": None if step.decision.route is None else step.decision.route + 1,
                 "contacts": step.decision.contacts,
                 "destinations": [
