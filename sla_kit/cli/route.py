@@ -11,15 +11,65 @@ import click
 from sla_kit.cli.options import TimeType, catalogue_options
 from sla_kit.errors import SlaKitError
 
+_LISTEN = "127.0.0.1:9099"
+
 
 @click.group()
 def route() -> None:
     """Alertmanager in, Slack, PagerDuty and e-mail out, through an outbox that loses nothing.
 
     \b
+    The router, until it is told to end:
+      sla-kit route serve -c sla.yml
+
+    \b
     Who would be told of an alert, and why, without telling anybody:
       sla-kit route test alert.json -c sla.yml
     """
+
+
+@route.command()
+@catalogue_options
+@click.option("--listen", default="", metavar="HOST:PORT", help=f"Where to answer. Default: {_LISTEN}.")
+@click.option("--outbox", default="", metavar="PATH|URL", help="What is kept: a file, or postgresql://user@host/name.")
+@click.option(
+    "--web-config",
+    type=click.Path(dir_okay=False),
+    default="",
+    help="TLS and basic auth, as of Prometheus's exporters.",
+)
+@click.option("--check", is_flag=True, help="Only check the catalogue, and say who could be told of what.")
+@click.option("--log-format", type=click.Choice(["logfmt", "json"]), help="Default: logfmt.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default: info.")
+def serve(
+    catalogue: str,
+    environment: str | None,
+    listen: str,
+    outbox: str,
+    web_config: str,
+    check: bool,
+    log_format: str | None,
+    log_level: str | None,
+) -> None:
+    """Take alerts and notices, and deliver them, until it is told to end.
+
+    What is answered 2xx is in the outbox, and is delivered whatever happens. A change of the catalogue's files, or
+    SIGHUP, has them read again; where they are not good, what was before goes on. The options stand before what the
+    catalogue says under routing.
+
+    \b
+    0  it was told to end, and has
+    1  there are mistakes in the catalogue; with --check: a contact can't be reached
+    2  it could not begin, such as for a port that is in use, or did not end in time
+    """
+    from sla_kit.cli.route_serving import check_router, serve_router
+    from sla_kit.routing.state import Asked
+
+    asked = Asked(Path(catalogue), environment, listen, outbox, web_config, log_format or "", log_level or "")
+    if check:
+        check_router(asked)
+    else:
+        serve_router(asked)
 
 
 @route.command()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -53,6 +53,8 @@ class Intake:
         self._waiting = 0
         self._held = 0
         self._told_at = -_TOLD_SECONDS
+        #: Called after each commit, so that what came in is planned.
+        self.committed: Callable[[], None] = lambda: None
         #: Set once the router ends: what comes now is for the next one.
         self.stopping = False
 
@@ -95,6 +97,7 @@ class Intake:
             raise self._failed("the outbox took too long") from None
         except OutboxError as error:
             raise self._failed(str(error)) from None
+        self.committed()
         self._metrics.accepted(time.perf_counter() - began)
         counts = Counter((kind(arrival.event), is_new) for arrival, is_new in zip(arrivals, new, strict=True))
         for (name, is_new), count in counts.items():

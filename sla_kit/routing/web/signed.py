@@ -41,7 +41,7 @@ def _slack(settings: SlackSettings) -> Signed:
         try:
             event = read_action(headers, body, secret.read(), time.time())
         except SignatureError as error:
-            raise _refused(error) from None
+            raise _refused(error, 401) from None
         except SecretError:
             raise UnavailableError("the signing secret can't be read") from None
         if event is None:
@@ -67,5 +67,5 @@ def _pagerduty(settings: PagerDutySettings) -> Signed:
     return read
 
 
-def _refused(error: SlaKitError) -> RefusedError:
-    return RefusedError(error.message, hint=error.remedy, status=401)
+def _refused(error: SlaKitError, status: int) -> RefusedError:
+    return RefusedError(error.message, hint=error.remedy, status=status)
