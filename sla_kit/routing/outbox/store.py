@@ -109,7 +109,7 @@ def open_outbox(address: str, *, password: str = "", create: bool = True, exclus
     missing.
     """
     url, path = parsed(address, password)
-    name = str(path) if path is not None else url.render_as_string(hide_password=True)
+    name = str(path) if path is not None else url.set(drivername="postgresql").render_as_string(hide_password=True)
     if path is not None:
         _check_place(path, create)
     lock = FileLock(path) if exclusive and path is not None else None

@@ -143,7 +143,7 @@ Index("event_received", event.c.received_at)
 Index("incident_open", incident.c.dedup_key, unique=True, sqlite_where=text("open"), postgresql_where=text("open"))
 Index("incident_key", incident.c.dedup_key, incident.c.id)
 Index("incident_updated", incident.c.updated_at)
-# From one pair of destination and priority to the next, and in it by time; the last two are counted without the rows.
+# From one pair of destination and priority to the next, and in it by time; the last columns let it be counted without the rows.
 Index(
     "delivery_due",
     delivery.c.destination,
@@ -151,6 +151,7 @@ Index(
     delivery.c.due_at,
     delivery.c.id,
     delivery.c.failing_since,
+    delivery.c.pending,
     sqlite_where=text("pending"),
     postgresql_where=text("pending"),
 )
@@ -180,3 +181,4 @@ Index(
 Index("delivery_created", delivery.c.created_at)
 Index("history_delivery", history.c.delivery_id)
 Index("timer_due", timer.c.due_at)
+Index("attachment_created", attachment.c.created_at)

@@ -189,7 +189,7 @@ def _chunks(ids: Collection[int]) -> Iterator[list[int]]:
 
 
 def _insert(connection: Connection, destination: Destination, *, now: float, **values: Any) -> bool:
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    insert: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     row = {
         "incident_id": None,
         "content": None,
@@ -205,4 +205,6 @@ def _insert(connection: Connection, destination: Destination, *, now: float, **v
         "created_at": now,
     }
     statement = insert(tables.delivery).on_conflict_do_nothing(index_elements=["key"])
-    return bool(connection.execute(statement, row).rowcount)
+    if connection.dialect.name == "sqlite":
+        return bool(connection.execute(statement, row).rowcount)
+    return connection.execute(statement.returning(tables.delivery.c.id), row).first() is not None

@@ -121,7 +121,7 @@ def upgrade() -> None:
     op.create_index(
         "delivery_due",
         "delivery",
-        ["destination", "priority", "due_at", "id", "failing_since"],
+        ["destination", "priority", "due_at", "id", "failing_since", "pending"],
         sqlite_where=sa.text("pending"),
         postgresql_where=sa.text("pending"),
     )
@@ -150,3 +150,4 @@ def upgrade() -> None:
     op.create_index("delivery_created", "delivery", ["created_at"])
     op.create_index("history_delivery", "history", ["delivery_id"])
     op.create_index("timer_due", "timer", ["due_at"])
+    op.create_index("attachment_created", "attachment", ["created_at"])
