@@ -65,7 +65,7 @@ class Channel:
 
     def tell(self, content: Content) -> None:
         """Attempts until it is told."""
-        for _ in range(10):
+        for _ in range(30):
             try:
                 self.attempt(content)
             except Crash:
@@ -75,7 +75,7 @@ class Channel:
                     raise
                 continue
             return
-        raise AssertionError(f"not told after ten attempts: {self.errors}")
+        raise AssertionError(f"not told after thirty attempts: {self.errors}")
 
     def _remember(self, references: Mapping[str, str]) -> None:
         self.crash_at -= 1

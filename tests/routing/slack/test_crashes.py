@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def test_answers_that_are_lost_again_and_again_make_nothing_twice(
         for method in ("conversations.history", "conversations.replies", "users.conversations"):
             told.slack.fail(method, "drop")
             told.slack.fail(method, "rate-limit")
+        tell(told)
+        check(told)
+
+
+@pytest.mark.parametrize("seed", range(24))
+@CASES
+def test_many_failures_at_once_make_nothing_twice(
+    tmp_path: Path, tell: Callable[[Channel], None], check: Callable[[Channel], None], seed: int
+) -> None:
+    chance = random.Random(seed)
+    with channel(tmp_path) as told:
+        told.slack.page = chance.randint(1, 3)
+        for _ in range(chance.randint(2, 8)):
+            told.slack.fail("", chance.choice(FAULTS), skip=chance.randint(0, 12))
+        told.crash_at, told.committed = chance.randint(1, 12), chance.random() < 0.5
         tell(told)
         check(told)
 
