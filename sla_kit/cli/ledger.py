@@ -368,6 +368,58 @@ def export(address: str, out: Path, since: float, until: float | None) -> None:
     click.echo(f"{written} buckets written to {out}")
 
 
+@ledger.command()
+@click.option(
+    "-c",
+    "--catalogue",
+    type=click.Path(),
+    help="The catalogue that says how soon somebody responds to each severity. "
+    "Default: 5 minutes to critical, 30 to warning.",
+)
+@click.option("-e", "--environment", metavar="NAME", help="Use the catalogue's overlay for this environment.")
+@_ledger
+@click.option(
+    "--since", default="30d", show_default=True, metavar="30d|TIME", help="How far back: a length of time, or a moment."
+)
+@click.option("--until", type=TimeType(), metavar="TIME", help="Only incidents that opened before. Default: now.")
+@click.option("--severity", default="", metavar="NAME", help="Only incidents of this severity.")
+@click.option("--team", default="", metavar="NAME", help="Only incidents of this team.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def responses(
+    catalogue: str | None,
+    environment: str | None,
+    address: str,
+    since: str,
+    until: float | None,
+    severity: str,
+    team: str,
+    as_json: bool,
+) -> None:
+    """Shows how quickly incidents were told, taken and over.
+
+    `sla-kit route` writes them where the catalogue's `routing: {ledger: …}` says so. The time to acknowledge counts
+    from when somebody was told, the time to recover from when the first alert began to fire.
+    """
+    import json
+
+    from sla_kit import load
+    from sla_kit.catalogue.model import Catalogue
+    from sla_kit.cli.responses import as_document, print_tables
+    from sla_kit.ledger import open_ledger
+    from sla_kit.routing.deciding.severities import Severities
+
+    loaded = Catalogue(name="none", services=[]) if catalogue is None else load(catalogue, environment)
+    respond_within = Severities(loaded).respond_within
+    end = time.time() if until is None else until
+    start = _since(since, int(end))
+    with open_ledger(address, create=False) as kept:
+        found = kept.responses(start or 0, end, severity=severity, team=team)
+    if as_json:
+        click.echo(json.dumps(as_document(found, respond_within), indent=2, ensure_ascii=False))
+    else:
+        print_tables(found, respond_within)
+
+
 def _since(text: str | None, end: int) -> int | None:
     """What --since means: a length before ``end``, or a moment; epoch seconds."""
     if text is None:

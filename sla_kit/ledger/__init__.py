@@ -10,6 +10,7 @@ A day of one indicator is one row. Rows and everything else lie in SQLite (one f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
@@ -19,12 +20,14 @@ from sla_kit.catalogue.model import Catalogue
 from sla_kit.engine.windows import DAY, nominal_seconds
 from sla_kit.errors import LedgerError
 from sla_kit.ledger import corrections as correcting
+from sla_kit.ledger import responses as responding
 from sla_kit.ledger.closing import Closed, Wanted, close_buckets
 from sla_kit.ledger.corrections import Correction
 from sla_kit.ledger.extents import first_gaps, newest_correction
 from sla_kit.ledger.identity import Identity, indicators_of
 from sla_kit.ledger.reading import LedgerSource
 from sla_kit.ledger.store import Store, open_store
+from sla_kit.routing.delivering import Response
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.sources.indicators import summed_alone
 
@@ -160,6 +163,20 @@ class Ledger:
         """The identity of every indicator of a catalogue, by (service, name)."""
         return {one.key: Identity.of(catalogue, one) for one in indicators_of(catalogue)}
 
+    # --- responses --------------------------------------------------------------------------------------------------
+
+    def record(self, response: Response) -> bool:
+        """Appends how an incident was responded to; returns whether it was not there already."""
+        with self.store.writing() as connection:
+            return responding.append(connection, response)
+
+    def responses(
+        self, since: float = -math.inf, until: float = math.inf, *, severity: str = "", team: str = ""
+    ) -> list[Response]:
+        """How incidents were responded to that opened at or after ``since`` and before ``until`` (epoch seconds)."""
+        with self.store.reading() as connection:
+            return responding.responses(connection, since, until, severity=severity, team=team)
+
     # --- corrections ------------------------------------------------------------------------------------------------
 
     def corrections(self, until: int | None = None) -> list[Correction]:
@@ -245,7 +262,7 @@ def _closable(catalogue: Catalogue, source: Source, until: int, now: int) -> tup
     return min(until, known), known
 
 
-def open_ledger(address: str, *, create: bool = True) -> Ledger:
+def open_ledger(address: str, *, create: bool = True, patience_seconds: float | None = None) -> Ledger:
     """The ledger at a path, or at ``sqlite:///…`` or ``postgresql://…``; made where it is missing unless ``create`` is
-    false. Raises `LedgerError`."""
-    return Ledger(open_store(address, create=create))
+    false. ``patience_seconds`` as of `open_store`. Raises `LedgerError`."""
+    return Ledger(open_store(address, create=create, patience_seconds=patience_seconds))

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sla_kit.errors import LedgerError, MissingExtraError
 
 #: The newest revision in `migrations/versions`; a test holds that it is.
-REVISION = "0002"
+REVISION = "0003"
 #: How long a writer waits for another one.
 _PATIENCE_SECONDS = 60.0
 #: The pages of a new SQLite file: a day's row fits into one.
@@ -31,9 +31,10 @@ _WRITES = "sla_kit_writes"
 class Store:
     """The database behind a ledger. ``name`` is its address without secrets."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    def __init__(self, engine: Engine, name: str, patience_seconds: float | None = None) -> None:
         self._engine = engine
         self.name = name
+        self._patience = patience_seconds
 
     def __repr__(self) -> str:
         return f"Store({self.name!r})"
@@ -64,6 +65,8 @@ class Store:
             connection = connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 if not self.is_sqlite:
+                    if self._patience is not None:
+                        connection.execute(text(f"SET LOCAL lock_timeout = {int(self._patience * 1000)}"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                 yield connection
 
@@ -73,7 +76,7 @@ class Store:
         try:
             yield
         except DBAPIError as error:
-            raise explained(error, self.name) from error
+            raise explained(error, self.name, self._patience or _PATIENCE_SECONDS) from error
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger can't be used: {error}", place=self.name) from error
 
@@ -91,8 +94,9 @@ class Store:
         self._engine.dispose()
 
 
-def open_store(address: str, *, create: bool = True) -> Store:
-    """The store at a path, or at ``sqlite:///…`` or ``postgresql://…``; made, or brought up to date, where needed.
+def open_store(address: str, *, create: bool = True, patience_seconds: float | None = None) -> Store:
+    """The store at a path, or at ``sqlite:///…`` or ``postgresql://…``; made, or brought up to date, where needed. A
+    writer waits ``patience_seconds`` for another one, without that a minute (SQLite) or for ever (PostgreSQL).
 
     Raises `LedgerError` where it can't be opened, `MissingExtraError` where a library is missing.
     """
@@ -102,7 +106,7 @@ def open_store(address: str, *, create: bool = True) -> Store:
             "there is no ledger", place=str(path), remedy="`sla-kit ledger update` or `report --ledger` makes one"
         )
     name = str(path) if path is not None else url.render_as_string(hide_password=True)
-    store = Store(_engine(url, path), name)
+    store = Store(_engine(url, path, patience_seconds or _PATIENCE_SECONDS), name, patience_seconds)
     try:
         _bring_up_to_date(store)
     except BaseException:
@@ -130,11 +134,11 @@ def _parsed(address: str) -> tuple[URL, Path | None]:
     return url.set(drivername="postgresql+psycopg"), None
 
 
-def _engine(url: URL, path: Path | None) -> Engine:
+def _engine(url: URL, path: Path | None, patience_seconds: float) -> Engine:
     try:
         if path is None:
             return create_engine(url, connect_args={"connect_timeout": 10})
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False})
+        engine = create_engine(url, connect_args={"timeout": patience_seconds, "check_same_thread": False})
     except ModuleNotFoundError as error:
         raise MissingExtraError("a ledger in PostgreSQL", error.name or "psycopg", "postgresql") from error
     except NoSuchModuleError as error:
@@ -145,7 +149,7 @@ def _engine(url: URL, path: Path | None) -> Engine:
         connection.isolation_level = None  # transactions are begun by `begin` below
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        _use_write_ahead_log(cursor)
+        _use_write_ahead_log(cursor, patience_seconds)
         cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a loss of power
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.close()
@@ -159,11 +163,11 @@ def _engine(url: URL, path: Path | None) -> Engine:
     return engine
 
 
-def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+def _use_write_ahead_log(cursor: sqlite3.Cursor, patience_seconds: float) -> None:
     """Sets the journal in which who reads does not wait for who writes. While another process sets it for a new file
     SQLite refuses at once, whatever the time-out: https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy
     """
-    until = time.monotonic() + _PATIENCE_SECONDS
+    until = time.monotonic() + patience_seconds
     while True:
         try:
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -230,7 +234,7 @@ def _revision_of(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def explained(error: DBAPIError, name: str) -> LedgerError:
+def explained(error: DBAPIError, name: str, patience_seconds: float = _PATIENCE_SECONDS) -> LedgerError:
     """An error of the database in the words of who keeps a ledger."""
     said = str(error.orig).strip().splitlines()[0] if error.orig is not None else str(error)
     words = said.lower()
@@ -243,7 +247,7 @@ def explained(error: DBAPIError, name: str) -> LedgerError:
         )
     if "locked" in words or code in ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"):
         return LedgerError(
-            f"another program holds the ledger ({said}, after {_PATIENCE_SECONDS:.0f} s)",
+            f"another program holds the ledger ({said}, after {patience_seconds:.0f} s)",
             place=name,
             remedy="wait for it to end and run the same command again; nothing is lost",
         )

@@ -66,6 +66,18 @@ drill = Table(
     Column("digest", String(64), nullable=False),
 )
 
+#: How incidents were responded to: when somebody was told, took them, and when they were over. Chained as the others.
+response = Table(
+    "response",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("made_at", String(40), nullable=False),  # RFC 3339
+    Column("dedup_key", String(255), nullable=False),
+    Column("opened_at", Float(53), nullable=False),  # epoch seconds
+    Column("content", Text, nullable=False),  # JSON
+    Column("digest", String(64), nullable=False),
+)
+
 #: What reports were made of, by the digest of its content: catalogues, calendars, and the digests of input rows.
 content = Table(
     "content",
@@ -114,3 +126,5 @@ judged = Table(
 #: What is there, without reading it: the payloads would be read along with their rows otherwise.
 Index("day_extent", day.c.indicator, day.c.day, day.c.correction, day.c.first, day.c.count, day.c.digest)
 Index("indicator_by_name", indicator.c.catalogue, indicator.c.environment, indicator.c.service, indicator.c.name)
+Index("response_incident", response.c.dedup_key, response.c.opened_at)
+Index("response_opened", response.c.opened_at)

@@ -26,6 +26,9 @@ from sla_kit.ledger.corrections import broken_link, corrections
 from sla_kit.ledger.drills import drills, mismatched
 from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
+from sla_kit.ledger.responses import broken_link as broken_response
+from sla_kit.ledger.responses import mismatched as mismatched_responses
+from sla_kit.ledger.responses import records
 from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
 from sla_kit.ledger.tables import content as contents
 from sla_kit.ledger.tables import daily as sums
@@ -88,6 +91,7 @@ def verify_ledger(ledger: Ledger, progress: Progress = no_progress) -> list[Prob
             wrong = "it, or one before it, was altered or taken away"
             problems.append(Problem(f"correction {link.number}", wrong))
         problems.extend(_drills(connection))
+        problems.extend(_responses(connection))
         for found, kind, body in connection.execute(select(contents.c.digest, contents.c.kind, contents.c.body)):
             if not _is(body, found):
                 problems.append(Problem(f"the {kind} {found[:12]}… of a report", "damaged or altered"))
@@ -161,6 +165,14 @@ def _drills(connection: Connection) -> Iterator[Problem]:
         yield Problem(f"restore drill {link.number}", "it, or one before it, was altered or taken away")
     for number in mismatched(connection):
         yield Problem(f"restore drill {number}", "its target or outcome was altered: its evidence says another")
+
+
+def _responses(connection: Connection) -> Iterator[Problem]:
+    link = broken_response(records(connection))
+    if link is not None:
+        yield Problem(f"response {link.number}", "it, or one before it, was altered or taken away")
+    for number in mismatched_responses(connection):
+        yield Problem(f"response {number}", "its incident or its time was altered: its content says another")
 
 
 def _rows(connection: Connection, progress: Progress, held: set[bytes]) -> Iterator[Problem]:
