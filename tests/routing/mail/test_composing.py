@@ -1,0 +1,120 @@
+"""Mails are well formed whatever is in them."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.message import EmailMessage
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sla_kit.routing.events import File, Notice
+from sla_kit.routing.incident import Incident
+from sla_kit.routing.mail.cleaning import header
+from sla_kit.routing.mail.composing import Enclosed, Envelope, compose
+from sla_kit.routing.mail.incidents import letter_about
+from sla_kit.routing.mail.notices import letter_of_notice
+from sla_kit.routing.mail.recipients import mailboxes
+from sla_kit.routing.mail.steps import Step
+from sla_kit.routing.mail.times import length, zone_of
+from tests.routing.mail.incidents import alert, incident
+
+#: What headers are broken with, among all that text may be.
+HOSTILE = st.one_of(
+    st.text(max_size=300),
+    st.text(alphabet=st.sampled_from("\r\n \t:=?aé😀\x00\u2028\x85\udc80,<>@\"'"), max_size=300),
+    st.sampled_from(
+        ["x\r\nBcc: evil@example.org", "x\n\n.\r\nMAIL FROM:<a@b>", "=?utf-8?q?=0D=0ABcc=3A_x?=", "é" * 500]
+    ),
+)
+HEADERS = {
+    "from", "to", "subject", "date", "message-id", "in-reply-to", "references", "auto-submitted",
+    "x-auto-response-suppress", "importance", "x-priority", "mime-version", "content-type",
+}  # fmt: skip
+
+
+def composed(about: Incident | Notice, subject: str = "", files: tuple[Enclosed, ...] = ()) -> bytes:
+    [sender], to = mailboxes("SLA <sla@example.org>"), mailboxes("a@example.org, Jörg Öz <b@example.org>")
+    if isinstance(about, Incident):
+        letter = letter_about(about, Step("opened", "opened"), zone_of("UTC"))
+    else:
+        letter = letter_of_notice(about)
+    return compose(
+        letter, Envelope(sender, to, "<1.x@example.org>", subject or letter.subject, "<1.a@example.org>"), files
+    )
+
+
+def read(mail: bytes) -> EmailMessage:
+    return email.message_from_bytes(mail, policy=email.policy.default)
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_no_text_makes_a_header_of_its_own(title: str, value: str, severity: str) -> None:
+    mail = composed(
+        incident(
+            title=title,
+            severity=severity,
+            labels={"service": value, "environment": title},
+            alerts={"f0": alert(0, pod=value)},
+            dedup_key=value,
+            notes=[title],
+        )
+    )
+    message = read(mail)
+    own = {name.lower() for name in message if not name.lower().startswith("x-sla-kit-")}
+    assert own <= HEADERS
+    assert {name.lower() for name in message} - own <= {
+        f"x-sla-kit-{name}" for name in ("kind", "status", "severity", "service", "environment", "incident")
+    }
+    assert len(message.get_all("Subject", [])) == 1
+    assert [str(each.addr_spec) for each in message["To"].addresses] == ["a@example.org", "b@example.org"]
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/alternative", "text/plain", "text/html",
+    ]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(HOSTILE)
+def test_lines_are_short_seven_bits_and_end_in_crlf(text: str) -> None:
+    mail = composed(Notice(title=text, text=text * 3, fields={text: text}))
+    assert mail.isascii()
+    assert b"\n" not in mail.replace(b"\r\n", b"")
+    assert b"\r" not in mail.replace(b"\r\n", b"")
+    assert max(len(line) for line in mail.split(b"\r\n")) <= 998  # RFC 5322, section 2.1.1
+    assert b"\x00" not in mail
+
+
+@settings(deadline=None)
+@given(HOSTILE)
+def test_a_subject_is_read_as_it_was_meant(text: str) -> None:
+    subject = header(text) or "x"
+    found = str(read(composed(incident(), subject))["Subject"])
+    assert " ".join(found.split()) == f"Re: {subject}"
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE, st.binary(max_size=50))
+def test_a_file_keeps_its_content_whatever_it_is_called(name: str, kind: str, body: bytes) -> None:
+    file = File(name=name, digest="x", size_bytes=len(body), media_type=kind)
+    [found] = read(composed(Notice(title="Report"), files=(Enclosed(file, body),))).iter_attachments()
+    assert found.get_payload(decode=True) == body
+
+
+@settings(deadline=None)
+@given(st.text(max_size=100))
+def test_an_address_is_read_or_refused_and_never_more_than_one_line(text: str) -> None:
+    try:
+        boxes = mailboxes(text)
+    except ValueError:
+        return
+    for box in boxes:
+        assert "@" in box.address
+        assert box.address.isprintable()
+        assert not set(box.address) & set(" <>,;\r\n")
+
+
+def test_lengths_of_time_are_told_in_words() -> None:
+    told = [length(seconds) for seconds in (0, 59.4, 61, 720, 3600, 3725, 86_400, 273_600)]
+    assert told == ["0 s", "59 s", "1 min", "12 min", "1 h", "1 h 2 min", "1 d", "3 d 4 h"]
