@@ -66,7 +66,7 @@ class PagerDutySettings(Value, frozen=True, kw_only=True):
     keys: dict[Name, Secret] = field(default_factory=dict)
     webhook_secrets: list[Secret] = field(default_factory=list)
     url: str = "https://events.pagerduty.com"
-    per_second: float = 10.0
+    per_second: float = 2.0  # events of one key: PagerDuty takes about 120 a minute
 
 
 class EmailSettings(Value, frozen=True, kw_only=True):
