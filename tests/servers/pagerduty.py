@@ -15,10 +15,11 @@ incident, or is appended to the open one of the same routing key and dedup key; 
 acknowledge and resolve without an open one are accepted and dropped. ``accepted`` and ``refused`` hold every request
 that was answered so, ``changes`` the change events.
 
-Faults are used up by the next request, one each, in their order: ``rate-limit`` (429 with Retry-After), ``status`` (a
-5xx, not accepted), ``hang`` and ``drop`` (not accepted; no answer), ``refuse`` (closed before anything is read),
-``status-after``, ``hang-after`` and ``drop-after`` (accepted; a 5xx, or no answer). A request that hangs is let go by
-`release`, or when the server stops. `limit` makes it answer 429 by itself, as the real one does (120 a minute and key).
+Faults are used up by the next request, one each, in their order: ``none`` (that one goes well), ``rate-limit`` (429
+with Retry-After), ``status`` (a 5xx, not accepted), ``hang`` and ``drop`` (not accepted; no answer), ``refuse`` (closed
+before anything is read), ``status-after``, ``hang-after`` and ``drop-after`` (accepted; a 5xx, or no answer). A request
+that hangs is let go by `release`, or when the server stops. `limit` makes it answer 429 by itself, as the real one does
+(120 a minute and key).
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-FaultKind = Literal["rate-limit", "status", "hang", "drop", "refuse", "status-after", "hang-after", "drop-after"]
+FaultKind = Literal[
+    "none", "rate-limit", "status", "hang", "drop", "refuse", "status-after", "hang-after", "drop-after"
+]
 #: Two routing keys as PagerDuty makes them.
 KEY = "e93facc04764012d7bfb002500d5d1a6"
 OTHER_KEY = "737ea619db564d41bd9824063e1f6b08"
