@@ -5,6 +5,7 @@ https://docs.slack.dev/reference/block-kit/blocks and …/reference/messaging/at
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,6 +135,8 @@ def _image(image: dict[str, Any]) -> Iterator[str]:
         yield "invalid image_url"
     if "slack_file" in image and ("id" in image["slack_file"]) == ("url" in image["slack_file"]):
         yield "one of id and url is required"
+    elif not re.fullmatch("F[A-Z0-9]{8,}", str(image.get("slack_file", {}).get("id", "F00000000"))):
+        yield "input must match regex pattern: ^[F][A-Z0-9]{8,}$"
 
 
 def _element(element: Any) -> Iterator[str]:

@@ -23,6 +23,8 @@ _CONTENT = frozenset(
 GONE = frozenset(("message_not_found", "thread_not_found", "cannot_reply_to_message"))
 #: The message stays as it is: the workspace allows no changes after a while.
 FROZEN = frozenset(("edit_window_closed", "cant_update_message"))
+#: How long Slack is given to show what it accepted.
+_SETTLE_SECONDS = 2.0
 _ID = re.compile(r"[CGDU][A-Z0-9]{8,}\Z")
 _DOUBT = "This may be told twice: whether it arrived before could not be looked up."
 
@@ -39,6 +41,7 @@ class Conversation:
         self.remembered = dict(parcel.references)
         self._remember = remember
         self._thread: list[dict[str, Any]] | None = None
+        self._settled = False
 
     def note(self, **known: str) -> None:
         """Remembers more, for good."""
@@ -113,6 +116,7 @@ class Conversation:
         if not self.parcel.uncertain:
             return []
         if self._thread is None:
+            self._settle()
             try:
                 self._thread = lookup.thread(self.api, self.remembered["channel"], self.remembered["ts"])
             except SlackError as error:
@@ -127,6 +131,12 @@ class Conversation:
         self.note(ts="", posted="", severity="", escalations="", resolved="", frozen="", state="")
         self._thread = None
 
+    def _settle(self) -> None:
+        """What Slack has just accepted it may not show yet: waits a moment, once."""
+        if not self._settled:
+            self.sleep(_SETTLE_SECONDS)
+        self._settled = True
+
     def _find(self) -> tuple[dict[str, Any] | None, str]:
         """The message, if an earlier attempt posted it, and a word of doubt where that can't be known."""
         address = self.parcel.destination.address
@@ -137,6 +147,9 @@ class Conversation:
                 _log.warning("Slack may be told twice: the bot is in no channel %s that it could read", address)
                 return None, _DOUBT
             found = lookup.posted(self.api, channel, self.parcel.key, _POSTED, self.oldest)
+            if found is None:
+                self._settle()
+                found = lookup.posted(self.api, channel, self.parcel.key, _POSTED, self.oldest)
         except SlackError as error:
             if not error.permanent:
                 raise

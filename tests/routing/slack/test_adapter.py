@@ -131,8 +131,8 @@ def test_a_message_that_is_too_old_to_change_is_followed_up_in_its_thread(incide
     for state in [taken, taken, course()[-1]]:
         incidents.tell(state)
     [message] = incidents.slack.posts("incidents")
-    state, resolved = incidents.slack.replies(message)
-    assert state.text == "Now warning, 2 firing, acknowledged by erin."
+    followed, resolved = incidents.slack.replies(message)
+    assert followed.text == "Now warning, 2 firing, acknowledged by erin."
     assert "*Resolved*" in resolved.text
 
 

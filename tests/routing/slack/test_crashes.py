@@ -11,6 +11,7 @@ import pytest
 from sla_kit.routing.delivering import DeliveryError
 from sla_kit.routing.events import File, Notice
 from sla_kit.routing.slack import api
+from sla_kit.routing.slack.adapter import open_adapter
 from tests.routing.slack.channel import Channel, Crash, channel, course, incident
 from tests.servers.slack import FaultKind
 
@@ -181,3 +182,17 @@ def _calls(folder: Path, tell: Callable[[Channel], None]) -> int:
     with channel(folder) as told:
         tell(told)
         return len(told.slack.calls)
+
+
+def test_what_slack_shows_a_moment_after_it_accepted_it_is_found(tmp_path: Path) -> None:
+    with channel(tmp_path) as told:
+        told.slack.fail("chat.postMessage", "drop-after")
+        with pytest.raises(DeliveryError):
+            told.attempt(incident())
+        [late] = told.slack.posts("incidents")
+        told.slack.delete(late)
+        told.adapter = open_adapter(
+            told.settings, sleep=lambda seconds: told.slack.channels["incidents"].messages.append(late)
+        )
+        told.tell(incident())
+        assert told.slack.posts("incidents") == [late]

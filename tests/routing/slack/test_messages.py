@@ -50,7 +50,7 @@ def _holds(arguments: dict[str, Any]) -> None:
 @given(INCIDENTS)
 def test_any_incident_is_a_message_within_every_limit(found: Incident) -> None:
     told = incident_message(found)
-    shown = image("F1", graph_title(found))
+    shown = image("F00000001", graph_title(found))
     for arguments in (told.arguments(), told.arguments(image=shown, doubt="perhaps twice")):
         if not arguments["attachments"]:
             arguments["attachments"] = [{"blocks": []}]
