@@ -2,7 +2,7 @@
 
 PagerDuty applies events by routing key and dedup key, so that the same one again changes nothing: a trigger while its
 incident is open is appended to that, acknowledge and resolve without an open one are dropped. What can't be excluded
-stands in docs/routing.md.
+stands in docs/pagerduty.md.
 """
 
 from __future__ import annotations
