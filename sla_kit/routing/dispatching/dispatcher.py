@@ -29,7 +29,7 @@ from sla_kit.routing.dispatching.metrics import RouterMetrics
 from sla_kit.routing.dispatching.overdue import hand_on_overdue, overdue
 from sla_kit.routing.dispatching.recorder import Recorder
 from sla_kit.routing.dispatching.recording import OnFailure
-from sla_kit.routing.outbox.deliveries import Claimed, claim, release
+from sla_kit.routing.outbox.deliveries import claim, postpone, release
 from sla_kit.routing.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ HANGING_SECONDS = TIMEOUT_SECONDS + 15.0
 LEASE_SECONDS = 2 * TIMEOUT_SECONDS
 #: How often the outbox is looked at though nothing was said to have changed: other routers write to it.
 POLL_SECONDS = 1.0
+#: So many are claimed in one search.
+_CLAIM = 8
 #: How often it is looked for people who should be told elsewhere.
 _OVERDUE_SECONDS = 5.0
 
@@ -161,12 +163,9 @@ class Dispatcher:
             now = self._outbox.clock.now()
             if self._recorder.behind(now):
                 return
-            for kind in KINDS:
-                for page in (True, False):
-                    while claimed := self._claim_of(connection, kind, now, page=page):
-                        call = Call(self._outbox, claimed, self._adapter(kind), now)
-                        self._gates.begin(call, claimed.destination, now)
-                        calls.append(call)
+            for page in (False, True):  # in what is kept for pages, after all the rest is taken
+                while began := self._claim_some(connection, now, page=page):
+                    calls.extend(began)
 
         try:
             self._outbox.write(work)
@@ -175,21 +174,32 @@ class Dispatcher:
             raise
         return calls
 
-    def _claim_of(self, connection: Connection, kind: Kind, now: float, *, page: bool) -> Claimed | None:
-        """The next delivery that may be called now: a page, or anything."""
-        if not self._gates.admits(kind, now, page=page):
-            return None
-        claimed = claim(
+    def _claim_some(self, connection: Connection, now: float, *, page: bool) -> list[Call]:
+        """What is due and may be called now, the most urgent first and one of each destination; or only pages."""
+        kinds = [kind for kind in KINDS if self._gates.admits(kind, now, page=page)]
+        if not kinds:
+            return []
+        found = claim(
             connection,
             self.owner,
-            limit=1,
+            limit=_CLAIM,
+            each=1,
             now=now,
             lease_seconds=LEASE_SECONDS,
-            kinds=(kind,),
-            excluding=self._gates.closed(kind, now, page=page),
+            kinds=kinds,
+            excluding={where for kind in kinds for where in self._gates.closed(kind, now, page=page)},
             max_priority=PAGE_PRIORITY if page else None,
         )
-        return claimed[0] if claimed else None
+        calls = []
+        for claimed in found:
+            kind = claimed.destination.kind
+            if self._gates.admits(kind, now, page=page):
+                call = Call(self._outbox, claimed, self._adapter(kind), now)
+                self._gates.begin(call, claimed.destination, now)
+                calls.append(call)
+            else:  # others of its kind took the last threads
+                postpone(connection, claimed, due_at=claimed.due_at, now=now)
+        return calls
 
     def _forget(self, calls: list[Call]) -> None:
         for call in calls:

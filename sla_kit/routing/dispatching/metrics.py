@@ -111,7 +111,7 @@ class RouterMetrics:
         self._outbox_errors.inc()
 
     def outbox_up(self, up: bool) -> None:
-        """Whether the outbox could be read last."""
+        """Whether the outbox could be read and written last."""
         self._outbox_up.set(float(up))
 
     def outbox(self, *, pending: int, oldest_seconds: float, dead: Mapping[str, int]) -> None:
@@ -173,7 +173,7 @@ class RouterMetrics:
                 gauge.labels(each)
 
     def _of_the_outbox(self) -> None:
-        self._outbox_up = self._gauge("outbox_up", "1 where the outbox could be read last, else 0.")
+        self._outbox_up = self._gauge("outbox_up", "1 where the outbox could be read and written last, else 0.")
         self._outbox_errors = self._counter("outbox_errors", "Times that the outbox could not be read or written.")
         self._pending = self._gauge("outbox_pending", "Notifications that wait to be delivered.")
         self._oldest = self._gauge(

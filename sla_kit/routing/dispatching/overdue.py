@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, String, bindparam, text
 
 from sla_kit.routing.destinations import PEOPLE, Kind
 from sla_kit.routing.dispatching.backoff import PAGE_PRIORITY
@@ -31,7 +31,8 @@ def overdue(
     attempted, pages, and what is for these ``kinds`` and ``destinations``, to which nothing gets through."""
     shared = lock and connection.dialect.name != "sqlite"
     statement = text(f"{_FIND} FOR UPDATE SKIP LOCKED" if shared else _FIND).bindparams(
-        *(bindparam(name, expanding=True) for name in ("people", "kinds", "destinations"))
+        # Of a type, since a list may be empty.
+        *(bindparam(name, type_=String, expanding=True) for name in ("people", "kinds", "destinations"))
     )
     values = {
         "people": list(PEOPLE),
