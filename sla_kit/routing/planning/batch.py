@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from sla_kit.routing.events import (
     Acknowledgement,
+    Alert,
     Alerts,
     Change,
     Closing,
@@ -43,6 +46,7 @@ class Batch:
         self._telling = Telling(rules, self._bursts, now)
         self._contents = Contents(connection, rules, now)
         self._recording = Recording(connection, rules, self._cases, self._bursts, now)
+        self._split: dict[int, dict[str, list[Alert]]] = {}
         self._heard: float | None = None
         self._watchdog = False
 
@@ -51,11 +55,22 @@ class Batch:
         """What is worth counting."""
         return self._recording.observed
 
+    def expect(self, events: Sequence[Accepted]) -> None:
+        """Reads at once what these will ask for."""
+        by, keys = self._rules.routing.group_by, set()
+        for accepted in events:
+            event = accepted.event
+            if isinstance(event, Alerts):
+                alerts = dead_man.without_watchdog(event) if event.sender == dead_man.SENDER else event.alerts
+                self._split[accepted.id] = groups = split(alerts, by)
+                keys.update(dedup_key(group) for group in groups)
+        self._cases.load(keys)
+
     def take(self, accepted: Accepted) -> None:
-        """One event."""
+        """One event, which was expected."""
         event = accepted.event
         if isinstance(event, Alerts):
-            self._alerts(event, accepted.received_at)
+            self._alerts(event, accepted)
         elif isinstance(event, Notice):
             self._contents.notice(event, accepted.id)
         elif isinstance(event, Change):
@@ -120,20 +135,18 @@ class Batch:
         self._recording.finish()
         self._cases.write_over(STALE_SECONDS)
 
-    def _alerts(self, event: Alerts, received_at: float) -> None:
-        alerts = event.alerts
+    def _alerts(self, event: Alerts, accepted: Accepted) -> None:
+        groups = self._split.pop(accepted.id)
         if event.sender == dead_man.SENDER:
-            alerts = dead_man.without_watchdog(event)
-            self._heard = max(received_at, self._heard or 0.0)
-            self._watchdog |= len(alerts) < len(event.alerts)
+            self._heard = max(accepted.received_at, self._heard or 0.0)
+            self._watchdog |= sum(map(len, groups.values())) < len(event.alerts)
         by = self._rules.routing.group_by
-        groups = split(alerts, by)
         for group, members in groups.items():
             delivered = Delivered(
                 group=group,
                 group_labels=group_labels(members[0].labels, by),
                 alerts=members,
-                at=received_at,
+                at=accepted.received_at,
                 receiver=event.receiver,
                 external_url=event.external_url,
                 truncated=event.truncated if len(groups) == 1 else 0,

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, text
 
 from sla_kit.routing.destinations import Destination
-from sla_kit.routing.incident import Incident
+from sla_kit.routing.incident import Incident, decode
 from sla_kit.routing.outbox import incidents, timers
 from sla_kit.routing.outbox.incidents import Stored
 from sla_kit.routing.planning.merging import Resolution
 
 #: Timers that hold what is known to be over, by dedup key.
 OVER = "over"
+_AT_ONCE = 500
+_NEWEST = text("""
+SELECT id, version, dedup_key, body FROM incident WHERE id IN
+  (SELECT max(id) FROM incident WHERE dedup_key IN :keys GROUP BY dedup_key)
+""").bindparams(bindparam("keys", expanding=True))
+_OVER = text("SELECT key, data FROM timer WHERE kind = :kind AND key IN :keys").bindparams(
+    bindparam("keys", expanding=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,21 @@ class Cases:
         self._all: list[Case] = []
         self._over: dict[str, dict[str, Resolution]] = {}
         self._changed_over: set[str] = set()
+
+    def load(self, dedup_keys: Collection[str]) -> None:
+        """Reads what is known of these at once."""
+        keys = sorted(set(dedup_keys) - self._newest.keys())
+        for start in range(0, len(keys), _AT_ONCE):
+            part = keys[start : start + _AT_ONCE]
+            found = {row.dedup_key: row for row in self._connection.execute(_NEWEST, {"keys": part})}
+            over = {row.key: row.data for row in self._connection.execute(_OVER, {"kind": OVER, "keys": part})}
+            for key in part:
+                row = found.get(key)
+                self._newest[key] = None
+                if row is not None:
+                    stored = Stored(id=row.id, version=row.version, incident=decode(bytes(row.body)))
+                    self._add(Case(stored.incident, stored))
+                self._over[key] = msgspec.json.decode(over[key], type=dict[str, Resolution]) if key in over else {}
 
     def newest(self, dedup_key: str) -> Case | None:
         """The last incident of a key, open or not."""

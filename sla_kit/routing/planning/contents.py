@@ -107,7 +107,7 @@ class Contents:
             text("SELECT count(*) FROM incident WHERE open AND id IN :ids").bindparams(
                 bindparam("ids", expanding=True)
             ),
-            {"i": ids},
+            {"ids": ids},
         )
         return int(found.scalar_one())
 

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sla_kit.routing.events import Labels
@@ -19,6 +20,14 @@ class _Rule:
     sources: list[_Matches]
     targets: list[_Matches]
     equal: list[str]
+
+    def kinds(self, labels: Labels) -> tuple[bool, bool]:
+        """Whether it makes others superfluous, and whether it is made so itself."""
+        return self._all(self.sources, labels), self._all(self.targets, labels)
+
+    @staticmethod
+    def _all(matchers: list[_Matches], labels: Labels) -> bool:
+        return all(matches(labels) for matches in matchers)
 
 
 class Inhibitions:
@@ -42,13 +51,10 @@ class Inhibitions:
             sources: dict[tuple[str, ...], list[int]] = defaultdict(list)
             targets: dict[tuple[str, ...], list[int]] = defaultdict(list)
             for number, labels in enumerate(alerts):
-                of = tuple(labels.get(name, "") for name in rule.equal)
-                source = all(matches(labels) for matches in rule.sources)
-                target = all(matches(labels) for matches in rule.targets)
-                if source and not target:
-                    sources[of].append(number)
-                elif target and not source:
-                    targets[of].append(number)
+                source, target = rule.kinds(labels)
+                if source != target:
+                    of = tuple(labels.get(name, "") for name in rule.equal)
+                    (sources if source else targets)[of].append(number)
             for of, numbers in sources.items():
                 for number in numbers:
                     found[number].update(targets.get(of, ()))
@@ -66,6 +72,9 @@ def _matcher(text: str) -> _Matches:
     if operator == "!=":
         return lambda labels: labels.get(name, "") != value
     pattern = re.compile(value)
-    if operator == "=~":
-        return lambda labels: pattern.fullmatch(labels.get(name, "")) is not None
-    return lambda labels: pattern.fullmatch(labels.get(name, "")) is None
+
+    @lru_cache(maxsize=4096)  # the same few values again and again
+    def fits(text: str) -> bool:
+        return (pattern.fullmatch(text) is not None) == (operator == "=~")
+
+    return lambda labels: fits(labels.get(name, ""))

@@ -25,7 +25,7 @@ from msgspec import Struct
 from sla_kit.routing.events import Alert, Labels
 from sla_kit.routing.incident import Incident
 from sla_kit.routing.planning.grouping import dedup_key
-from sla_kit.routing.planning.titles import title_of
+from sla_kit.routing.planning.titles import titled
 
 #: How long after a resolved alert one that fires with the same beginning is taken for a late message.
 STALE_SECONDS = 300.0
@@ -76,7 +76,8 @@ def merge(
     """What the alerts make of the ``incident`` of their group that is open, if any.
 
     ``resolutions`` is what earlier merges of the group knew to be over, ``previous`` the last incident of the group
-    that is over. The lower ``rank`` of a severity, the higher it is. Nothing that is given is changed.
+    that is over. The lower ``rank`` of a severity, the higher it is. Nothing that is given is changed. Only a new
+    incident is given a title; `titles.titled` gives it one anew.
     """
     known = {name: each for name, each in (resolutions or {}).items() if delivered.at - each.heard_at < STALE_SECONDS}
     group = _Group(incident, delivered, known, rank, previous)
@@ -156,7 +157,7 @@ class _Group:
         incident = Incident(
             group=delivered.group,
             dedup_key=dedup_key(delivered.group),
-            title=title_of(self._alerts, delivered.group_labels, whole=not (self._beyond or self._beyond_resolved)),
+            title="",
             severity=severity,
             status="firing" if firing else "resolved",
             opened_at=opened_at,
@@ -172,11 +173,11 @@ class _Group:
             beyond_resolved=self._beyond_resolved,
         )
         if before is None:
+            incident = titled(incident)
             return Merged(incident, changed=True, urgent=True, resolutions=self._resolutions)
         raised = self._rank(severity) < self._rank(before.severity)
         incident = msgspec.structs.replace(
             before,
-            title=incident.title,
             severity=severity,
             status=incident.status,
             opened_at=opened_at,

@@ -66,13 +66,14 @@ class Planner:
             dead_man.start(connection, self._rules.routing.dead_man, now)
         observed: list[Observed] = []
         events = accepting.new_events(connection, limit)
-        observed += self._each(connection, events, now, Batch.take, _bury)
+        observed += self._each(connection, events, now, _take, _bury)
         accepting.mark_planned(connection, [each.id for each in events])
         more = len(events) >= limit
         due = timers.due(connection, now, limit)
 
-        def take(batch: Batch, timer: Timer) -> None:
-            batch.due(timer, behind=more)
+        def take(batch: Batch, due: Sequence[Timer]) -> None:
+            for timer in due:
+                batch.due(timer, behind=more)
 
         observed += self._each(connection, due, now, take, lambda on, timer, error: _put_off(on, timer, error, now))
         self._started = True
@@ -93,7 +94,7 @@ class Planner:
         connection: Connection,
         items: Sequence[T],
         now: float,
-        take: Callable[[Batch, T], None],
+        take: Callable[[Batch, Sequence[T]], None],
         broken: Callable[[Connection, T, Exception], None],
     ) -> list[Observed]:
         """Plans items as one batch; where that fails, its halves, until the one that breaks it is found."""
@@ -103,8 +104,7 @@ class Planner:
             try:
                 with _savepoint(connection):
                     batch = Batch(connection, self._rules, now)
-                    for item in items:
-                        take(batch, item)
+                    take(batch, items)
                     batch.finish()
                 return batch.observed
             except OutboxError:  # an incident was changed by another router, after it was read here
@@ -122,6 +122,12 @@ class Planner:
             *self._each(connection, items[:half], now, take, broken),
             *self._each(connection, items[half:], now, take, broken),
         ]
+
+
+def _take(batch: Batch, events: Sequence[Accepted]) -> None:
+    batch.expect(events)
+    for accepted in events:
+        batch.take(accepted)
 
 
 def _bury(connection: Connection, accepted: Accepted, error: Exception) -> None:

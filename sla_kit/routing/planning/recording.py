@@ -19,6 +19,7 @@ from sla_kit.routing.planning.cases import Case, Cases
 from sla_kit.routing.planning.digests import DIGEST
 from sla_kit.routing.planning.rules import Observe, Rules
 from sla_kit.routing.planning.telling import ESCALATE
+from sla_kit.routing.planning.titles import titled
 
 CONTEXT, LEDGER = Destination("context"), Destination("ledger")
 #: What is not for people waits behind what is.
@@ -66,7 +67,10 @@ class Recording:
                 timers.set_timer(self._connection, DIGEST, key, due_at, data)
 
     def _describe(self, case: Case) -> None:
-        catalogue, incident = self._rules.catalogue, case.incident
+        catalogue = self._rules.catalogue
+        if case.incident.kind == "alerts":
+            case.incident = titled(case.incident)
+        incident = case.incident
         case.change(promise=promise_of(catalogue, incident.labels), links=links_of(catalogue, incident))
 
     def _tell(self, case: Case, stored: Stored, told: Sequence[Delivery]) -> None:

@@ -82,7 +82,7 @@ def with_members(storm: Incident, incidents: Iterable[Incident], inhibitions: In
     if not new:
         return storm
     listed = {each.dedup_key: each for each in storm.members} | {each.dedup_key: each for each in new}
-    ordered = sorted(listed.values(), key=lambda each: (each.opened_at, each.dedup_key))
+    ordered = sorted(listed.values(), key=lambda each: each.opened_at)  # of the same time in the order of coming
     root = likely_root(ordered, inhibitions)
     kept = [root, *(each for each in ordered if each is not root)][:LISTED]
     labels = dict(storm.labels)
@@ -121,7 +121,7 @@ def with_changes(storm: Incident, incidents: Sequence[Incident], ended: int, at:
 def likely_root(members: Sequence[Member], inhibitions: Inhibitions) -> Member:
     """The one that makes most of the others superfluous by the inhibition rules, else the earliest."""
     counts = inhibitions.counts([each.labels for each in members])
-    number = min(range(len(members)), key=lambda at: (-counts[at], members[at].opened_at, members[at].dedup_key))
+    number = min(range(len(members)), key=lambda at: (-counts[at], members[at].opened_at, at))
     return members[number]
 
 
