@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from sla_kit.routing.dispatching.watching import Watcher
 from sla_kit.routing.forgetting import Forgetting
 from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.store import Outbox, open_outbox
+from sla_kit.routing.planning.falling_back import fall_back
 from sla_kit.routing.planning.planner import Planner
 from sla_kit.routing.rounds import Rounds
 from sla_kit.routing.state import Asked, State, Tokens, catalogue_files, read_state
@@ -45,6 +47,8 @@ _END_SECONDS = 26.0
 _DELIVERIES_SECONDS = 15.0
 _PLANNING_SECONDS = 10.0
 _CLOSING_SECONDS = 5.0
+#: How long a thread that plans keeps one from answering: with Python's own 5 ms each call of a socket would wait so long.
+_SWITCH_SECONDS = 0.0005
 #: Whether the outbox can be written is tried so often at most, and must be known within so long.
 _PROBE_SECONDS, _PROBE_PATIENCE_SECONDS = 5.0, 5.0
 
@@ -56,6 +60,7 @@ def serve(asked: Asked, state: State) -> NoReturn:
     """
     logs.configure(asked.log)
     raise_limit()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     sockets = bind(state.address)
     outbox = open_outbox(state.outbox, password=state.outbox_password, exclusive=True)
     with asyncio.Runner() as runner:
@@ -170,8 +175,6 @@ class _Service:
         deciding, routing = Deciding(state.catalogue), state.routing
 
         def on_failure(connection: Connection, claimed: Claimed, reason: str, now: float) -> None:
-            from sla_kit.routing.planning.falling_back import fall_back
-
             fall_back(connection, claimed, deciding, routing, reason, now)
 
         self._adapters = open_adapters(state.catalogue, self._outbox)
