@@ -34,6 +34,7 @@ _COMMANDS = {
     "ledger": "sla_kit.cli.ledger:ledger",
     "export": "sla_kit.cli.interchange:export",
     "import": "sla_kit.cli.interchange:import_",
+    "outbox": "sla_kit.cli.outbox:outbox",
     "preview": "sla_kit.cli.dashboards:preview",
     "report": "sla_kit.cli.report:report",
     "route": "sla_kit.cli.route:route",

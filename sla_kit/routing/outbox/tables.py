@@ -143,7 +143,7 @@ Index("event_received", event.c.received_at)
 Index("incident_open", incident.c.dedup_key, unique=True, sqlite_where=text("open"), postgresql_where=text("open"))
 Index("incident_key", incident.c.dedup_key, incident.c.id)
 Index("incident_updated", incident.c.updated_at)
-# From one pair of destination and priority to the next, and in it by time; the last columns let it be counted without the rows.
+# From one pair of destination and priority to the next, and in it by time; its last columns are for counting.
 Index(
     "delivery_due",
     delivery.c.destination,
