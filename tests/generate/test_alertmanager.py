@@ -15,13 +15,16 @@ import pytest
 from sla_kit import alert_rules
 from sla_kit.alert_rules.alert import Breach
 from sla_kit.catalogue import load
-from sla_kit.catalogue.model import Catalogue, Contact
+from sla_kit.catalogue.model import Calendar, Catalogue, Contact, Occasion, Route
 from sla_kit.catalogue.monitoring import Delivery, Monitoring
+from sla_kit.catalogue.routing import Routing
 from sla_kit.generate.alertmanager import alertmanager_config, inhibitions
 from sla_kit.generate.plan import yaml_text
 from sla_kit.generate.time_intervals import time_intervals
+from sla_kit.routing.deciding import Deciding, Subject
 from sla_kit.rules.calendar import occurrences
 from tests.generate.test_plan import AT, ROOT, run
+from tests.routing.deciding.shop import shop
 from tests.servers import tool
 
 SEVERITIES = ("critical", "warning", "info")
@@ -69,6 +72,55 @@ def test_each_severity_and_team_reaches_the_right_receivers(environment: str, th
         assert told(path, labels) == expected(catalogue, labels), labels
     if through == "router":
         assert told(path, {"alertname": "Watchdog", "severity": "info"}) == "_heartbeat"
+
+
+MAINTENANCE = Calendar(
+    maintenance=[Occasion(name="Upgrade", start="2026-09-01T00:00", duration=3600, services=["web"])]
+)
+
+
+@pytest.mark.parametrize(
+    "slo",
+    [["availability"], ["api/availability", "api/speed"], ["availability", "web/speed", "api/speed"], []],
+    ids=lambda slo: "+".join(slo) or "any",
+)
+@pytest.mark.parametrize("service", [[], ["api"]], ids=lambda service: "+".join(service) or "all")
+def test_routes_of_slos_lead_where_the_router_decides(slo: list[str], service: list[str], tmp_path: Path) -> None:
+    routes = [Route(to=["on-call"], slo=slo, service=service, severity=["critical"]), Route(to=["platform"])]
+    catalogue = shop(*routes, calendar=MAINTENANCE)
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(yaml_text(alertmanager_config(catalogue, AT)))
+    run(tool("amtool"), "check-config", path)
+    deciding = Deciding(catalogue)
+    for of, name, severity in product(("api", "web", ""), ("availability", "speed", ""), ("critical", "warning")):
+        labels = {"alertname": "A", "service": of, "slo": name, "severity": severity}
+        decision = deciding.decide(Subject(labels, severity), AT)
+        assert decision.route is not None
+        assert told(path, labels) == "+".join(routes[decision.route].to), labels
+
+
+def test_what_alertmanager_can_not_judge_is_left_to_the_router(tmp_path: Path) -> None:
+    routes = [
+        Route(to=["leads"], hours=["22:00-06:00"]),
+        Route(to=["on-call"], event="during"),
+        Route(to=["platform"], severity=["critical"], escalate=["leads"]),
+    ]
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(yaml_text(alertmanager_config(shop(*routes), AT)))
+    run(tool("amtool"), "check-config", path)
+    assert told(path, {"severity": "critical"}) == "platform"
+    assert told(path, {"severity": "warning", "team": "on-call"}) == "on-call"
+    assert told(path, {"severity": "warning"}) == "_default"
+
+
+def test_alertmanager_groups_as_the_router_does() -> None:
+    def grouped(by: list[str], through: Any = "router") -> Any:
+        catalogue = shop(routing=Routing(group_by=by), monitoring=Monitoring(delivery=Delivery(through=through)))
+        return alertmanager_config(catalogue, AT)["route"]["group_by"]
+
+    assert grouped(["alertname", "region"]) == ["alertname", "region"]
+    assert grouped(["alertname", "..."]) == ["..."]
+    assert grouped(["region"], "native") == ["alertname", "service", "cluster", "environment"]
 
 
 def replaced(catalogue: Catalogue, delivery: Delivery) -> Catalogue:
