@@ -96,7 +96,7 @@ def _as_sent(alert: dict[str, Any], path: str, now: float) -> dict[str, Any]:
         "labels": alert["labels"],
         "annotations": alert.get("annotations"),
         "startsAt": alert.get("startsAt") or datetime.fromtimestamp(now, UTC).isoformat(),
-        "endsAt": ends_at if not firing else "",
+        "endsAt": "" if firing and isinstance(ends_at, str) else ends_at,
         "generatorURL": alert.get("generatorURL") or "",
         "fingerprint": alert.get("fingerprint") or "",
     }
