@@ -62,7 +62,8 @@ class Router:
 
     def start(self, *, ready: bool = True) -> None:
         """Begins a life; returns once it is ready, or at once."""
-        command = [sys.executable, "-m", "sla_kit.cli", "route", "serve", "-c", str(self.catalogue)]
+        command = [sys.executable, "-c", "from sla_kit.cli import main; main()"]
+        command += ["route", "serve", "-c", str(self.catalogue)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--outbox", self.outbox, *self.arguments]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
