@@ -52,6 +52,8 @@ _REMEDIES = {
     "restricted_action_non_threadable_channel": _ALLOWED,
     "channel_not_found": _CHANNEL,
     "not_in_channel": _INVITE,
+    "invalid_channel": _CHANNEL,
+    "posting_to_channel_denied": _ALLOWED,
     "is_archived": "unarchive the channel, or give the contact another one",
     "messages_tab_disabled": "turn on the Messages Tab in the app's settings (App Home)",
     "invalid_blocks": _BUG,

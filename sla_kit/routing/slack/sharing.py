@@ -11,7 +11,7 @@ from sla_kit.routing.slack.conversation import Conversation
 from sla_kit.routing.slack.uploads import complete, completed, stage
 
 _log = logging.getLogger(__name__)
-#: What Slack may say of files that were completed already, or that it threw away.
+#: What Slack may say of files that were completed already, or that it threw away; it documents no single word for it.
 _SPENT = frozenset(("file_not_found", "invalid_arguments", "file_deleted", "files_not_found", "file_update_failed"))
 
 
@@ -57,7 +57,8 @@ def _complete(conversation: Conversation, notice: Notice, staged: list[str]) -> 
     try:
         complete(conversation.api, titled, channel=known["channel"], thread=known["ts"])
     except SlackError as error:
-        if error.code not in _SPENT:
+        passing = error.unreachable or error.uncertain or error.retry_after_seconds is not None
+        if passing or (error.permanent and error.code not in _SPENT):
             raise
         _log.info("files may be in Slack already: %s", error)
         return completed(conversation.api, staged[0])

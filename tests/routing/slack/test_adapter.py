@@ -178,6 +178,18 @@ def test_a_report_whose_files_slack_threw_away_is_uploaded_again(incidents: Chan
     assert len(files.files) == 3
 
 
+@pytest.mark.parametrize("code", ["file_not_found", "already_completed"])
+def test_files_that_were_shared_though_the_answer_was_lost_are_not_shared_again(incidents: Channel, code: str) -> None:
+    incidents.slack.fail("files.completeUploadExternal", "drop-after")
+    with pytest.raises(DeliveryError):
+        incidents.attempt(_report())
+    [message] = incidents.slack.posts("incidents")
+    incidents.slack.scopes.discard("channels:history")  # the thread can't be read: the files themselves tell
+    incidents.slack.fail("files.completeUploadExternal", "error", code=code)
+    incidents.tell(_report())
+    assert len(incidents.slack.replies(message)) == 1
+
+
 def test_a_report_without_its_files_is_an_error_that_names_the_scope(incidents: Channel) -> None:
     incidents.slack.scopes.discard("files:write")
     with pytest.raises(DeliveryError, match="files:write") as caught:
