@@ -28,7 +28,7 @@ def parse_destination(text: str) -> Destination:
     kind, _, address = text.partition(":")
     if kind not in KINDS or (kind in PEOPLE) != bool(address):
         raise ValueError(f"{text!r} is no destination: such as slack:#incidents, pagerduty:primary, email:a@b.org")
-    return Destination(cast(Kind, kind), address)
+    return Destination(kind, address)
 
 
 def destinations_of(contacts: Iterable[Contact]) -> list[Destination]:

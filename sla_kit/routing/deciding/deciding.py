@@ -92,10 +92,9 @@ class Deciding:
         decision = self.told_to(notice.to)
         if not decision.destinations:
             decision = self.decide(Subject(notice.labels, notice.severity), at)
-        if self.priority(notice.severity) <= _PAGES_UP_TO and notice.kind not in ("report", "digest"):
-            return replace(decision, digest=False)
-        mild = [each for each in decision.destinations if each[1].kind != "pagerduty"] or decision.destinations
-        return replace(decision, destinations=mild, digest=False)
+        pages = self.priority(notice.severity) <= _PAGES_UP_TO and notice.kind not in ("report", "digest")
+        told = self._decision(decision.contacts, decision.route, decision.why, digest=not pages)
+        return replace(told, digest=False)
 
     def for_change(self, change: Change, at: float) -> Decision:
         """Who is told of a change: the contacts that it names, else all whom an alert of its service would reach, of

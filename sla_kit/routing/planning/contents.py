@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Connection, bindparam, text
 
-from sla_kit.routing.deciding import Subject
 from sla_kit.routing.delivering import SilenceWanted
 from sla_kit.routing.destinations import Destination, parse_destination
 from sla_kit.routing.events import Change, Notice, Silencing
@@ -20,8 +19,6 @@ ALERTMANAGER = Destination("alertmanager")
 #: How many of the incidents of a digest are looked at for what it says; all are counted.
 _LOOKED_AT = 2000
 _AT_ONCE = 500
-#: The least priority of what may page.
-_PAGES_UP_TO = 1
 
 
 class Contents:
@@ -31,32 +28,17 @@ class Contents:
         self._connection, self._rules, self._now = connection, rules, now
 
     def notice(self, notice: Notice, event_id: int) -> None:
-        """To the contacts that it names, else to whom the routes say. Only what is critical or a warning pages, where
-        a contact has other addresses, too."""
+        """To the contacts that it names, else to whom the routes say."""
         deciding = self._rules.deciding
-        decision = deciding.told_to(notice.to)
-        if not decision.destinations:
-            decision = deciding.decide(Subject(notice.labels, notice.severity), self._now)
         priority = deciding.priority(notice.severity)
-        destinations = decision.destinations
-        if priority > _PAGES_UP_TO or notice.kind in ("report", "digest"):
-            destinations = [each for each in destinations if each[1].kind != "pagerduty"] or destinations
-        for contact, destination in destinations:
+        for contact, destination in deciding.for_notice(notice, self._now).destinations:
             self._want(notice, destination, contact, priority, f"event {event_id}")
 
     def change(self, change: Change, event_id: int) -> None:
         """To PagerDuty, wherever something of that service would page, and to Slack."""
-        deciding, found = self._rules.deciding, {}
-        if change.to:
-            found = {destination: contact for contact, destination in deciding.told_to(change.to).destinations}
-        if not found:
-            for severity in ("critical", "warning", "info"):
-                decision = deciding.decide(Subject(change.labels, severity), self._now)
-                for contact, destination in deciding.told_to(decision.contacts).destinations:
-                    found.setdefault(destination, contact)
-        for destination, contact in found.items():
-            if destination.kind in ("pagerduty", "slack"):
-                self._want(change, destination, contact, deciding.priority("info"), f"event {event_id}")
+        deciding = self._rules.deciding
+        for contact, destination in deciding.for_change(change, self._now).destinations:
+            self._want(change, destination, contact, deciding.priority("info"), f"event {event_id}")
 
     def silence(self, incident: Incident, event: Silencing, event_id: int) -> Quiet | None:
         """A silence of the incident's group; of a storm, of those of its members that it names. None where there is

@@ -275,6 +275,7 @@ def test_named_contacts_are_told_whatever_the_routes_say() -> None:
         (Notice(title="t", to=["platform"]), ["slack:#platform", "email:platform@example.com"]),
         (Notice(title="t", to=["leads"]), ["pagerduty:leads"]),
         (Notice(title="t", to=["gone"]), ["slack:#incidents"]),
+        (Notice(title="t", to=["on-call", "leads"]), ["slack:#incidents", "pagerduty:leads"]),
     ],
 )
 def test_a_notice_pages_only_where_it_is_urgent_or_there_is_nothing_else(notice: Notice, expected: list[str]) -> None:
