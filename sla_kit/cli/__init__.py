@@ -39,6 +39,7 @@ _COMMANDS = {
     "report": "sla_kit.cli.report:report",
     "route": "sla_kit.cli.route:route",
     "schema": "sla_kit.cli.catalogue:schema",
+    "silence": "sla_kit.cli.silence:silence",
     "simulate": "sla_kit.cli.simulate:simulate",
     "status": "sla_kit.cli.status:status",
 }
