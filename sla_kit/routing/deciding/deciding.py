@@ -112,7 +112,7 @@ class Deciding:
 
     def consider(self, subject: Subject, at: float) -> list[Considered]:
         """Every route in its order, with what speaks against it."""
-        return self._routes.consider(known(subject, self._catalogue), at)
+        return list(self._routes.consider(known(subject, self._catalogue), at))
 
     def muted(self, subject: Subject, at: float) -> Mute | None:
         """The maintenance of the calendar that keeps it quiet at that time; None where none does."""

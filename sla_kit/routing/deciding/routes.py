@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -34,9 +35,10 @@ class Routes:
         self._hours = [_hours(route) for route in catalogue.routes]
         self._zones = [_zone(route.timezone or catalogue.timezone) for route in catalogue.routes]
 
-    def consider(self, asked: Known, at: float) -> list[Considered]:
+    def consider(self, asked: Known, at: float) -> Iterator[Considered]:
         """Every route in its order, held against what is known."""
-        return [Considered(index, tuple(self._against(index, asked, at))) for index in range(len(self._routes))]
+        for index in range(len(self._routes)):
+            yield Considered(index, tuple(self._against(index, asked, at)))
 
     def _against(self, index: int, asked: Known, at: float) -> list[str]:
         route = self._routes[index]
