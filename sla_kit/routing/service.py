@@ -47,7 +47,7 @@ _END_SECONDS = 26.0
 _DELIVERIES_SECONDS = 15.0
 _PLANNING_SECONDS = 10.0
 _CLOSING_SECONDS = 5.0
-#: How long a thread that plans keeps one from answering: with Python's own 5 ms each call of a socket would wait so long.
+#: How long a thread that plans keeps others from going on: of 5 ms, as Python has it, each call of a socket would wait.
 _SWITCH_SECONDS = 0.0005
 #: Whether the outbox can be written is tried so often at most, and must be known within so long.
 _PROBE_SECONDS, _PROBE_PATIENCE_SECONDS = 5.0, 5.0

@@ -7,6 +7,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -151,7 +152,13 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 _TOKEN = {"authorization": "Bearer t0ken"}
-_PATHS = [("POST", "/v1/alertmanager"), ("POST", "/v1/notify"), ("POST", "/v1/incidents/k/acknowledge"), ("GET", "/v1/incidents"), ("GET", "/metrics")]  # fmt: skip
+_PATHS = [
+    ("POST", "/v1/alertmanager"),
+    ("POST", "/v1/notify"),
+    ("POST", "/v1/incidents/k/acknowledge"),
+    ("GET", "/v1/incidents"),
+    ("GET", "/metrics"),
+]
 
 
 @pytest.mark.parametrize(("method", "path"), _PATHS)
@@ -223,7 +230,7 @@ def incident(key: str, **changes: Any) -> Incident:
 
 def test_open_incidents_are_told(web: Web, outbox: Outbox) -> None:
     for each in (incident("a"), incident("b", labels={"service": "web"}), incident("c", status="resolved")):
-        outbox.write(lambda connection, each=each: incidents.insert(connection, each, 1e9))
+        outbox.write(partial(incidents.insert, incident=each, now=1e9))
     found = asked(web, "GET", "/v1/incidents").json["incidents"]
     assert [each["dedup_key"] for each in found] == ["a", "b"]
     assert (found[0]["opened_at"], found[0]["service"]) == ("2001-09-09T01:46:40.000Z", "api")
