@@ -70,7 +70,7 @@ class Call:
             return Outcome(
                 at=now(),
                 delivered=False,
-                error=_line(error.message),
+                error=_line(_reason(error)),
                 permanent=error.permanent,
                 uncertain=error.uncertain,
                 unreachable=error.unreachable,
@@ -102,6 +102,11 @@ class Call:
                 if not mine:
                     raise AbandonedError("its lease has ended, and somebody else tries it", uncertain=True)
                 return
+
+
+def _reason(error: DeliveryError) -> str:
+    """Why it failed; with what to try, where only somebody can help."""
+    return f"{error.message}; try: {error.remedy}" if error.permanent and error.remedy else error.message
 
 
 def _line(text: str) -> str:
