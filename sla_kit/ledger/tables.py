@@ -126,5 +126,4 @@ judged = Table(
 #: What is there, without reading it: the payloads would be read along with their rows otherwise.
 Index("day_extent", day.c.indicator, day.c.day, day.c.correction, day.c.first, day.c.count, day.c.digest)
 Index("indicator_by_name", indicator.c.catalogue, indicator.c.environment, indicator.c.service, indicator.c.name)
-Index("response_incident", response.c.dedup_key, response.c.opened_at)
-Index("response_opened", response.c.opened_at)
+Index("response_opened", response.c.opened_at, response.c.dedup_key)

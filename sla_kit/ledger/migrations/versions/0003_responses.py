@@ -19,8 +19,7 @@ def upgrade() -> None:
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
     )
-    op.create_index("response_incident", "response", ["dedup_key", "opened_at"])
-    op.create_index("response_opened", "response", ["opened_at"])
+    op.create_index("response_opened", "response", ["opened_at", "dedup_key"])
     if op.get_bind().dialect.name == "sqlite":
         for action in ("UPDATE", "DELETE"):
             op.execute(
