@@ -113,8 +113,9 @@ def test_a_kind_that_is_not_set_up_is_a_dead_letter_at_once(quick: Desk) -> None
     id_ = quick.want("page", "pagerduty:primary", priority=0)
     until(quick.settled)
     assert quick.row(id_).state == "dead"
-    assert quick.row(id_).error.startswith("pagerduty is not set up: nothing can be delivered to pagerduty:primary; try")
-    assert quick.failures == [("page", quick.row(id_).error)]
+    error = quick.row(id_).error
+    assert error.startswith("pagerduty is not set up: nothing can be delivered to pagerduty:primary; try: ")
+    assert quick.failures == [("page", error)]
 
 
 # What fails
