@@ -34,6 +34,8 @@ from sla_kit.catalogue import (
     load,
     to_yaml,
 )
+from sla_kit.catalogue.routing import DeadMan, Graphs, Routing, SlackSettings, Storm
+from sla_kit.configuration.secrets import Secret
 
 _NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,6}", fullmatch=True) | st.sampled_from(
     ["no", "null", "1e3", "2026-01-01", "true", "0x1F", "007"]
@@ -72,6 +74,27 @@ _SLOS = st.builds(
     missing=st.sampled_from(["ignore", "bad", "fail"]),
     policy=st.none() | st.lists(st.builds(PolicyStep, left=st.floats(0, 1), action=_TEXT), max_size=2),
 )
+_ROUTES = st.builds(
+    Route,
+    to=st.just(["someone"]),
+    environment=st.just(["dev"]),
+    hours=st.lists(st.sampled_from(["mon-fri 09:00-17:00", "22:00-06:00"]), min_size=1, max_size=2),
+    timezone=st.sampled_from(["", "Europe/Berlin"]),
+    event=st.sampled_from([None, "during", "outside"]),
+    escalate=st.sampled_from([[], ["someone"]]),
+)
+_SECRETS = st.sampled_from([Secret(env="TOKEN"), Secret(file="/run/secrets/token")])
+_ROUTINGS = st.builds(
+    Routing,
+    outbox=st.sampled_from(["outbox.db", "postgresql://router@db/outbox"]),
+    tokens=st.lists(_SECRETS, max_size=2),
+    keep=_SECONDS,
+    escalate=st.booleans(),
+    storm=st.builds(Storm, incidents=st.integers(0, 1000), within=_SECONDS),
+    dead_man=st.builds(DeadMan, after=st.none() | _SECONDS, off=st.booleans()),
+    slack=st.builds(SlackSettings, token=st.none() | _SECRETS, per_second=st.floats(0.1, 10)),
+    graphs=st.builds(Graphs, off=st.booleans()),
+)
 _CATALOGUES = st.builds(
     Catalogue,
     name=_NAMES,
@@ -90,7 +113,8 @@ _CATALOGUES = st.builds(
         unique_by=lambda service: service.name,
     ),
     contacts=st.just([Contact(name="someone", slack="#room")]),
-    routes=st.just([Route(to=["someone"], environment=["dev"])]),
+    routes=st.lists(_ROUTES, min_size=1, max_size=2),
+    routing=_ROUTINGS,
     calendar=st.just(
         Calendar(
             events=[Occasion(name="a game", start="2026-09-06T13:00", duration=3600.0, repeat="FREQ=WEEKLY")],
