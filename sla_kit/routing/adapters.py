@@ -131,6 +131,14 @@ def _openers(
 
         return open_adapter(routing.graphs, outbox)
 
+    def alertmanager() -> Adapter | None:
+        url = routing.alertmanager.url or catalogue.monitoring.alertmanager
+        if not url:
+            return None
+        from sla_kit.routing.alertmanager.adapter import open_adapter
+
+        return open_adapter(routing.alertmanager, url, clock=outbox.clock if outbox is not None else None)
+
     def ledger() -> Adapter | None:
         if not routing.ledger:
             return None
@@ -141,4 +149,4 @@ def _openers(
     wanted = {destination.kind for destination in destinations_of(catalogue.contacts)}
     of_people: dict[Kind, Callable[[], Adapter | None]] = {"pagerduty": pagerduty, "slack": slack, "email": email}
     asked = {kind: of_people[kind] for kind in PEOPLE if kind in wanted}
-    return {**asked, "context": context, "ledger": ledger}
+    return {**asked, "context": context, "alertmanager": alertmanager, "ledger": ledger}
