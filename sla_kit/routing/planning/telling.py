@@ -61,11 +61,12 @@ class Telling:
         contacts: list[str] = []
         for each in {tuple(sorted(each.items())): each for each in labels}.values():
             subject = Subject(each, incident.severity, incident.receiver)
-            told = {*incident.contacts, *contacts}
             found = (
-                self._after_dead_man(told) if incident.kind == "dead-man" else deciding.next(subject, self._now, told)
+                self._after_dead_man(incident.contacts)
+                if incident.kind == "dead-man"
+                else deciding.next(subject, self._now, incident.contacts)
             )
-            contacts += found.contacts if found is not None else []
+            contacts += [name for name in found.contacts if name not in contacts] if found is not None else []
         case.escalate_at = None
         if not contacts:
             self.note(case, NOBODY_LEFT)
