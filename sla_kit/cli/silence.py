@@ -204,7 +204,7 @@ def sync(
                 f"{what}: {_time(each.starts_at)} to {_time(each.ends_at)}  {written(each.matchers)}  {each.comment}"
             )
     changes = len(done.created) + len(done.changed) + len(done.expired)
-    click.echo(f"{changes} {'change' if changes == 1 else 'changes'}, {len(done.kept)} silences were right already")
+    click.echo(f"{changes} change{'' if changes == 1 else 's'}; right already: {len(done.kept)}")
 
 
 def _client(catalogue: str, environment: str | None, url: str, token_file: Path | None) -> Client:

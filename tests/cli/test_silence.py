@@ -134,8 +134,8 @@ def test_maintenance_is_brought_into_step(server: Alertmanager, place: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "made: " in done.stdout
     assert 'service="api"' in done.stdout
-    assert "1 change, 0 silences were right already" in done.stdout
-    assert "0 changes, 1 silences were right already" in run(place, "sync").stdout
+    assert "1 change; right already: 0" in done.stdout
+    assert "0 changes; right already: 1" in run(place, "sync").stdout
     catalogue.write_text(CATALOGUE.format(url=server.url, more=""))
     assert "ended: " in run(place, "sync").stdout
     assert json.loads(run(place, "list", "--json").stdout) == []

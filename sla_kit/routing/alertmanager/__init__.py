@@ -2,6 +2,7 @@
 
 from sla_kit.routing.alertmanager.adapter import open_adapter
 from sla_kit.routing.alertmanager.connection import AlertmanagerError, access
+from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
 from sla_kit.routing.alertmanager.maintenance import Synced, sync
 from sla_kit.routing.alertmanager.matchers import parse_matchers, takes_everything, written
 from sla_kit.routing.alertmanager.silences import Client, Silence
@@ -9,6 +10,7 @@ from sla_kit.routing.alertmanager.silences import Client, Silence
 __all__ = [
     "AlertmanagerError",
     "Client",
+    "MaintenanceSilences",
     "Silence",
     "Synced",
     "access",

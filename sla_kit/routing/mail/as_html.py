@@ -51,9 +51,9 @@ def _parts(letter: Letter, graph_id: str) -> Iterator[str]:
             'style="max-width:100%;height:auto"></p>'
         )
     yield _links(letter)
+    yield _listed("Notes", letter.notes)
     for table in letter.tables:
         yield _table(table)
-    yield _listed("Notes", letter.notes)
     yield _listed("Files", tuple(one_line(file.name) for file in letter.files))
 
 

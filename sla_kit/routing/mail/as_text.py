@@ -18,9 +18,9 @@ def _parts(letter: Letter) -> Iterator[str]:
     yield f"{letter.headline}\n{letter.title}"
     yield from letter.paragraphs
     yield "\n".join(f"{name}: {value}" for name, value in letter.facts)
+    yield _listed("Notes", letter.notes)
     for table in letter.tables:
         yield _table(table)
-    yield _listed("Notes", letter.notes)
     links = [link for link in letter.links if fit(link.url)]
     yield "\n".join(f"{one_line(link.text)}: {link.url}" if link.text else link.url for link in links)
     yield _listed("Files", [one_line(file.name) for file in letter.files])

@@ -18,9 +18,9 @@ _PREFIX = {"storm": "alert storm", "dead-man": "dead man's switch"}
 
 
 def subject_of(incident: Incident) -> str:
-    """The subject of the first mail, which those that follow have, too, so that clients show them as one thread."""
-    severity = one_line(incident.severity, 20)
-    return f"[{severity}] {one_line(incident.title, 150)}" if severity else one_line(incident.title, 150)
+    """The subject where this is the first mail. Those that follow keep it, so that clients show them as one thread."""
+    word = "resolved" if incident.status == "resolved" else one_line(incident.severity, 20)
+    return f"[{word}] {one_line(incident.title, 150)}" if word else one_line(incident.title, 150)
 
 
 def letter_about(incident: Incident, step: Step, zone: tzinfo, refused: tuple[str, ...] = ()) -> Letter:
@@ -99,7 +99,7 @@ def _facts(incident: Incident, zone: tzinfo) -> Iterator[tuple[str, str]]:
         if value := incident.labels.get(name, ""):
             yield name.capitalize(), one_line(value)
     if incident.promise:
-        yield "Promise at stake", one_line(incident.promise, 300)
+        yield "Promise", one_line(incident.promise, 300)
     if incident.context is not None and incident.context.budget_left is not None:
         yield "Budget left", _budget(incident.context.budget_left)
     if incident.root:

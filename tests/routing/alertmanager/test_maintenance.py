@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sla_kit.catalogue.model import Calendar, Catalogue, Occasion, Service
+from sla_kit.catalogue.routing import AlertmanagerSettings, Routing
 from sla_kit.errors import SlaKitError
-from sla_kit.routing.alertmanager import Client, Silence, Synced, parse_matchers, sync
+from sla_kit.routing.alertmanager import Client, MaintenanceSilences, Silence, Synced, parse_matchers, sync
 from sla_kit.routing.alertmanager.maintenance import matchers_of, plan, scope_of, wanted
+from sla_kit.routing.clock import SteadyClock
 from tests.routing.alertmanager.alertmanagers import client_of, eventually, fire
 from tests.servers.monitoring import Alertmanager, alertmanager
 
@@ -201,3 +203,29 @@ def test_after_what_is_planned_was_done_nothing_is_left_to_do(
     assert counts(again)[:3] == (0, 0, 0)
     assert len(again.kept) == len(asked)
     assert all(re.search(r"\[sla-kit:\w{8}:\w{16}:\d+\]$", each.comment) for each in asked)
+
+
+def test_the_router_keeps_silences_in_step_and_gets_over_trouble(
+    server: Alertmanager, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sla_kit")
+
+    def by(planned: Catalogue, url: str, maintenance: bool = True) -> Catalogue:
+        settings = AlertmanagerSettings(url=url, maintenance=maintenance)
+        return replace(planned, routing=Routing(alertmanager=settings))
+
+    now = time.time()
+    planned = catalogue(window(now, now + 3600))
+    keeper = MaintenanceSilences(by(planned, "no address"), SteadyClock(), every_seconds=0.05)
+    keeper.start()
+    try:
+        eventually(lambda: "can't be kept in step" in caplog.text)
+        keeper.exchange(by(planned, server.url))
+        eventually(lambda: len(live(client)) == 1)
+        keeper.exchange(by(catalogue(), server.url))
+        eventually(lambda: live(client) == [])
+        keeper.exchange(by(planned, server.url, maintenance=False))
+    finally:
+        keeper.stop(30)
+    assert caplog.text.count("can't be kept in step:") == 1
+    assert live(client) == []

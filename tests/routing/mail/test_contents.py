@@ -170,3 +170,8 @@ def test_a_change_is_told(server: MailServer, box: Box) -> None:
     assert one.message["Subject"] == "Change: api 1.2.3 is live"
     assert "commit: abc" in one.text
     assert "Tue 1 Sep 2026, 00:00 UTC" in one.text
+
+
+def test_lines_that_begin_with_a_dot_arrive(server: MailServer, box: Box) -> None:
+    box.deliver(Notice(title="Dots", text=".\n.\n..two\nend"))
+    assert ".\n.\n..two\nend" in server.accepted[0].text

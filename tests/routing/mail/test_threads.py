@@ -53,7 +53,7 @@ def test_what_was_over_before_it_was_told_is_one_mail_that_tells_both(server: Ma
     box.deliver(resolved())
     assert headlines(server) == ["Resolved after 12 min"]
     assert "its beginning and its end" in server.accepted[0].text
-    assert server.accepted[0].message["Subject"] == "[critical] API answers with errors"
+    assert server.accepted[0].message["Subject"] == "[resolved] API answers with errors"
 
 
 def test_after_a_crash_between_sending_and_committing_nothing_is_sent_again(server: MailServer, box: Box) -> None:
