@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from sla_kit.errors import OutboxError, SlaKitError
 from sla_kit.routing.adapters import open_adapters, unreachable
+from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
 from sla_kit.routing.deciding.deciding import Deciding
 from sla_kit.routing.dispatching.dispatcher import Dispatcher
 from sla_kit.routing.dispatching.metrics import RouterMetrics
@@ -81,6 +82,7 @@ class _Service:
         self._dispatcher = self._new_dispatcher(state)
         self._watcher = Watcher(outbox, self._metrics)
         self._forgetting = Forgetting(outbox, state.routing.keep)
+        self._silences = MaintenanceSilences(state.catalogue, outbox.clock)
         self._lifetime = Lifetime(_END_SECONDS)
         self._watch = _Files(asked.catalogue, state.files)
         self._failed = ""
@@ -96,6 +98,7 @@ class _Service:
         self._dispatcher.start()
         self._watcher.start()
         self._forgetting.start()
+        self._silences.start()
         await self._listener.start(self._state.web.tls)
         self._tell_of_start()
         notify("READY=1")
@@ -115,6 +118,7 @@ class _Service:
             asyncio.to_thread(self._dispatcher.stop, _DELIVERIES_SECONDS),
             asyncio.to_thread(self._watcher.stop),
             asyncio.to_thread(self._forgetting.stop, _PLANNING_SECONDS),
+            asyncio.to_thread(self._silences.stop, _PLANNING_SECONDS),
         )
         try:
             await asyncio.wait_for(asyncio.to_thread(self._outbox.close), _CLOSING_SECONDS)
@@ -156,6 +160,7 @@ class _Service:
         self._configure(state)
         self._rounds.exchange(planner)
         self._forgetting.keep_seconds = state.routing.keep
+        self._silences.exchange(state.catalogue)
         before, self._dispatcher = self._dispatcher, dispatcher
         self._health.dispatcher = dispatcher
         # The new one delivers at once; what the one before has begun is its own until it ends.
