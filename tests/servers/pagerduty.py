@@ -137,6 +137,7 @@ class PagerDutyServer:
         self.outage: Fault | None = None
         self.per_minute: int | None = None
         self.requests = 0
+        self.connections = 0
         self.lock = threading.RLock()
         self._released = threading.Event()
         self._subscribed: list[tuple[str, tuple[str, ...]]] = []
@@ -506,6 +507,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     state: PagerDutyServer
+
+    def setup(self) -> None:
+        with self.state.lock:
+            self.state.connections += 1
+        super().setup()
 
     def do_POST(self) -> None:
         fault = self.state.take_fault()

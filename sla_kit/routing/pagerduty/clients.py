@@ -21,6 +21,9 @@ from sla_kit.routing.pagerduty.payload import Event
 Library = Literal["pagerduty", "pdpyras"]
 #: The preferred one first.
 LIBRARIES: tuple[Library, ...] = ("pagerduty", "pdpyras")
+#: For each step of a request (connecting, sending, waiting for more of the answer): two requests of three steps end
+#: within what a delivery may take.
+TIMEOUT_SECONDS = 7.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -53,30 +56,36 @@ class Client(Protocol):
 
 
 class Clients:
-    """A client for each thread that asks for one: connections are kept, and shared by no two."""
+    """As many clients as there are threads that send at once: connections are kept, and no two share one."""
 
     def __init__(self, make: Callable[[], Client]) -> None:
         self._make = make
-        self._own = threading.local()
-        self._all: list[Client] = []
+        self._idle: list[Client] = []
         self._lock = threading.Lock()
+        self._closed = False
 
-    def mine(self) -> Client:
-        """This thread's."""
-        found: Client | None = getattr(self._own, "client", None)
-        if found is None:
-            found = self._own.client = self._make()
+    def send(self, path: str, event: Event, routing_key: str) -> Answer:
+        """Sends one event. Raises `NotAnsweredError`."""
+        with self._lock:
+            client = self._idle.pop() if self._idle else None
+        client = client or self._make()
+        try:
+            return client.send(path, event, routing_key)
+        finally:
             with self._lock:
-                self._all.append(found)
-        return found
+                closed = self._closed
+                if not closed:
+                    self._idle.append(client)
+            if closed:
+                client.close()
 
     def close(self) -> None:
-        """Closes all of them."""
+        """Closes all of them, those that are sending once they have."""
         with self._lock:
-            made, self._all = self._all, []
-        for client in made:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for client in idle:
             client.close()
-        self._own = threading.local()
 
 
 def installed() -> Library:
@@ -87,7 +96,7 @@ def installed() -> Library:
     raise MissingExtraError("sending to PagerDuty", "pagerduty", "pagerduty")
 
 
-def clients(url: str, *, library: Library | None = None, timeout_seconds: float = 10.0) -> Clients:
+def clients(url: str, *, library: Library | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> Clients:
     """Clients of the Events API at ``url``, each step of a request limited to ``timeout_seconds``.
 
     Raises `SlaKitError` for an address that would send routing keys over the network in the clear.

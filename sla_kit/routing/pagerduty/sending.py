@@ -23,7 +23,7 @@ from sla_kit.routing.delivering import DeliveryError, Parcel, Remember
 from sla_kit.routing.events import Change, Notice
 from sla_kit.routing.incident import Incident
 from sla_kit.routing.pagerduty import payload
-from sla_kit.routing.pagerduty.clients import Clients, Library, NotAnsweredError, clients
+from sla_kit.routing.pagerduty.clients import TIMEOUT_SECONDS, Clients, Library, NotAnsweredError, clients
 from sla_kit.routing.pagerduty.keys import routing_key
 
 _EVENTS = "/v2/enqueue"
@@ -40,7 +40,7 @@ def open_adapter(
     settings: PagerDutySettings,
     *,
     library: Library | None = None,
-    timeout_seconds: float = 10.0,
+    timeout_seconds: float = TIMEOUT_SECONDS,
     environment: Mapping[str, str] = os.environ,
 ) -> PagerDutyAdapter:
     """The adapter of destinations ``pagerduty:ROTATION``. Raises `MissingExtraError` without either library, and
@@ -105,7 +105,7 @@ class PagerDutyAdapter:
         place = str(parcel.destination)
         key = routing_key(self._settings, parcel.destination.address, self._environment)
         try:
-            answer = self._clients.mine().send(path, event, key)
+            answer = self._clients.send(path, event, key)
         except NotAnsweredError as error:
             what = "gave no answer" if error.sent else "can't be reached"
             raise DeliveryError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +22,14 @@ import pytest
 
 from sla_kit.catalogue.routing import PagerDutySettings
 from sla_kit.configuration.secrets import Secret
-from sla_kit.errors import SlaKitError
+from sla_kit.errors import MissingExtraError, SlaKitError
+from sla_kit.routing.delivering import TIMEOUT_SECONDS as DELIVERY_SECONDS
 from sla_kit.routing.delivering import DeliveryError, Parcel, Response
 from sla_kit.routing.destinations import Destination
 from sla_kit.routing.events import Change, Notice
 from sla_kit.routing.incident import Incident, told
-from sla_kit.routing.pagerduty.clients import LIBRARIES, Library, clients, installed
+from sla_kit.routing.pagerduty import payload
+from sla_kit.routing.pagerduty.clients import LIBRARIES, TIMEOUT_SECONDS, Library, clients, installed
 from sla_kit.routing.pagerduty.sending import PagerDutyAdapter, open_adapter
 from tests.routing.pagerduty.incidents import T, alert, incident
 from tests.servers.pagerduty import KEY, OTHER_KEY, PagerDutyServer, pagerduty_server
@@ -212,6 +217,15 @@ def test_a_hundred_deliveries_at_once_from_many_threads(server: PagerDutyServer,
     assert keys == {f"group-{number}": KEY if number % 2 else OTHER_KEY for number in range(100)}
 
 
+def test_connections_are_kept_and_closed(server: PagerDutyServer, library: Library) -> None:
+    pool = clients(server.url, library=library)
+    for _ in range(5):
+        assert pool.send("/v2/enqueue", payload.trigger(FIRING), KEY).status == 202
+    assert server.connections == 1
+    pool.close()
+    assert pool.send("/v2/enqueue", payload.trigger(FIRING), KEY).status == 202  # one that was under way still ends
+
+
 # --- crashes and lost answers ---------------------------------------------------------------------------------------
 
 
@@ -376,8 +390,27 @@ def test_keys_are_not_sent_in_the_clear(url: str, library: Library) -> None:
         clients(url, library=library)
 
 
-def test_the_newer_library_is_preferred() -> None:
+def test_the_newer_library_is_preferred_and_either_serves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert installed() == "pagerduty"
+    for there, found in ((["pdpyras"], "pdpyras"), (["pagerduty"], "pagerduty")):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, there=there: name if name in there else None)
+        assert installed() == found
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="pagerduty"):
+        installed()
+
+
+def test_the_time_of_a_delivery_is_within_what_it_may_take() -> None:
+    assert 2 * 3 * TIMEOUT_SECONDS < DELIVERY_SECONDS
+
+
+def test_the_frozen_library_says_nothing_of_it_where_it_is_used(server: PagerDutyServer) -> None:
+    code = (
+        "from sla_kit.routing.pagerduty.clients import clients\n"
+        f"print(clients({server.url!r}, library='pdpyras').send('/v2/enqueue', {{}}, 'k').status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("400\n", "")
 
 
 @contextmanager
