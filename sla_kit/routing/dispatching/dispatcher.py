@@ -86,6 +86,8 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begins to deliver."""
+        for kind in KINDS:
+            self._observe.breaker(kind, False)  # whatever a dispatcher before this one had found
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self._thread.start()
 

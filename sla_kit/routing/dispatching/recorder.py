@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 _START_SECONDS = 0.1
 _CAP_SECONDS = 2.0
+#: So often a result may be refused by an outbox that takes everything else: then it is the result that is wrong.
+_REFUSALS = 20
 
 
 class Recorder:
@@ -75,13 +77,16 @@ class Recorder:
                 on_failure=self._on_failure,
             )
 
-        pause, destination = _START_SECONDS, call.claimed.destination
+        pause, refused, destination = _START_SECONDS, 0, call.claimed.destination
         try:
             while not self._dropped.is_set():
                 try:
                     handed_on = self._outbox.submit(work).result()
                 except OutboxError as error:
                     self._failed(call, error)
+                    refused += self._outbox.trouble is None
+                    if refused >= _REFUSALS:
+                        raise
                     self._dropped.wait(pause)
                     pause = min(pause * 2, _CAP_SECONDS)
                     continue

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, text
 
 from sla_kit.routing.destinations import PEOPLE
 from sla_kit.routing.dispatching.backoff import PAGE_PRIORITY, Uniform, delay, is_over
 from sla_kit.routing.dispatching.calls import Outcome
 from sla_kit.routing.outbox import deliveries
 from sla_kit.routing.outbox.deliveries import Claimed
+from sla_kit.routing.outbox.errors import is_own
 
 _log = logging.getLogger(__name__)
 
@@ -70,14 +70,14 @@ def settle(
 
 def hand_on(connection: Connection, claimed: Claimed, reason: str, now: float, on_failure: OnFailure | None) -> bool:
     """Has it told elsewhere that a destination of people can't be told; once, until it succeeds."""
-    if on_failure is None or claimed.destination.kind not in PEOPLE or claimed.fell_back:
+    if on_failure is None or claimed.destination.kind not in PEOPLE or _fell_back(connection, claimed):
         return False
     try:
         with connection.begin_nested():
             on_failure(connection, claimed, reason, now)
-    except SQLAlchemyError:
-        raise  # of the whole transaction: it is run again
-    except Exception:
+    except Exception as error:
+        if not is_own(error):
+            raise  # of the whole transaction: it is run again
         _log.exception("the failure of delivery %d to %s could not be told elsewhere", claimed.id, claimed.destination)
         return False
     deliveries.mark_fell_back(connection, claimed.id)
@@ -92,3 +92,9 @@ def _lost_unless(kept: bool, claimed: Claimed) -> bool:
             claimed.destination,
         )
     return kept
+
+
+def _fell_back(connection: Connection, claimed: Claimed) -> bool:
+    """As it is now: it may have been handed on while it was being attempted."""
+    found = connection.execute(text("SELECT fell_back FROM delivery WHERE id = :id"), {"id": claimed.id}).scalar()
+    return bool(found)

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -207,5 +208,9 @@ def looked(one: Desk, *, idle: bool = True) -> None:
     ``idle``, once all results are recorded."""
     for _ in range(2):
         id_ = one.want("look", "ledger", priority=9)
-        until(lambda id_=id_: not one.row(id_).pending)
+        until(partial(_told, one, id_))
     until(lambda: not idle or one.idle())
+
+
+def _told(one: Desk, id_: int) -> bool:
+    return not one.row(id_).pending

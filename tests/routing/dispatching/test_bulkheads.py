@@ -39,8 +39,12 @@ def test_threads_are_used_again() -> None:
 
 def test_an_abandoned_job_makes_room_until_too_many_hang() -> None:
     bulkhead, go_on, done = Bulkhead("slack", 2), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        go_on.wait(30)
+
     for _ in range(2):
-        for ticket in [bulkhead.run(lambda: bool(go_on.wait(30)) and None) for _ in range(bulkhead.free)]:
+        for ticket in [bulkhead.run(hang) for _ in range(bulkhead.free)]:
             if bulkhead._hanging < 2:
                 assert bulkhead.abandon(ticket)
                 assert not bulkhead.abandon(ticket)

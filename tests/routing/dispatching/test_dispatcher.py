@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, text
 
 from sla_kit.catalogue.routing import Fallback, PagerDutySettings, Routing, SlackSettings
 from sla_kit.routing.delivering import Parcel, Remember
+from sla_kit.routing.dispatching import recorder
 from sla_kit.routing.dispatching.backoff import GIVE_UP_AFTER_SECONDS
 from sla_kit.routing.dispatching.breakers import FAILURES, OPEN_SECONDS
 from sla_kit.routing.dispatching.dispatcher import HANGING_SECONDS, LEASE_SECONDS
+from sla_kit.routing.outbox import deliveries
 from sla_kit.routing.outbox.deliveries import claim, history
 from tests.routing.dispatching.desk import Desk, HandClock, desk, failing, looked, want
 from tests.routing.dispatching.waiting import until
@@ -44,6 +48,14 @@ def gate() -> Iterator[Gate]:
     one.opened.set()
 
 
+def tried(one: Desk, id_: int, attempts: int) -> bool:
+    return one.row(id_).attempts == attempts
+
+
+def told_so_many(one: Desk, count: int) -> bool:
+    return len(one.adapter.titles("slack:#a")) == count
+
+
 # What is delivered
 
 
@@ -54,7 +66,7 @@ def test_what_is_due_is_told_and_kept_as_told(quick: Desk) -> None:
     assert (row.told_version, row.attempts, row.error, row.leased_by) == (1, 0, "", "")
     assert quick.adapter.titles() == ["report"]
     until(lambda: quick.sample("deliveries_total", destination="slack", outcome="delivered") == 1)
-    assert quick.sample("first_told_seconds_count", destination="slack") == 1
+    until(lambda: quick.sample("first_told_seconds_count", destination="slack") == 1)
     assert quick.sample("delivery_seconds_count", destination="slack") == 1
 
 
@@ -126,7 +138,7 @@ def test_what_fails_is_tried_again_ever_more_seldom(quick: Desk) -> None:
     id_ = quick.want("report")
     began = quick.outbox.clock.now()
     for attempts, wait in enumerate([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300], start=1):
-        until(lambda attempts=attempts: quick.row(id_).attempts == attempts)
+        until(partial(tried, quick, id_, attempts))
         row = quick.row(id_)
         assert row.due_at == pytest.approx(quick.outbox.clock.now() + wait)
         assert (row.failing_since, row.error, row.uncertain) == (began, "the channel is archived", False)
@@ -138,7 +150,7 @@ def test_a_page_waits_half_a_minute_at_most(quick: Desk) -> None:
     quick.adapter.always["pagerduty:primary"] = failing()
     id_ = quick.want("page", "pagerduty:primary", priority=0)
     for attempts in range(1, 9):
-        until(lambda attempts=attempts: quick.row(id_).attempts == attempts)
+        until(partial(tried, quick, id_, attempts))
         assert quick.row(id_).due_at <= quick.outbox.clock.now() + 30
         quick.turn(30)
 
@@ -325,7 +337,7 @@ def test_what_is_urgent_overtakes_what_waits(tmp_path: Path) -> None:
         looked(one)
         for told in range(2, 13):
             one.turn(1)
-            until(lambda told=told: len(one.adapter.titles("slack:#a")) == told)
+            until(partial(told_so_many, one, told))
         first, *rest = one.adapter.titles("slack:#a")
         assert first == "info 0"
         assert rest == ["critical", "warning", *(f"info {number}" for number in range(1, 10))]
@@ -456,6 +468,55 @@ def test_a_fault_in_what_is_told_elsewhere_loses_no_result(
     until(quick.settled)
     assert (quick.row(id_).state, quick.row(id_).fell_back) == ("dead", False)
     assert "could not be told elsewhere" in caplog.text
+
+
+def test_a_database_error_in_what_is_told_elsewhere_loses_no_result(
+    quick: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(connection: Connection, *_: object) -> None:
+        connection.execute(text("INSERT INTO heartbeat (name, at) VALUES ('twice', 1), ('twice', 1)"))
+
+    monkeypatch.setattr(quick, "on_failure", fault)
+    quick.adapter.answers["slack:#a"].append(failing("never", permanent=True))
+    id_ = quick.want("report")
+    until(quick.settled)
+    assert quick.row(id_).state == "dead"
+
+
+def test_a_result_that_can_never_be_written_holds_nothing_up(quick: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(connection: Connection, *_: object, **__: object) -> bool:
+        connection.execute(text("INSERT INTO heartbeat (name, at) VALUES ('twice', 1), ('twice', 1)"))
+        return True
+
+    monkeypatch.setattr(recorder, "_START_SECONDS", 0.001)
+    monkeypatch.setattr(recorder, "_CAP_SECONDS", 0.001)
+    monkeypatch.setattr(deliveries, "give_up", refused)
+    quick.adapter.answers["slack:#a"].append(failing("never", permanent=True))
+    id_ = quick.want("report")
+    until(lambda: quick.sample("outbox_errors_total") >= 20)
+    looked(quick, idle=False)
+    monkeypatch.undo()
+    quick.turn(LEASE_SECONDS + 1)
+    until(quick.settled)
+    assert quick.row(id_).state == "delivered"
+    assert [call.uncertain for call in quick.adapter.calls if call.title == "report"] == [False, True]
+
+
+def test_what_is_handed_on_during_an_attempt_is_not_handed_on_again(quick: Desk, gate: Gate) -> None:
+    def answer(parcel: Parcel, remember: Remember) -> None:
+        gate(parcel, remember)
+        raise failing()
+
+    quick.adapter.answers["slack:#a"] += [failing(), answer]
+    id_ = quick.want("report")
+    until(lambda: quick.row(id_).attempts == 1)
+    quick.turn(50)
+    until(lambda: len(quick.adapter.titles("slack:#a")) == 2)
+    quick.turn(11)
+    until(lambda: quick.row(id_).fell_back)
+    gate.opened.set()
+    until(lambda: quick.row(id_).attempts == 2)
+    assert len(quick.failures) == 1
 
 
 def test_a_success_makes_room_for_the_next_failure_to_be_handed_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_it_counts_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
             want(outbox, "report", f"slack:{channel}")
         now = clock.now()
         for claimed in outbox.write(lambda one: claim(one, "me", limit=2, now=now, lease_seconds=60)):
-            outbox.write(lambda one, claimed=claimed: give_up(one, claimed, "why not", now))
+            outbox.write(partial(give_up, claimed=claimed, reason="why not", now=now))
         accept(outbox, Notice(title="new")).result()
         clock.turn(90)
         metrics = RouterMetrics()
