@@ -249,7 +249,7 @@ class _Rules:
                 if SECRET.search(address):  # which is not repeated in the message
                     hint = "name a channel or a rotation; secrets come from the environment or from files"
                     self.findings.say(path, f"{key} looks like a secret", hint)
-                elif key == "email" and address and not _EMAIL.fullmatch(address):
+                elif key == "email" and address and not all(map(_is_mailbox, address.split(","))):
                     self.findings.say(path, f"{address[:80]!r} is no e-mail address", "such as platform@example.com")
 
     def _sources(self) -> None:
@@ -354,6 +354,12 @@ class _Rules:
             fine = False
         if not fine:
             self.findings.say(path, f"{url[:80]!r} is no http(s) address", "such as https://runbooks.example.com")
+
+
+def _is_mailbox(text: str) -> bool:
+    """An address, with a name before it or without."""
+    written = re.fullmatch(r'(?:[^<>"]*<([^<>]+)>|([^<>]+))', text.strip())
+    return written is not None and _EMAIL.fullmatch(written[1] or written[2]) is not None
 
 
 def _is_local_time(text: str) -> bool:

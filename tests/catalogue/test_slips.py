@@ -150,6 +150,12 @@ def test_secrets_are_told_and_never_repeated(key: str, secret: str) -> None:
     assert "sEcReT" not in str(found)
 
 
-def test_an_address_that_no_mail_reaches() -> None:
-    [found] = mistakes_of(GOOD.replace("  - name: platform\n", "  - {name: platform, email: platform}\n"))
-    assert (found.line, found.message) == (3, "'platform' is no e-mail address")
+@pytest.mark.parametrize("address", ["platform", "a@example.com, platform", "a@example.com,", "Ada a@example.com"])
+def test_an_address_that_no_mail_reaches(address: str) -> None:
+    [found] = mistakes_of(GOOD.replace("  - name: platform\n", f"  - {{name: platform, email: '{address}'}}\n"))
+    assert (found.line, found.message) == (3, f"{address!r} is no e-mail address")
+
+
+def test_several_mailboxes_may_be_one_contacts() -> None:
+    several = "a@example.com, Ada Lovelace <b@example.com>"
+    assert mistakes_of(GOOD.replace("  - name: platform\n", f"  - {{name: platform, email: '{several}'}}\n")) == []
