@@ -219,7 +219,8 @@ def _chosen(box: Outbox, ids: tuple[str, ...], all_dead: bool, destination: str)
             dead = deliveries.page(connection, state="dead", destination=destination, limit=1_000_000)
             found = [] if destination else accepting.dead_events(connection, limit=1_000_000)
             return [one.id for one in dead], [one.id for one in found]
-        numbers, events = [], []
+        numbers: list[int] = []
+        events: list[int] = []
         for id_ in ids:
             kind, number = _parsed(id_)
             known: object = (

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, bindparam, text
 _STEP = 500
 
 # Dead letters are kept as long as what was delivered.
+# That they are of no incident is written so that no index on it can be used: almost all may be.
 _OLD_CONTENTS = """
-SELECT id FROM delivery WHERE created_at < :before AND incident_id IS NULL AND NOT pending AND state <> 'held'
+SELECT id FROM delivery WHERE created_at < :before AND coalesce(incident_id, 0) = 0 AND NOT pending AND state <> 'held'
 AND leased_by IS NULL ORDER BY created_at LIMIT :limit
 """
 _OLD_INCIDENTS = """

@@ -69,7 +69,7 @@ def few_pages(folder: Path) -> Iterator[Callable[[], object]]:
 
 def fill_up(outbox: Outbox) -> tuple[list[str], OutboxError]:
     """Accepts until it can't; what was acknowledged, and the error."""
-    acknowledged = []
+    acknowledged: list[str] = []
     for number in range(10_000):
         try:
             accepting.accept(outbox, notice(str(number), text="x" * 5000)).result()
@@ -410,7 +410,8 @@ def test_connections_that_were_cut_are_made_anew_without_an_error(server: Postgr
 def test_two_routers_in_each_others_way_both_get_through(database: str) -> None:
     """Each holds what the other wants next: PostgreSQL ends one of both, whose work is run again."""
     with open_outbox(database, exclusive=True) as one, open_outbox(database, exclusive=True) as other:
-        one.write(lambda connection: [heartbeats.beat(connection, name, 1.0) for name in "ab"])
+        one.write(lambda connection: heartbeats.beat(connection, "a", 1.0))
+        one.write(lambda connection: heartbeats.beat(connection, "b", 1.0))
         meeting = threading.Barrier(2)
         met = threading.Event()
 

@@ -11,14 +11,16 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from sla_kit.routing.incident import Incident, told
 from sla_kit.routing.outbox import accepting, deliveries, incidents
 from sla_kit.routing.outbox.deliveries import Claimed
+from sla_kit.routing.outbox.incidents import Stored
 from sla_kit.routing.outbox.store import Outbox, open_outbox
 from tests.routing.outbox.making import MAIL, SLACK, changed, in_another_process, notice, opened
 
@@ -100,9 +102,7 @@ def deliver_all(address: str, owner: str, journal: Journal, ready: int) -> None:
         os.write(ready, b".")
         while pending(outbox):
             now = outbox.clock.now()
-            found = outbox.write(
-                lambda connection, now=now: deliveries.claim(connection, owner, limit=3, now=now, lease_seconds=30.0)
-            )
+            found = outbox.write(partial(deliveries.claim, owner=owner, limit=3, now=now, lease_seconds=30.0))
             for one in found:
                 send(outbox, owner, one, journal)
             if not found:
@@ -126,13 +126,17 @@ def pending(outbox: Outbox) -> bool:
         return bool(connection.execute(text("SELECT 1 FROM delivery WHERE pending LIMIT 1")).first())
 
 
+def opened_there(connection: Connection, key: str, now: float) -> Stored:
+    return opened(connection, key, *WHERE, now=now)
+
+
 def change_all(outbox: Outbox, groups: int, versions: int) -> None:
     """Each group has an incident with some versions, which is resolved at last, and then another one."""
     for number in range(groups):
         key = f"g{number}"
         for _ in range(2):
             now = outbox.clock.now()
-            stored = outbox.write(lambda connection, key=key, now=now: opened(connection, key, *WHERE, now=now))
+            stored = outbox.write(partial(opened_there, key=key, now=now))
             for version in range(versions):
                 status = "resolved" if version == versions - 1 else "firing"
                 stored = outbox.write(
@@ -289,10 +293,13 @@ def test_what_three_routers_accept_together_is_there_once_whoever_is_killed(data
     assert len(acknowledged) > 20
 
 
-def test_the_journal_of_a_connection_is_whole(tmp_path: Path) -> None:
-    """The helper itself: lines of several processes do not run into each other."""
+def test_lines_of_several_processes_do_not_run_into_each_other(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
-    children = [in_another_process(lambda n=n: [journal.write(n, "x" * 500) for _ in range(50)]) for n in range(3)]  # type: ignore[misc]
-    for child in children:
+
+    def fifty(number: int) -> None:
+        for _ in range(50):
+            journal.write(number, "x" * 500)
+
+    for child in [in_another_process(partial(fifty, number)) for number in range(3)]:
         assert os.waitpid(child, 0)[1] == 0
-    assert all(len(line) == 2 and len(line[1]) == 500 for line in journal.lines())
+    assert [len(line[1]) for line in journal.lines()] == [500] * 150

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlalchemy import Connection
 
-from sla_kit.routing import clock
 from sla_kit.routing.clock import SharedClock, SteadyClock
 from sla_kit.routing.outbox import deliveries, heartbeats, resuming, store, timers
 from sla_kit.routing.outbox.store import Outbox, open_outbox
@@ -17,12 +18,12 @@ HOUR = 3600.0
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How far the clocks of machine and database are from what they really are, in seconds."""
-    wrong, true = [0.0], clock.time.time
+    wrong, true = [0.0], time.time
 
     def of_database(connection: Connection) -> float:
         return true() + wrong[0]
 
-    monkeypatch.setattr(clock.time, "time", lambda: true() + wrong[0])
+    monkeypatch.setattr(time, "time", lambda: true() + wrong[0])
     monkeypatch.setattr(resuming, "database_time", of_database)
     monkeypatch.setattr(store, "database_time", of_database)
     return wrong
