@@ -44,12 +44,16 @@ class Summary:
 
 
 def seconds_to_tell(response: Response) -> float | None:
-    """From when it began to fire until somebody was told."""
-    return None if response.told_at is None else max(0.0, response.told_at - response.opened_at)
+    """From when it began to fire until somebody was told: at the latest when somebody took it, since what is kept is
+    when a service first confirmed that it tells, and its answer may have been lost before."""
+    if response.told_at is None:
+        return None
+    told = min(response.told_at, math.inf if response.acknowledged_at is None else response.acknowledged_at)
+    return max(0.0, told - response.opened_at)
 
 
 def seconds_to_acknowledge(response: Response) -> float | None:
-    """From when somebody was told (it began, where that is not known) until somebody took it."""
+    """From when somebody was told until somebody took it; from when it began, where that is not known for certain."""
     if response.acknowledged_at is None:
         return None
     return max(0.0, response.acknowledged_at - _begun(response))
@@ -114,4 +118,5 @@ def percentile(ordered: Sequence[float], percent: int) -> float | None:
 
 
 def _begun(response: Response) -> float:
-    return response.opened_at if response.told_at is None else response.told_at
+    told, taken = response.told_at, response.acknowledged_at
+    return response.opened_at if told is None or (taken is not None and told > taken) else told

@@ -19,7 +19,15 @@ from sqlalchemy import text
 
 from sla_kit.cli import main
 from sla_kit.ledger import open_ledger
-from sla_kit.ledger.response_times import Times, in_time, percentile, seconds_to_acknowledge, summaries, times
+from sla_kit.ledger.response_times import (
+    Times,
+    in_time,
+    percentile,
+    seconds_to_acknowledge,
+    seconds_to_tell,
+    summaries,
+    times,
+)
 from sla_kit.ledger.store import REVISION
 from sla_kit.ledger.verifying import verify_ledger
 from sla_kit.routing.delivering import Response
@@ -165,6 +173,12 @@ def test_who_took_it_in_time_and_who_did_not() -> None:
     assert in_time(response(took=None, lasted=310), within)  # over before anybody had to
     assert in_time(response(took=None), None) is None
     assert seconds_to_acknowledge(response(told_at=None, took=110)) == 120
+
+
+def test_a_page_whose_confirmation_came_after_somebody_took_it_counts_from_its_beginning() -> None:
+    late = response(took=120, told_at=T + 3600 + 400)
+    assert seconds_to_acknowledge(late) == 130
+    assert seconds_to_tell(late) == 130
     assert seconds_to_acknowledge(response(took=-50)) == 0  # clocks differ
 
 
