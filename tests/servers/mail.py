@@ -211,6 +211,10 @@ class _Protocol(SMTP):
         elif not answer:
             super().connection_made(transport)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.session is not None:  # one that was turned away had none
+            super().connection_lost(error)
+
     async def answered(self, answer: str) -> str:
         """The line to answer with, unless nothing is to come any more."""
         if answer == CLOSE:
