@@ -57,7 +57,8 @@ class Batch:
 
     def expect(self, events: Sequence[Accepted]) -> None:
         """Reads at once what these will ask for."""
-        by, keys = self._rules.routing.group_by, set()
+        by = self._rules.routing.group_by
+        keys: set[str] = set()
         for accepted in events:
             event = accepted.event
             if isinstance(event, Alerts):

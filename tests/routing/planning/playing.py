@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from sla_kit.catalogue.model import Calendar, Catalogue, Contact, Occasion, Route, Service, SeverityLevel
 from sla_kit.catalogue.routing import Routing
 from sla_kit.routing.delivering import Content
@@ -128,7 +130,12 @@ class Router:
 
     def hear(self, *events: Event) -> None:
         """Accepts events; nothing is planned yet."""
-        self.outbox.write(lambda on: [put(on, event, self.now) for event in events])
+
+        def accept(connection: Connection) -> None:
+            for event in events:
+                put(connection, event, self.now)
+
+        self.outbox.write(accept)
 
     def plan(self, limit: int = 500) -> None:
         while self.outbox.write(lambda on: self.planner.plan(on, self.now, limit)):
