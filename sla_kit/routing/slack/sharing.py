@@ -16,7 +16,7 @@ _SPENT = frozenset(("file_not_found", "invalid_arguments", "file_deleted", "file
 
 
 def share(conversation: Conversation, notice: Notice) -> None:
-    """Shares all files of a notice together. Raises `DeliveryError`.
+    """Shares all files of a notice together. Raises `DeliveryError`, and what reading a file raises.
 
     Their ids are remembered before they are completed, which shares them: afterwards an attempt of unknown outcome can
     be told by the ids, in the thread or (the scope files:read) from the files themselves.
@@ -37,10 +37,7 @@ def share(conversation: Conversation, notice: Notice) -> None:
 def _stage(conversation: Conversation, notice: Notice) -> list[str]:
     staged = conversation.remembered.get("files", "").split()
     for file in notice.files[len(staged) :]:
-        try:
-            body = conversation.parcel.read(file.digest)
-        except (LookupError, OSError, ValueError) as error:
-            raise DeliveryError(f"the file {file.name} can't be read: {error}", permanent=True) from error
+        body = conversation.parcel.read(file.digest)
         staged.append(stage(conversation.api, file.name, body))
         conversation.note(files=" ".join(staged))
     return staged

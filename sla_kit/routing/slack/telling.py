@@ -113,16 +113,17 @@ def _show_graph(conversation: Conversation, incident: Incident, message: Message
     ):
         return
     try:
-        file = stage(conversation.api, "graph.png", conversation.parcel.read(digest))
+        body = conversation.parcel.read(digest)
+    except Exception as error:  # whatever it is, it must not hold a page up
+        _log.warning("a graph is not shown in Slack, since it can't be read: %s", error)
+        return
+    try:
+        file = stage(conversation.api, "graph.png", body)
         complete(conversation.api, [(file, graph_title(incident))])
     except DeliveryError as error:
         _log.warning("a graph is not shown in Slack: %s", error)
         if error.permanent:
             conversation.note(graph=digest, graph_file="")
-        return
-    except (LookupError, OSError, ValueError) as error:
-        _log.warning("a graph is not shown in Slack, since it can't be read: %s", error)
-        conversation.note(graph=digest, graph_file="")
         return
     conversation.note(graph=digest, graph_file=file)
     picture = image(file, graph_title(incident))

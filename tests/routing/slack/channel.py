@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sla_kit.catalogue.routing import SlackSettings
 from sla_kit.configuration.secrets import Secret
+from sla_kit.errors import OutboxError
 from sla_kit.routing.delivering import Content, DeliveryError, Parcel
 from sla_kit.routing.destinations import Destination
 from sla_kit.routing.events import Alert, Link
@@ -87,7 +88,10 @@ class Channel:
 
 
 def _read(digest: str) -> bytes:
-    return {"graph": GRAPH, "html": b"<html>report</html>", "csv": b"a,b\n1,2\n", "empty": b""}[digest]
+    kept = {"graph": GRAPH, "html": b"<html>report</html>", "csv": b"a,b\n1,2\n", "empty": b""}
+    if digest not in kept:
+        raise OutboxError(f"the outbox has no attachment {digest}")
+    return kept[digest]
 
 
 @contextmanager
