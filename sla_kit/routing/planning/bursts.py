@@ -48,11 +48,11 @@ class Bursts:
         burst = lately(self._burst(contact, severity), self._settings, self._now)
         if burst.storm:
             storm = self._cases.find_open(burst.storm)
-            if storm is not None:
+            if storm is not None and not storm.incident.closed_by:
                 self._join(storm, case, contact, destinations)
                 self._bursts[contact, severity] = msgspec.structs.replace(burst, last_at=self._now)
                 return True
-            burst = Burst()  # all of its members are over
+            burst = Burst()  # all of its members are over, or somebody closed it, who has not seen this one
         opened = [*(each for each in burst.opened if each.dedup_key != key), Opened(key, self._now)]
         if len(opened) <= self._settings.incidents:
             self._bursts[contact, severity] = Burst(opened)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from sqlalchemy import Connection, bindparam, text
 
 from sla_kit.routing.delivering import SilenceWanted
@@ -108,8 +107,3 @@ class Contents:
         deliveries.want_content(
             self._connection, content, where, contact=contact, priority=priority, now=self._now, key=key
         )
-
-
-def titled(notice: Notice, word: str) -> Notice:
-    """The notice with a further paragraph."""
-    return msgspec.structs.replace(notice, text=f"{notice.text}\n\n{word}" if notice.text else word)

@@ -407,6 +407,14 @@ def test_a_storm_is_taken_or_escalates_as_a_whole(make: Make) -> None:
     assert router.step(after=10_000) == []
 
 
+def test_what_comes_after_a_storm_was_closed_is_no_part_of_it(make: Make) -> None:
+    router = storm_router(make)
+    sent = burst(["A", "B", "C", "D"], router, "critical")
+    router.step(Closing(incident=sent[0].incident.dedup_key, by="ada", at=router.now, via="pagerduty"))
+    sent = burst(["E"], router, "critical")
+    assert {(each.incident.title, each.incident.kind) for each in sent} == {("E: api", "alerts")}
+
+
 def test_what_gets_worse_leaves_its_storm(make: Make) -> None:
     router = storm_router(make)
     burst(["A", "B", "C", "D"], router)
