@@ -102,7 +102,7 @@ class Rounds:
             more = plans.plan(connection, self._outbox.clock.now(), limit=_AT_ONCE)
             return more, None if more else plans.next_due(connection)
 
-        more, due = self._outbox.write(work)
+        more, due = self._outbox.write(work, alone=True)
         self._planned()
         if more:
             return 0.0

@@ -58,22 +58,25 @@ class Outbox:
         """Why the last transaction failed, None since one has succeeded."""
         return self._writer.trouble
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Callable[[Connection], T], *, alone: bool = False) -> Future[T]:
         """Runs ``work`` in the writer's next transaction, which it shares with others; the future is done after the
         commit. An exception of its own takes back only what it did itself, and is the future's; a failed transaction
-        is an `OutboxError`. Work may be run again, should another router stand in its way: it does nothing else."""
-        return self._writer.submit(work)
+        is an `OutboxError`. Work may be run again, should another router stand in its way: it does nothing else.
+
+        ``alone`` gives it a transaction of its own: for what takes long, or waits for a lock of other routers, which
+        must not wait in turn for what is in the same transaction."""
+        return self._writer.submit(work, alone=alone)
 
     def submit_gathered(self, work: Callable[[Connection, list[Item]], list[T]], item: Item) -> Future[T]:
         """The same for many small things of a kind: all that wait are given to one call of ``work``, which answers for
         each in their order."""
         return self._writer.submit_gathered(work, item)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         """`submit`, waited for."""
         if self._writer.is_own_thread():
             raise RuntimeError("work of an outbox must use its connection, not write again")
-        return self.submit(work).result()
+        return self.submit(work, alone=alone).result()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -38,6 +38,7 @@ class _Work:
 
     run: Callable[..., Any]
     gathered: bool = False
+    alone: bool = False
     item: Any = None
     future: Future[Any] = field(default_factory=Future)
     outcome: Any = None
@@ -70,9 +71,9 @@ class Writer:
                 self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
                 self._thread.start()
 
-    def submit(self, run: Callable[[Connection], T]) -> Future[T]:
-        """The future of ``run(connection)``, done after the commit."""
-        return self._put(_Work(run))
+    def submit(self, run: Callable[[Connection], T], *, alone: bool = False) -> Future[T]:
+        """The future of ``run(connection)``, done after the commit. ``alone`` has a transaction of its own."""
+        return self._put(_Work(run, alone=alone))
 
     def submit_gathered(self, run: Callable[[Connection, list[Item]], list[T]], item: Item) -> Future[T]:
         """The same, for many small things of a kind: ``run`` gets those that wait at once, and answers for each."""
@@ -112,7 +113,10 @@ class Writer:
             batch, ended = self._waiting(None if self._every is None else max(0.0, tick - time.monotonic()))
             if self._every is not None and not ended and time.monotonic() >= tick:
                 batch.append(_Work(self._every))
-            self._write(batch)
+            self._write([work for work in batch if not work.alone])
+            for work in batch:
+                if work.alone:
+                    self._write([work])
             if time.monotonic() >= tick or self.trouble is not None:
                 tick = time.monotonic() + (self._every_seconds if self.trouble is None else _TROUBLED_SECONDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, text
@@ -129,6 +130,24 @@ def test_work_that_fails_takes_back_its_own_and_nothing_else(outbox: Outbox) -> 
         kept = connection.execute(text("SELECT name FROM heartbeat WHERE at = 1 ORDER BY name")).scalars().all()
     assert kept == ["first", "second", "third"]
     assert outbox.trouble is None
+
+
+def test_work_that_is_alone_has_a_transaction_of_its_own(outbox: Outbox) -> None:
+    def number(connection: Connection) -> int:
+        sqlite = connection.dialect.name == "sqlite"
+        connection.execute(text("INSERT INTO heartbeat (name, at) VALUES (:name, 1)"), {"name": str(uuid4())})
+        return int(connection.execute(text("SELECT 1" if sqlite else "SELECT txid_current()")).scalar_one())
+
+    def breaks(connection: Connection) -> None:
+        connection.execute(text("SELECT * FROM nothing"))
+
+    blocked = blocking(outbox)
+    first, alone, second = outbox.submit(number), outbox.submit(number, alone=True), outbox.submit(number)
+    broken = outbox.submit(breaks, alone=True)
+    blocked.set()
+    assert first.result() == second.result()
+    assert (alone.result() == first.result()) == outbox.is_sqlite
+    assert isinstance(broken.exception(), OutboxError)
 
 
 def test_one_bad_item_of_many_gathered_harms_no_other(outbox: Outbox) -> None:
