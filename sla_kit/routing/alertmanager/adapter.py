@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sla_kit.catalogue.routing import AlertmanagerSettings
 from sla_kit.errors import SecretError
 from sla_kit.routing.alertmanager.connection import AlertmanagerError, access
 from sla_kit.routing.alertmanager.silences import Client, Silence
 from sla_kit.routing.clock import Clock, SteadyClock
-from sla_kit.routing.delivering import Adapter, DeliveryError, Parcel, Remember, SilenceWanted
+from sla_kit.routing.delivering import TIMEOUT_SECONDS, Adapter, DeliveryError, Parcel, Remember, SilenceWanted
 from sla_kit.selectors import Matcher
 
 #: Under this key the silence's id is remembered.
 ID = "id"
+#: One request may take so long, with all the members of a cluster; at most four are made (look, make, look, make).
+_ANSWER_SECONDS = (TIMEOUT_SECONDS - 5.0) / 4
 
 
 def open_adapter(settings: AlertmanagerSettings, url: str = "", *, clock: Clock | None = None) -> Adapter:
     """The adapter for silences. ``url`` is `monitoring.alertmanager`, for where the settings say none; several are of
     one cluster. Raises `AlertmanagerError` where the settings can't be used."""
-    return _Silences(Client(access(settings, url, patience_seconds=0.0)), clock or SteadyClock())
+    reach = access(settings, url, patience_seconds=0.0)
+    reach = replace(reach, timeout_seconds=max(1.0, _ANSWER_SECONDS / len(reach.urls)))
+    return _Silences(Client(reach), clock or SteadyClock())
 
 
 class _Silences:

@@ -76,6 +76,7 @@ def access(
     url: str = "",
     *,
     environment: Mapping[str, str] = os.environ,
+    timeout_seconds: float = 10.0,
     patience_seconds: float = 60.0,
 ) -> Access:
     """How to reach it: by the settings' address, else by ``url`` (`monitoring.alertmanager`); several are separated by
@@ -98,7 +99,7 @@ def access(
     ca_file = environment.get(CA_FILE, "")
     if ca_file and not Path(ca_file).exists():
         raise AlertmanagerError("there is no such file", place=CA_FILE, remedy="name the authority's certificate (PEM)")
-    return Access(urls, settings.token, settings.user, settings.password, ca_file, patience_seconds=patience_seconds)
+    return Access(urls, settings.token, settings.user, settings.password, ca_file, timeout_seconds, patience_seconds)
 
 
 def _address(text: str) -> str:
@@ -212,7 +213,12 @@ class Connection:
     def _auth(self) -> requests.auth.AuthBase | None:
         """Read anew each time, since the files of secrets may be replaced."""
         if self._access.token is not None:
-            return Bearer(self._access.token.read())
+            token = self._access.token.read()
+            if not token.isascii() or not token.isprintable() or " " in token:
+                raise AlertmanagerError(
+                    "this is no token", place="routing.alertmanager.token", remedy="it is one word, in ASCII"
+                )
+            return Bearer(token)
         if self._access.password is not None:
             # In UTF-8, as RFC 7617 has it; requests would write it in Latin-1.
             password = self._access.password.read().encode()

@@ -8,6 +8,7 @@ servers and clients drop the second one.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,7 @@ from sla_kit.routing.mail.incidents import letter_about
 from sla_kit.routing.mail.letters import Letter
 from sla_kit.routing.mail.notices import letter_of_change, letter_of_notice
 from sla_kit.routing.mail.recipients import Mailbox, mailboxes
-from sla_kit.routing.mail.sending import MailServer, TooLargeError
+from sla_kit.routing.mail.sending import PATIENCE_SECONDS, MailServer, TooLargeError
 from sla_kit.routing.mail.steps import STATE, next_step, state
 from sla_kit.routing.mail.times import zone_of
 
@@ -119,11 +120,13 @@ class _Mail:
         missing = [box.address for box in envelope.to if box.address not in got]
         enclosed = [Enclosed(file, _content(parcel, file)) for file in due.letter.files]
         try:
+            began = time.monotonic()
             mail = _mail(due.letter, envelope, enclosed, _graph(parcel, due.letter))
             outcome = self._server.send(self._sender.address, missing, mail, utf8=envelope.utf8)
         except TooLargeError as error:
             mail = _mail(due.letter, envelope, enclosed, b"", limit_bytes=max(0, error.limit_bytes - 200_000))
-            outcome = self._server.send(self._sender.address, missing, mail, utf8=envelope.utf8)
+            left = PATIENCE_SECONDS - (time.monotonic() - began)
+            outcome = self._server.send(self._sender.address, missing, mail, utf8=envelope.utf8, patience_seconds=left)
         got += outcome.accepted
         failed = outcome.passing | outcome.refused
         told = "; ".join(f"{address} ({said})" for address, said in failed.items())

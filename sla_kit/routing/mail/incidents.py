@@ -108,6 +108,8 @@ def _facts(incident: Incident, zone: tzinfo) -> Iterator[tuple[str, str]]:
         via = f" in {one_line(incident.acknowledged_via, 40)}" if incident.acknowledged_via else ""
         by = one_line(incident.acknowledged_by, 80) or "somebody"
         yield "Acknowledged", f"by {by}{via}, {moment(incident.acknowledged_at, zone)}"
+    if incident.closed_by and incident.status == "firing":
+        yield "Declared resolved", f"by {one_line(incident.closed_by, 80)}, though it goes on firing"
     if incident.silence is not None:
         yield "Silenced", f"by {one_line(incident.silence.by, 80)} until {moment(incident.silence.until, zone)}"
     if incident.muted_by:

@@ -15,18 +15,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from sla_kit.catalogue.routing import EmailSettings
 from sla_kit.errors import SecretError, SlaKitError
 from sla_kit.redacting import redacted, remember_secret
 from sla_kit.routing.delivering import TIMEOUT_SECONDS, DeliveryError
 from sla_kit.routing.mail.cleaning import one_line
-from sla_kit.serving.addresses import is_loopback, parse_address
+from sla_kit.routing.mail.reaching import host_of, is_local, own_name, trusting
 
-_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _STEP_SECONDS = 15.0
-_PATIENCE_SECONDS = TIMEOUT_SECONDS - 8.0
+#: How long one mail may take, an adapter's time and what is needed beside it considered.
+PATIENCE_SECONDS = TIMEOUT_SECONDS - 8.0
 _LINE_BEGINS_WITH_DOT = re.compile(rb"(?m)^\.")
 _CA_REMEDY = "name the authority of its certificate in routing.email.ca_file, and the host by the name in it"
 
@@ -60,10 +59,10 @@ class MailServer:
     def __init__(self, settings: EmailSettings) -> None:
         """Raises `SlaKitError` where the settings can't be used."""
         self._settings = settings
-        self.host, self._port = _host(settings)
+        self.host, self._port = host_of(settings)
         self.name = f"smtp://{self.host}:{self._port}"
         secret = settings.password is not None or bool(settings.user)
-        if settings.security == "none" and secret and not _is_local(self.host):
+        if settings.security == "none" and secret and not is_local(self.host):
             raise SlaKitError(
                 "the password would be sent unencrypted",
                 place="routing.email",
@@ -74,9 +73,18 @@ class MailServer:
                 "a user needs a password, and a password a user", place="routing.email", remedy="give both, or neither"
             )
 
-    def send(self, sender: str, recipients: Sequence[str], mail: bytes, *, utf8: bool = False) -> Outcome:
+    def send(
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        mail: bytes,
+        *,
+        utf8: bool = False,
+        patience_seconds: float | None = None,
+    ) -> Outcome:
         """Hands over one mail. Raises `DeliveryError` where nobody got it because of more than who they are."""
-        session = _Session(self.name, time.monotonic() + _PATIENCE_SECONDS)
+        patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+        session = _Session(self.name, time.monotonic() + patience)
         try:
             self._connect(session)
             return _hand_over(session, sender, recipients, mail, utf8)
@@ -88,9 +96,7 @@ class MailServer:
     def _connect(self, session: _Session) -> None:
         settings = self._settings
         try:
-            context = (
-                None if settings.security == "none" else ssl.create_default_context(cafile=settings.ca_file or None)
-            )
+            context = None if settings.security == "none" else trusting(settings.ca_file)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise DeliveryError(
@@ -102,10 +108,10 @@ class MailServer:
         try:
             if settings.security == "tls":
                 session.smtp = smtplib.SMTP_SSL(
-                    self.host, self._port, _own_name(), timeout=session.seconds(), context=context
+                    self.host, self._port, own_name(), timeout=session.seconds(), context=context
                 )
             else:
-                session.smtp = smtplib.SMTP(self.host, self._port, _own_name(), timeout=session.seconds())
+                session.smtp = smtplib.SMTP(self.host, self._port, own_name(), timeout=session.seconds())
             smtp = session.smtp
             session.step()
             smtp.ehlo_or_helo_if_needed()
@@ -303,31 +309,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return "there is no such host"
     return one_line(getattr(error, "strerror", "") or type(error).__name__, 100)
-
-
-def _host(settings: EmailSettings) -> tuple[str, int]:
-    text = settings.host.strip()
-    if not text:
-        raise SlaKitError("no mail server is named", place="routing.email", remedy="set host: mail.example.com:587")
-    try:
-        if text.count(":") == 1 or (text.startswith("[") and "]:" in text):
-            address = parse_address(text)
-            return address.host, address.port
-        bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-        parsed = parse_address(f"[{bare}]:{_PORTS[settings.security]}" if ":" in bare else f"{bare}:1")
-        return parsed.host, _PORTS[settings.security]
-    except ValueError as error:
-        raise SlaKitError(
-            f"the mail server's name {error}", place="routing.email.host", remedy="write mail.example.com:587"
-        ) from None
-
-
-def _is_local(host: str) -> bool:
-    return host == "localhost" or is_loopback(host)
-
-
-@lru_cache(maxsize=1)
-def _own_name() -> str:
-    """What this machine calls itself to the server: its full name, else its address (RFC 5321, section 4.1.3)."""
-    name = socket.getfqdn()
-    return name if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name) else "[127.0.0.1]"

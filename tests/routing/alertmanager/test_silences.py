@@ -219,6 +219,10 @@ def test_a_proxy_that_asks_who_it_is_is_told(server: Alertmanager, tmp_path: Pat
         assert caught.value.unreachable
         assert not caught.value.permanent
         assert "wrong-and-secret" not in str(caught.value)
+        if kind == "token":
+            (tmp_path / "secret").write_text("geheim tö\r\nX: y")
+            with pytest.raises(DeliveryError, match="this is no token"):
+                Box(box.adapter, HERE).deliver(wanted())
         (tmp_path / "secret").unlink()
         with pytest.raises(DeliveryError, match="a secret can't be read"):
             Box(box.adapter, HERE).deliver(wanted())

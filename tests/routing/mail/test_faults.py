@@ -65,7 +65,7 @@ def test_a_server_that_goes_silent_holds_nobody_up_for_long(
     server: MailServer, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "_STEP_SECONDS", 0.3)
-    monkeypatch.setattr(sending, "_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(sending, "PATIENCE_SECONDS", 2.0)
     for stage, uncertain in (("connect", False), ("sender", False), ("accepted", True)):
         server.fail(stage, HANG)  # type: ignore[arg-type]
         with pytest.raises(DeliveryError) as caught:
