@@ -15,6 +15,9 @@ _SENT = f'alertmanager_notifications_total{{{_ALERTMANAGER}, integration="pagerd
 _FAILED = f'alertmanager_notifications_failed_total{{{_ALERTMANAGER}, integration="pagerduty"}}'
 _OLDEST = f"sla_router_outbox_oldest_seconds{{{_ROUTER}}}"
 _UNDELIVERED = f'sla_router_deliveries_total{{{_ROUTER}, destination="slack", outcome="failed"}}'
+_WRITABLE = f"sla_router_outbox_up{{{_ROUTER}}}"
+_LEFT_ALONE = f'sla_router_breaker_open{{{_ROUTER}, destination="pagerduty"}}'
+_DEAD_EVENTS = f"sla_router_dead_events{{{_ROUTER}}}"
 _GIVEN_UP = f'sla_router_dead_letters{{{_ROUTER}, destination="slack"}}'
 
 HEALTHY = {
@@ -33,8 +36,11 @@ HEALTHY = {
         for destination in ("slack", "pagerduty", "email")
         for outcome, rate in {"delivered": 0.2, "failed": 0}.items()
     },
+    _WRITABLE: steady(1),
+    _DEAD_EVENTS: steady(0),
     **{
-        f'sla_router_dead_letters{{{_ROUTER}, destination="{destination}"}}': steady(0)
+        f'sla_router_{name}{{{_ROUTER}, destination="{destination}"}}': steady(0)
+        for name in ("dead_letters", "breaker_open")
         for destination in ("slack", "pagerduty", "email")
     },
 }
@@ -190,6 +196,45 @@ ALERTS = (
         ),
     ),
     Alert(
+        name="RouterOutboxFailing",
+        exporter="router",
+        expression="sla_router_outbox_up{$router} == 0",
+        pending=60,
+        severity="critical",
+        summary="The router can't use its outbox",
+        description="For a minute the router at {{ $labels.instance }} has not been able to read or write its outbox "
+        "(it is up: {{ $value }}): it takes no alert and delivers none.",
+        cases=(
+            Breach(
+                series={_WRITABLE: gauge(1, 0)},
+                labels={"job": "$router", "instance": "router-0:9099"},
+                value=0,
+                says="For a minute the router at router-0:9099 has not been able to read or write its outbox (it is "
+                "up: 0): it takes no alert and delivers none.",
+            ),
+        ),
+    ),
+    Alert(
+        name="RouterDestinationUnreachable",
+        exporter="router",
+        expression="max by ($keep, job, destination) (sla_router_breaker_open{$router}) == 1",
+        pending=120,
+        severity="warning",
+        summary="The router can't reach {{ $labels.destination }}",
+        description="{{ $labels.destination }} does not answer the router (unreachable is {{ $value }}): what is for "
+        "it waits, and is told through other addresses where there are any.",
+        inhibited_by=("RouterOutboxStuck",),
+        cases=(
+            Breach(
+                series={_LEFT_ALONE: gauge(0, 1)},
+                labels={"job": "$router", "destination": "pagerduty"},
+                value=1,
+                says="pagerduty does not answer the router (unreachable is 1): what is for it waits, and is told "
+                "through other addresses where there are any.",
+            ),
+        ),
+    ),
+    Alert(
         name="RouterDeliveriesFailing",
         exporter="router",
         expression="sum by ($keep, job, destination) "
@@ -203,7 +248,7 @@ ALERTS = (
         summary="The router can't deliver to {{ $labels.destination }}",
         description='{{ $value | printf "%.0f" }} attempts of the router to deliver to {{ $labels.destination }} '
         "failed in [[window]], over [[failures]]; it goes on trying.",
-        inhibited_by=("RouterOutboxStuck",),
+        inhibited_by=("RouterOutboxStuck", "RouterDestinationUnreachable"),
         cases=(
             Breach(
                 series={
@@ -235,6 +280,26 @@ ALERTS = (
                 value=lambda t: t.notifications + 3,
                 says="3 notifications to slack were given up and lie in the router's outbox: nobody was told of them "
                 "there.",
+            ),
+        ),
+    ),
+    Alert(
+        name="RouterEventsDead",
+        exporter="router",
+        expression="max by ($keep, job) (sla_router_dead_events{$router}) > $events",
+        thresholds={"events": Threshold(0, "count", "how many events may lie there that could not be planned")},
+        pending=60,
+        severity="warning",
+        summary="The router could not make sense of what it took",
+        description="{{ $value }} events that the router acknowledged could not be planned and lie in its outbox: "
+        "nobody was told of them.",
+        cases=(
+            Breach(
+                series={_DEAD_EVENTS: gauge(0, lambda t: t.events + 3, near=lambda t: t.events)},
+                labels={"job": "$router"},
+                value=lambda t: t.events + 3,
+                says="3 events that the router acknowledged could not be planned and lie in its outbox: nobody was "
+                "told of them.",
             ),
         ),
     ),

@@ -349,6 +349,14 @@ def _router() -> Row:
             links=(runbook("RouterDeliveriesFailing"),),
             description="Attempts to deliver by destination and outcome. Failed ones are tried again.",
         ),
+        states(
+            "Destinations",
+            query("max by (destination, $keep) (sla_router_breaker_open{$router})", "{{destination}}"),
+            states={"0": State(text="reached", meaning="good"), "1": State(text="left alone", meaning="critical")},
+            links=(runbook("RouterDestinationUnreachable"),),
+            description="Whether the router reaches what it delivers to. One that does not answer is left alone but "
+            "for a trial now and then; people are told through others meanwhile.",
+        ),
         bars(
             "Given up",
             query("max by (destination, $keep) (sla_router_dead_letters{$router})", "{{destination}}"),
