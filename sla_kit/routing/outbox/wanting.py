@@ -109,7 +109,8 @@ def want(
             due_at=due_at,
             now=now,
         )
-    connection.execute(_HURRY, {"priority": priority, "queue": queue, "destination": where})
+    if not held:
+        connection.execute(_HURRY, {"priority": priority, "queue": queue, "destination": where})
 
 
 def want_content(
