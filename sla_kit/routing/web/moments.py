@@ -38,7 +38,7 @@ def moment(text: str, path: str) -> float | None:
 
 
 def in_range(seconds: float, path: str) -> float:
-    """The same epoch seconds. Raises `RefusedError` for those of another age."""
+    """The same epoch seconds, which may be an integer of any length. Raises `RefusedError` for those of another age."""
     if not _EARLIEST <= seconds < _LATEST:
         raise RefusedError("is no time of these days", path, "between 1970 and 2261")
-    return seconds
+    return float(seconds)

@@ -357,7 +357,7 @@ def _texts(part: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _moment(told: Moment, path: str) -> float | None:
-    return moment(told, path) if isinstance(told, str) else in_range(float(told), path)
+    return moment(told, path) if isinstance(told, str) else in_range(told, path)
 
 
 def _path(at: str, name: str) -> str:

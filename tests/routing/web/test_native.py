@@ -92,6 +92,7 @@ def test_a_key_counts_for_each_of_a_batch_and_an_id_for_its_own() -> None:
         ({"kind": "alert", "key": "k", "labels": {"a": "\0"}}, "labels.a", "leave"),
         ({"kind": "alert", "key": "k", "url": "javascript:x"}, "url", "http"),
         ({"kind": "alert", "key": "k", "starts_at": 1e300}, "starts_at", "1970"),
+        ({"kind": "alert", "key": "k", "starts_at": 10**400}, "starts_at", "1970"),
         ({"kind": "alert", "key": "k", "starts_at": "soon"}, "starts_at", "RFC 3339"),
         ({"kind": "notice", "title": "t", "to": ["sre", "Web"]}, "to[1]", "web"),
         ({"kind": "notice", "title": "t", "links": [{"url": "x"}]}, "links[0].url", "http"),
