@@ -92,6 +92,10 @@ class MailServer:
         """The next command of that stage is answered so."""
         self._faults.append((stage, answer))
 
+    def forget_faults(self) -> None:
+        """What was to go wrong and has not yet goes well."""
+        self._faults.clear()
+
     def fault(self, stage: Stage) -> str:
         """The answer that is due for a stage, which is used up; empty where there is none."""
         for index, (at, answer) in enumerate(self._faults):
