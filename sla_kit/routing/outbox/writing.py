@@ -222,9 +222,13 @@ class Writer:
     def _fail(self, batch: list[_Work], error: BaseException) -> None:
         cause = error.__cause__ if isinstance(error, _BatchFailed) and error.__cause__ is not None else error
         told = self._told(cause)
-        self.trouble = told if isinstance(told, OutboxError) else OutboxError(str(told), place=self._name)
+        if not isinstance(told, OutboxError):
+            told = OutboxError(f"the outbox could not be written: {type(cause).__name__}: {cause}", place=self._name)
+            told.__cause__ = cause
+        self.trouble = told
         for work in batch:
-            work.future.set_exception(copy.copy(told))
+            if not work.future.done():
+                work.future.set_exception(copy.copy(told))
 
     def _told(self, error: BaseException) -> BaseException:
         return explained(error, self._name) if isinstance(error, SQLAlchemyError) else error

@@ -150,6 +150,24 @@ def test_work_that_is_alone_has_a_transaction_of_its_own(outbox: Outbox) -> None
     assert isinstance(broken.exception(), OutboxError)
 
 
+def test_whatever_work_raises_the_writer_goes_on(outbox: Outbox) -> None:
+    def leaves(connection: Connection) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(OutboxError, match="SystemExit"):
+        outbox.write(leaves)
+    assert accepting.accept(outbox, notice()).result()
+
+
+def test_work_that_nobody_waits_for_any_more_is_not_done(outbox: Outbox) -> None:
+    blocked = blocking(outbox)
+    given_up, wanted = accepting.accept(outbox, notice("given up")), accepting.accept(outbox, notice("wanted"))
+    assert given_up.cancel()
+    blocked.set()
+    assert wanted.result()
+    assert titles(outbox) == ["wanted"]
+
+
 def test_one_bad_item_of_many_gathered_harms_no_other(outbox: Outbox) -> None:
     def beats(connection: Connection, names: list[str]) -> list[str]:
         for name in names:
