@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +21,8 @@ from sla_kit.errors import OutboxError, SlaKitError
 from sla_kit.routing.adapters import open_adapters, unreachable
 from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
 from sla_kit.routing.deciding.deciding import Deciding
+from sla_kit.routing.delivering import TIMEOUT_SECONDS, Adapter
+from sla_kit.routing.destinations import Kind
 from sla_kit.routing.dispatching.dispatcher import Dispatcher
 from sla_kit.routing.dispatching.metrics import RouterMetrics
 from sla_kit.routing.dispatching.watching import Watcher
@@ -79,7 +81,7 @@ class _Service:
         self._health = _Health(outbox)
         self._web = Web(self._intake, self._metrics, self._health)
         self._rounds = Rounds(outbox, self._planner(state), lambda: self._dispatcher.wake())
-        self._dispatcher = self._new_dispatcher(state)
+        self._dispatcher, self._adapters = self._delivering(state)
         self._watcher = Watcher(outbox, self._metrics)
         self._forgetting = Forgetting(outbox, state.routing.keep)
         self._silences = MaintenanceSilences(state.catalogue, outbox.clock)
@@ -149,7 +151,7 @@ class _Service:
     async def _take_over(self, state: State) -> None:
         """Everything that can fail is made first."""
         planner = await asyncio.to_thread(self._planner, state)
-        dispatcher = await asyncio.to_thread(self._new_dispatcher, state)
+        dispatcher, adapters = await asyncio.to_thread(self._delivering, state)
         await self._listener.exchange(state.web.tls)
         if state.outbox != self._state.outbox:
             _log.warning("another outbox needs a restart", extra={"outbox": self._outbox.name})
@@ -161,11 +163,12 @@ class _Service:
         self._rounds.exchange(planner)
         self._forgetting.keep_seconds = state.routing.keep
         self._silences.exchange(state.catalogue)
-        before, self._dispatcher = self._dispatcher, dispatcher
-        self._health.dispatcher = dispatcher
         # The new one delivers at once; what the one before has begun is its own until it ends.
         dispatcher.start()
-        threading.Thread(target=before.stop, args=(_END_SECONDS * 2,), name="dispatcher before", daemon=True).start()
+        before = self._dispatcher, self._adapters
+        self._health.dispatcher = self._dispatcher = dispatcher
+        self._adapters = adapters
+        threading.Thread(target=_stop, args=before, name="dispatcher before", daemon=True).start()
         self._watch.look_at(state.files)
 
     def _configure(self, state: State) -> None:
@@ -176,14 +179,14 @@ class _Service:
     def _planner(self, state: State) -> Planner:
         return Planner(state.catalogue, self._outbox.clock, self._metrics)
 
-    def _new_dispatcher(self, state: State) -> Dispatcher:
+    def _delivering(self, state: State) -> tuple[Dispatcher, dict[Kind, Adapter]]:
         deciding, routing = Deciding(state.catalogue), state.routing
 
         def on_failure(connection: Connection, claimed: Claimed, reason: str, now: float) -> None:
             fall_back(connection, claimed, deciding, routing, reason, now)
 
-        self._adapters = open_adapters(state.catalogue, self._outbox)
-        return Dispatcher(self._outbox, self._adapters, routing, self._metrics, on_failure)
+        adapters = open_adapters(state.catalogue, self._outbox)
+        return Dispatcher(self._outbox, adapters, routing, self._metrics, on_failure), adapters
 
     def _tell_of_start(self) -> None:
         state, scheme = self._state, "https" if self._state.web.tls else "http"
@@ -197,6 +200,12 @@ class _Service:
         for each in unreachable(self._state.catalogue, self._adapters):
             where = {"contact": each.contact, "destination": str(each.destination)}
             _log.warning("a contact can't be reached there: %s", each.why, extra=where)
+
+
+def _stop(dispatcher: Dispatcher, adapters: Mapping[Kind, Adapter]) -> None:
+    dispatcher.stop(2 * TIMEOUT_SECONDS)
+    for adapter in adapters.values():
+        adapter.close()
 
 
 class _Files(Watch):
