@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from sla_kit.catalogue.routing import Routing
 from sla_kit.routing.deciding import Deciding
 from sla_kit.routing.delivering import Content
-from sla_kit.routing.destinations import PEOPLE, Destination
+from sla_kit.routing.destinations import PEOPLE, Destination, parse_destination
 from sla_kit.routing.events import Change, Notice
 from sla_kit.routing.outbox import deliveries, incidents
 from sla_kit.routing.outbox.deliveries import Claimed
@@ -41,7 +41,12 @@ def fall_back(
     told = {each.destination: each for each in deliveries.told_of(connection, stored.id)}
     unreachable = {where for where, each in told.items() if each.fell_back or each.state == "dead"}
     unreachable.add(claimed.destination)
-    elsewhere = _elsewhere(claimed, deciding, routing, unreachable, told)
+    reached = {
+        where
+        for where, each in told.items()
+        if where.kind in PEOPLE and where not in unreachable and each.state in _OPEN
+    }
+    elsewhere = _elsewhere(claimed, deciding, routing, unreachable, reached)
     incident, notes = stored.incident, stored.incident.notes
     contacts = list(dict.fromkeys([*incident.contacts, *elsewhere.values()]))
     if word not in notes:
@@ -49,9 +54,10 @@ def fall_back(
     stored = incidents.save(connection, stored, msgspec.structs.replace(incident, notes=notes, contacts=contacts), now)
     for where, contact in elsewhere.items():
         _want(connection, stored, where, contact, claimed.priority, now)
-    for where, each in told.items():
-        if where.kind in PEOPLE and where not in unreachable and where not in elsewhere:
-            _want(connection, stored, where, each.contact, each.priority, now)
+    if incident.status == "resolved":
+        return bool(elsewhere)  # whoever was told that it is over needs no further message
+    for where in reached:
+        _want(connection, stored, where, told[where].contact, told[where].priority, now)
     return bool(elsewhere)
 
 
@@ -60,12 +66,12 @@ def _content_elsewhere(
 ) -> bool:
     content: Content = claimed.content
     if isinstance(content, Notice):
-        text = f"{content.text}\n\n{word}" if content.text else word
-        content = msgspec.structs.replace(content, text=text)
+        said = f"{content.text}\n\n{word}" if content.text else word
+        content = msgspec.structs.replace(content, text=said)
     elif not isinstance(content, Change):
         return False
-    new = False
-    for where, contact in _elsewhere(claimed, deciding, routing, {claimed.destination}, {}).items():
+    new, have = False, _have_it(connection, claimed)
+    for where, contact in _elsewhere(claimed, deciding, routing, {claimed.destination}, have).items():
         new |= deliveries.want_content(
             connection,
             content,
@@ -79,24 +85,29 @@ def _content_elsewhere(
 
 
 def _elsewhere(
-    claimed: Claimed,
-    deciding: Deciding,
-    routing: Routing,
-    unreachable: set[Destination],
-    told: dict[Destination, deliveries.Delivery],
+    claimed: Claimed, deciding: Deciding, routing: Routing, unreachable: set[Destination], reached: set[Destination]
 ) -> dict[Destination, str]:
-    """Who else is told, and for which contact. Those who are told already, and can be, are not among them."""
+    """Who else is told, and for which contact. Those who are ``reached`` already are not among them."""
     meant = deciding.told_to([claimed.contact, *routing.fallback.to]).destinations
     found = {where: name for name, where in meant if where not in unreachable}
-    others = {where: name for where, name in found.items() if where not in told or told[where].state not in _OPEN}
-    if found:
-        return others
-    if any(where.kind in PEOPLE and where not in unreachable and each.state in _OPEN for where, each in told.items()):
-        return {}
+    if found or reached:
+        return {where: name for where, name in found.items() if where not in reached}
     anybody = deciding.told_to(deciding.contacts).destinations
     other = [(name, where) for name, where in anybody if where not in unreachable]
     of_another_kind = [each for each in other if each[1].kind != claimed.destination.kind] or other
     return {where: name for name, where in of_another_kind[:1]}
+
+
+def _have_it(connection: Connection, claimed: Claimed) -> set[Destination]:
+    """Who is told the same content anyway: what was wanted together has the same time."""
+    found = connection.execute(
+        text(
+            "SELECT destination FROM delivery WHERE created_at = :at AND id <> :id AND state = 'open'"
+            " AND content = (SELECT content FROM delivery WHERE id = :id)"
+        ),
+        {"at": claimed.created_at, "id": claimed.id},
+    )
+    return {parse_destination(each) for each in found.scalars()}
 
 
 def _want(

@@ -484,6 +484,13 @@ def test_who_can_t_be_reached_is_told_by_other_means_that_say_so(make: Make) -> 
     assert "pagerduty:primary" in addresses(router.step(after=30))
 
 
+def test_who_knows_that_it_is_over_hears_no_more_when_somebody_else_can_t_be_reached(router: Router) -> None:
+    router.down = {"pagerduty:primary"}
+    router.step(webhook(alert()))
+    assert addresses(router.step(webhook(alert(firing=False, until=START + 10)), after=10)) == ["slack:#incidents"]
+    assert [each for _ in range(5) for each in router.step(after=30)] == []
+
+
 def test_where_no_other_address_is_left_anybody_is_told(make: Make) -> None:
     contacts = [Contact(name="a", slack="#a"), Contact(name="b", slack="#b"), Contact(name="c", email="c@example.org")]
     router = make(catalogue(contacts=contacts, routes=[]))
@@ -499,6 +506,7 @@ def test_a_report_that_can_t_be_delivered_goes_elsewhere_once(make: Make) -> Non
     assert addresses(router.step(Notice(title="week", to=["platform"], kind="report"))) == [
         "email:platform@example.org"
     ]
+    assert [each for _ in range(5) for each in router.step(after=30)] == []  # they know already
     router = make(catalogue(contacts=[Contact(name="a", slack="#a"), Contact(name="b", email="b@example.org")]))
     router.down = {"slack:#a"}
     router.step(Notice(title="week", text="all well", to=["a"], kind="report"))
