@@ -6,9 +6,7 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
-import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -22,6 +20,7 @@ from sla_kit.exporters.sidecar.web import Web
 from sla_kit.serving import logs
 from sla_kit.serving.descriptors import raise_limit
 from sla_kit.serving.leaving import leave
+from sla_kit.serving.lifetime import Lifetime
 from sla_kit.serving.listening import Listener, bind
 from sla_kit.serving.reloading import Watch
 from sla_kit.serving.systemd import notify, notify_reloading
@@ -32,8 +31,6 @@ _log = logging.getLogger(__name__)
 _SERVICES_SECONDS = 8.0
 _COLLECTIONS_SECONDS = 4.0
 _END_SECONDS = 26.0
-#: A configuration that was not good is read again so often: what it lacks may be in a file that nobody watches.
-_AGAIN_SECONDS = 30.0
 
 
 def serve(exporter: Exporter, asked: Asked, state: State) -> NoReturn:
@@ -62,17 +59,12 @@ class _Sidecar:
         self._web = Web(exporter.name, exporter.summary, self._store, self._metrics)
         self._services: list[Service] = []
         self._watch = Watch(state.files)
+        self._lifetime = Lifetime(_END_SECONDS)
         self._failed = ""
-        #: Whether files were not good; what is not theirs, such as a port that is in use, is not tried again by itself.
-        self._unread = False
 
     async def run(self, sockets: list[socket.socket]) -> SlaKitError | None:
         """Runs until it is told to end; returns why it could not begin."""
-        loop = asyncio.get_running_loop()
-        self._end, self._again = asyncio.Event(), asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_end, number)
-        loop.add_signal_handler(signal.SIGHUP, self._again.set)
+        self._lifetime.begin()
         self._listener = Listener(self._web, sockets)
         try:
             await self._exchange_services(self._state.loaded.services)
@@ -86,22 +78,11 @@ class _Sidecar:
         notify("READY=1")
         gc.collect()
         gc.freeze()  # what is there now stays: it need not be looked through again
-        reloads = asyncio.create_task(self._reloads(), name="reloads")
-        await self._end.wait()
+        reloads = asyncio.create_task(self._lifetime.reloads(self._watch, self._reload), name="reloads")
+        await self._lifetime.ended()
         reloads.cancel()
         await self._drain()
         return None
-
-    def _told_to_end(self, number: signal.Signals) -> None:
-        if self._end.is_set():
-            _log.warning("told to end again: leaving now", extra={"signal": number.name})
-            leave(2)
-        _log.info("told to end", extra={"signal": number.name})
-        # Should even the event loop hang.
-        watchdog = threading.Timer(_END_SECONDS, leave, (2,))
-        watchdog.daemon = True
-        watchdog.start()
-        self._end.set()
 
     async def _drain(self) -> None:
         notify("STOPPING=1")
@@ -111,27 +92,14 @@ class _Sidecar:
         await self._collecting.stop(_COLLECTIONS_SECONDS)
         _log.info("ended")
 
-    async def _reloads(self) -> NoReturn:
-        while True:
-            changes = asyncio.create_task(self._watch.wait())
-            asked = asyncio.create_task(self._again.wait())
-            patience = _AGAIN_SECONDS if self._unread else None
-            try:
-                await asyncio.wait((changes, asked), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                changes.cancel()
-                asked.cancel()
-            why = "SIGHUP" if self._again.is_set() else "a file changed" if changes.done() else "it was not good"
-            self._again.clear()
-            await self._reload(why)
-
-    async def _reload(self, why: str) -> None:
-        """Takes over what the files say now; where that is not good, all stays as it is."""
+    async def _reload(self, why: str) -> bool:
+        """Takes over what the files say now; where that is not good, all stays as it is. Returns whether the files were
+        good: what is not theirs, such as a port that is in use, is not tried again by itself."""
         notify_reloading()
+        good = False
         try:
-            self._unread = True
             state = await asyncio.to_thread(read_state, self._exporter, self._asked, self._state)
-            self._unread = False
+            good = True
             await self._take_over(state)
         except Exception as error:
             self._metrics.reloaded(False)
@@ -146,6 +114,7 @@ class _Sidecar:
             _log.info("the configuration was read again", extra={"reason": why, "collectors": collectors})
         finally:
             notify("READY=1")
+        return good
 
     async def _take_over(self, state: State) -> None:
         await self._exchange_services(state.loaded.services)

@@ -13,13 +13,12 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import Connection
 
 from sla_kit.errors import OutboxError, SlaKitError
 from sla_kit.routing.adapters import open_adapters, unreachable
-from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
 from sla_kit.routing.deciding.deciding import Deciding
 from sla_kit.routing.delivering import TIMEOUT_SECONDS, Adapter
 from sla_kit.routing.destinations import Kind
@@ -43,6 +42,9 @@ from sla_kit.serving.lifetime import Lifetime
 from sla_kit.serving.listening import Listener, bind
 from sla_kit.serving.reloading import Watch
 from sla_kit.serving.systemd import notify, notify_reloading
+
+if TYPE_CHECKING:
+    from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
 
 _log = logging.getLogger(__name__)
 #: How long what is under way may take to end; less than the 30 seconds that Kubernetes grants before it kills.
@@ -84,7 +86,7 @@ class _Service:
         self._dispatcher, self._adapters = self._delivering(state)
         self._watcher = Watcher(outbox, self._metrics)
         self._forgetting = Forgetting(outbox, state.routing.keep)
-        self._silences = MaintenanceSilences(state.catalogue, outbox.clock)
+        self._silences: MaintenanceSilences | None = None
         self._lifetime = Lifetime(_END_SECONDS)
         self._watch = _Files(asked.catalogue, state.files)
         self._failed = ""
@@ -100,7 +102,7 @@ class _Service:
         self._dispatcher.start()
         self._watcher.start()
         self._forgetting.start()
-        self._silences.start()
+        self._keep_silences(self._state)
         await self._listener.start(self._state.web.tls)
         self._tell_of_start()
         notify("READY=1")
@@ -120,7 +122,7 @@ class _Service:
             asyncio.to_thread(self._dispatcher.stop, _DELIVERIES_SECONDS),
             asyncio.to_thread(self._watcher.stop),
             asyncio.to_thread(self._forgetting.stop, _PLANNING_SECONDS),
-            asyncio.to_thread(self._silences.stop, _PLANNING_SECONDS),
+            *([asyncio.to_thread(self._silences.stop, _PLANNING_SECONDS)] if self._silences else []),
         )
         try:
             await asyncio.wait_for(asyncio.to_thread(self._outbox.close), _CLOSING_SECONDS)
@@ -162,7 +164,7 @@ class _Service:
         self._configure(state)
         self._rounds.exchange(planner)
         self._forgetting.keep_seconds = state.routing.keep
-        self._silences.exchange(state.catalogue)
+        self._keep_silences(state)
         # The new one delivers at once; what the one before has begun is its own until it ends.
         dispatcher.start()
         before = self._dispatcher, self._adapters
@@ -187,6 +189,16 @@ class _Service:
 
         adapters = open_adapters(state.catalogue, self._outbox)
         return Dispatcher(self._outbox, adapters, routing, self._metrics, on_failure), adapters
+
+    def _keep_silences(self, state: State) -> None:
+        """Its libraries are loaded once they are asked for."""
+        if self._silences is not None:
+            self._silences.exchange(state.catalogue)
+        elif state.routing.alertmanager.maintenance:
+            from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
+
+            self._silences = MaintenanceSilences(state.catalogue, self._outbox.clock)
+            self._silences.start()
 
     def _tell_of_start(self) -> None:
         state, scheme = self._state, "https" if self._state.web.tls else "http"
