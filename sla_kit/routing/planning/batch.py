@@ -27,7 +27,7 @@ from sla_kit.routing.planning.contents import Contents
 from sla_kit.routing.planning.digests import DIGEST
 from sla_kit.routing.planning.grouping import dedup_key, group_labels, split
 from sla_kit.routing.planning.merging import STALE_SECONDS, Delivered, merge
-from sla_kit.routing.planning.recording import Observed, Recording
+from sla_kit.routing.planning.recording import Observed, Recording, first_told
 from sla_kit.routing.planning.rules import Rules
 from sla_kit.routing.planning.telling import ESCALATE, UNMUTE, Telling
 
@@ -183,7 +183,7 @@ class Batch:
         at = max(min(event.at, self._now), incident.received_at)
         case.change(acknowledged_at=at, acknowledged_by=event.by, acknowledged_via=event.via, urgent=True)
         told = deliveries.told_of(self._connection, case.stored.id) if case.stored is not None else []
-        first = min((each.first_told_at for each in told if each.first_told_at), default=incident.received_at)
+        first = first_told(told) or incident.received_at
         severity, team = incident.severity, _team(incident.labels)
         self.observed.append(lambda observe: observe.acknowledged(severity, team, max(0.0, at - first)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -153,7 +153,7 @@ class Recording:
         self.observed.append(lambda observe: observe.recovered(severity, team, seconds))
         if not self._rules.routing.ledger:
             return
-        acknowledged_at, acknowledged_by, told_at = incident.acknowledged_at, incident.acknowledged_by, _first(told)
+        acknowledged_at, acknowledged_by, told_at = incident.acknowledged_at, incident.acknowledged_by, first_told(told)
         for key in incident.storms:
             storm = self._cases.newest(key)
             if storm is None or storm.stored is None:
@@ -161,7 +161,7 @@ class Recording:
             if acknowledged_at is None and storm.incident.acknowledged_at is not None:
                 acknowledged_at, acknowledged_by = storm.incident.acknowledged_at, storm.incident.acknowledged_by
             if told_at is None:
-                told_at = _first(deliveries.told_of(self._connection, storm.stored.id))
+                told_at = first_told(deliveries.told_of(self._connection, storm.stored.id))
         response = Response(
             dedup_key=incident.dedup_key,
             title=incident.title,
@@ -184,7 +184,7 @@ class Recording:
         )
 
 
-def _first(told: Sequence[Delivery]) -> float | None:
+def first_told(told: Iterable[Delivery]) -> float | None:
     """When somebody was first told."""
     return min(
         (each.first_told_at for each in told if each.first_told_at and each.destination.kind in PEOPLE), default=None

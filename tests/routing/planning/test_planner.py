@@ -15,6 +15,7 @@ from sla_kit.routing.events import Acknowledgement, Change, Closing, Escalating,
 from sla_kit.routing.incident import Incident
 from sla_kit.routing.outbox.accepting import dead_events
 from sla_kit.routing.outbox.deliveries import told_of
+from sla_kit.routing.outbox.timers import Timer
 from sla_kit.routing.planning.batch import Batch
 from sla_kit.routing.planning.telling import NOBODY, NOBODY_LEFT
 from tests.routing.planning.playing import START, Router, Sent, addresses, alert, catalogue, maintenance, webhook
@@ -142,6 +143,21 @@ def test_an_event_that_breaks_the_planner_is_put_aside_and_others_go_on(
         (dead,) = dead_events(connection)
     assert "RuntimeError" in dead.reason
     assert "hunter2" not in dead.reason
+
+
+def test_a_timer_that_fails_is_tried_again_and_others_go_on(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    router.step(webhook(alert("A")), webhook(alert("B")))
+    bad, due = key_of(router, "A"), Batch.due
+
+    def broken(self: Batch, timer: Timer, *, behind: bool) -> None:
+        due(self, timer, behind=behind)
+        if timer.key == bad:
+            raise RuntimeError("bad")
+
+    monkeypatch.setattr(Batch, "due", broken)
+    assert {each.incident.title for each in router.step(after=300)} == {"B: api"}
+    monkeypatch.setattr(Batch, "due", due)
+    assert {each.incident.title for each in router.step(after=60)} == {"A: api"}
 
 
 # --- people --------------------------------------------------------------------------------------------------------
