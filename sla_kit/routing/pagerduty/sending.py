@@ -80,24 +80,24 @@ class PagerDutyAdapter:
 
     def _tell(self, parcel: Parcel, incident: Incident, remember: Remember) -> None:
         told, steps = parcel.told, parcel.references.get(_STEPS, "").split()
-        closed = steps == [_RESOLVED] or (told is not None and told.status == "resolved")
         if incident.status == "resolved" or incident.closed_by:
-            never = told is None and not parcel.uncertain and not steps
-            if not never and not closed:
+            is_open = steps != [_RESOLVED] if steps else told is not None and told.status == "firing"
+            if is_open or parcel.uncertain:
                 self._send(parcel, _EVENTS, payload.resolve(incident))
                 remember({_STEPS: _RESOLVED})
             return
-        if closed:  # it fires again: what was told before is of an incident that is over there
-            told, steps = None, []
+        # Where it fires again, the steps are those of an incident that is over there; and after an attempt of which
+        # nothing is known, PagerDuty may show a state that came after them.
+        if steps == [_RESOLVED] or parcel.uncertain:
+            steps = []
         event = payload.trigger(incident)
         digest = _digest(event)
-        acknowledged = _ACKNOWLEDGED in steps or (told is not None and told.acknowledged)
         if digest not in steps:
             self._send(parcel, _EVENTS, event)
-            steps = [digest, *([_ACKNOWLEDGED] if acknowledged else [])]
+            steps = [digest, *(step for step in steps if step == _ACKNOWLEDGED)]
             remember({_STEPS: " ".join(steps)})  # only now: an event that was refused must be sent again
         # To a rotation where it was taken, too: another one may be told of it by another key, and again is no harm.
-        if incident.acknowledged and not acknowledged:
+        if incident.acknowledged and _ACKNOWLEDGED not in steps:
             self._send(parcel, _EVENTS, payload.acknowledge(incident))
             remember({_STEPS: " ".join([*steps, _ACKNOWLEDGED])})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sla_kit.catalogue.routing import PagerDutySettings
@@ -95,12 +95,14 @@ def test_any_history_pages_once_and_ends_as_it_should(library: Library) -> None:
             PagerDutySettings(url=server.url), library=library, environment={"PAGERDUTY_KEY_PRIMARY": KEY}
         )
 
-        @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @example([("one", [None]), ("two", [0]), ("one", [None])], False)
+        @example([("one", [None]), ("over", [None]), ("two", [0])], True)
+        @example([("taken", [None]), ("over", [0]), ("taken", [None])], False)
+        @example([("over", [None]), ("taken", [(1, "rate-limit")])], True)
         @given(
             st.lists(
-                st.tuples(
-                    st.sampled_from(["one", "two", "taken", "taken-two"]), st.lists(_attempts, min_size=1, max_size=4)
-                ),
+                st.tuples(st.sampled_from(sorted(STATES)), st.lists(_attempts, min_size=1, max_size=4)),
                 min_size=1,
                 max_size=5,
             ),
@@ -115,15 +117,17 @@ def test_any_history_pages_once_and_ends_as_it_should(library: Library) -> None:
                     if row.attempt(server, adapter, STATES[name], attempt):
                         break
                 reached = name
-            final = "over" if ends else reached
+            final = "over" if ends or not reached else reached
             for _ in range(2):
                 assert row.attempt(server, adapter, STATES[final], None)
-            assert len(server.pages) <= 1
+            ended = sum(name == "over" for name, _ in history)
+            assert len(server.pages) <= 1 + ended
             assert not server.refused, "it was not as documented"
             if final == "over":
                 assert all(one.status == "resolved" for one in server.incidents)
                 return
-            [shown] = server.incidents
+            *before, shown = server.incidents
+            assert all(one.status == "resolved" for one in before)
             assert len(shown.payload["custom_details"]["alerts"]) == len(STATES[final].firing)
             if "taken" in final:
                 assert shown.status == "acknowledged"
