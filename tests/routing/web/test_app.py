@@ -11,6 +11,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+from starlette.types import Message
 
 from sla_kit.errors import OutboxError, SecretError
 from sla_kit.routing.dispatching.metrics import RouterMetrics
@@ -19,6 +22,7 @@ from sla_kit.routing.incident import Incident
 from sla_kit.routing.outbox import attachments, incidents
 from sla_kit.routing.outbox.accepting import new_events
 from sla_kit.routing.outbox.store import Outbox
+from sla_kit.routing.web import app
 from sla_kit.routing.web import intake as intake_module
 from sla_kit.routing.web.app import MAX_SIGNED_BYTES, MAX_WEBHOOK_BYTES, PAGERDUTY_PATH, SLACK_PATH, Web
 from sla_kit.routing.web.intake import Intake
@@ -136,6 +140,53 @@ def test_a_commit_that_takes_too_long_is_to_come_again(
     answer = asked(web, "POST", "/v1/alertmanager", webhook(alert()))
     go_on.set()
     assert answer.status == 503
+
+
+def test_a_full_disk_is_to_come_again_and_then_all_is_as_before(web: Web, outbox: Outbox) -> None:
+    pages = outbox.write(lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar())
+    full = True
+
+    def limit(connection: Any, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages if full else 1_000_000}")
+
+    event.listen(Pool, "checkout", limit)
+    try:
+        body = webhook(*[alert(annotations={"log": "x" * 9000})] * 20)  # more than the pages that there are can hold
+        answer = asked(web, "POST", "/v1/alertmanager", body)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert outbox.trouble is not None
+        assert "the disk is full" in str(outbox.trouble)
+        full = False
+        assert asked(web, "POST", "/v1/alertmanager", body).status == 200
+        assert outbox.trouble is None
+    finally:
+        event.remove(Pool, "checkout", limit)
+    assert len(events(outbox)) == 1  # what was answered 503 is not there
+
+
+def test_a_body_that_takes_too_long_is_given_up(
+    outbox: Outbox, metrics: RouterMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_BODY_SECONDS", 0.05)
+    intake = Intake(outbox, metrics)
+    web = Web(intake, metrics, Healthy())
+    sent: list[Message] = []
+    first: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive() -> Message:
+        if first:
+            return first.pop()
+        return await asyncio.Event().wait()  # type: ignore[return-value]  # it never comes
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/notify", "headers": headers, "client": ("127.0.0.1", 1)}
+    scope |= {"query_string": b"", "root_path": "", "scheme": "http", "server": ("127.0.0.1", 9099)}
+    asyncio.run(web(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert (intake._waiting, intake._held) == (0, 0)
 
 
 def test_nothing_is_taken_while_it_ends(outbox: Outbox, metrics: RouterMetrics) -> None:
