@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.process import READY_SECONDS, free_port
+from tests.servers.process import READY_SECONDS
 
 Json = Any
 
@@ -32,13 +35,24 @@ def until(what: str, holds: Callable[[], bool], seconds: float = 120, every: flo
         time.sleep(every)
 
 
+def lasting_port() -> int:
+    """A free loopback port that no client is given for its own end: one that asks again and again for a port where
+    nobody listens may be given that very port, and then has it."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(max(1024, lowest - 12_000), lowest)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
 @dataclass
 class Router:
     """`sla-kit route serve` on the catalogue at ``catalogue``; ``outbox`` is where it keeps what it accepts."""
 
     catalogue: Path
     outbox: str
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lasting_port)
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
