@@ -11,7 +11,8 @@ from sla_kit.errors import OutboxError
 from sla_kit.routing.dispatching.backoff import Uniform
 from sla_kit.routing.dispatching.calls import Call, Outcome
 from sla_kit.routing.dispatching.metrics import RouterMetrics
-from sla_kit.routing.dispatching.recording import OnFailure, due_again, settle
+from sla_kit.routing.dispatching.recording import OnFailure, due_again, is_dead, settle
+from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Recorder:
                     self._dropped.wait(pause)
                     pause = min(pause * 2, _CAP_SECONDS)
                     continue
+                self._tell(call.claimed, outcome, handed_on)
                 if outcome.delivered:
                     if call.claimed.first_told_at is None:
                         self._observe.first_told(destination.kind, outcome.at - call.claimed.created_at)
@@ -104,6 +106,20 @@ class Recorder:
             with self._lock:
                 self._held.pop(call, None)
         return None
+
+    def _tell(self, claimed: Claimed, outcome: Outcome, handed_on: bool) -> None:
+        """Logs what somebody would look for: the first failure of several, the end of them, and what is given up."""
+        where = {"delivery": claimed.id, "destination": str(claimed.destination), "contact": claimed.contact}
+        if outcome.delivered:
+            if claimed.failing_since is not None:
+                seconds = outcome.at - claimed.failing_since
+                _log.info("a delivery that had failed was made", extra={**where, "failed_for_seconds": round(seconds)})
+        elif is_dead(claimed, outcome):
+            _log.error("a delivery was given up: %s", outcome.error, extra=where)
+        elif claimed.failing_since is None:
+            _log.warning("a delivery failed, and is tried again: %s", outcome.error, extra=where)
+        if handed_on:
+            _log.warning("what could not be delivered is told elsewhere", extra=where)
 
     def drop(self) -> None:
         """Waits no longer for an outbox that can't be written."""

@@ -34,6 +34,12 @@ def due_again(claimed: Claimed, outcome: Outcome, uniform: Uniform) -> float:
     )
 
 
+def is_dead(claimed: Claimed, outcome: Outcome) -> bool:
+    """Whether a delivery that failed is given up."""
+    since = outcome.at if claimed.failing_since is None else claimed.failing_since
+    return outcome.permanent or is_over(since, outcome.at)
+
+
 def settle(
     connection: Connection,
     claimed: Claimed,

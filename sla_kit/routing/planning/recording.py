@@ -95,7 +95,8 @@ class Recording:
                 if who.held:
                     self._digests.setdefault(where, who.contact)
         single = any(not each.held for each in wanted.values())
-        if single and incident.kind == "alerts" and case.open and CONTEXT not in known:
+        asked = bool(self._rules.routing.graphs.prometheus)  # else nobody could be asked
+        if asked and single and incident.kind == "alerts" and case.open and CONTEXT not in known:
             self._want(stored, CONTEXT, "", priority)
 
     def _want(

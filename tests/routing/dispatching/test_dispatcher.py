@@ -571,3 +571,30 @@ def test_a_stop_before_the_start_is_no_error(tmp_path: Path) -> None:
     with desk(tmp_path / "outbox.db") as one:
         one.dispatcher.stop()
         one.dispatcher.stop()
+
+
+# What is logged
+
+
+def test_the_log_tells_of_a_first_failure_its_end_and_of_what_is_given_up(
+    quick: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="sla_kit.routing.dispatching")
+
+    def lines() -> list[str]:
+        return [f"{each.levelname} {each.getMessage()}" for each in caplog.records if hasattr(each, "delivery")]
+
+    quick.adapter.answers["slack:#a"].extend([failing("it is down"), failing("it is down")])
+    id_ = quick.want("report")
+    for attempt in (1, 2):
+        until(partial(tried, quick, id_, attempt))
+        quick.turn(2)
+    until(lambda: len(lines()) == 2)
+    assert lines() == [
+        "WARNING a delivery failed, and is tried again: it is down",
+        "INFO a delivery that had failed was made",
+    ]
+    quick.adapter.answers["slack:#b"].append(failing("there is no such channel", permanent=True))
+    quick.want("page", "slack:#b")
+    until(lambda: len(lines()) >= 3)
+    assert lines()[2] == "ERROR a delivery was given up: there is no such channel"

@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 
 from sla_kit.catalogue.model import Catalogue, Contact
-from sla_kit.catalogue.routing import Digest, Fallback, Routing, Storm
+from sla_kit.catalogue.routing import Digest, Fallback, Graphs, Routing, Storm
 from sla_kit.routing.delivering import Response, SilenceWanted
 from sla_kit.routing.events import Acknowledgement, Change, Closing, Escalating, Link, Notice, Silencing
 from sla_kit.routing.incident import Incident
@@ -75,10 +75,12 @@ def test_an_outage_is_told_updated_and_resolved_at_the_same_destinations(router:
     assert router.due() is None or router.open(alertname="Down", service="api") is None
 
 
-def test_context_is_looked_up_when_an_incident_opens(router: Router) -> None:
-    router.step(webhook(alert()))
-    router.step(webhook(alert(pod="b")), after=60)
-    assert [each.at for each in router.sent if each.to == "context"] == [START]
+def test_context_is_looked_up_when_an_incident_opens_and_there_is_a_prometheus(make: Make) -> None:
+    for address, looked_up in (("http://prometheus:9090", [START]), ("", [])):
+        router = make(catalogue(Routing(graphs=Graphs(prometheus=address))))
+        router.step(webhook(alert()))
+        router.step(webhook(alert(pod="b")), after=60)
+        assert [each.at for each in router.sent if each.to == "context"] == looked_up
 
 
 def test_an_incident_that_is_over_before_anybody_was_told_is_one_message(router: Router) -> None:
@@ -278,7 +280,7 @@ def test_maintenance_holds_back_until_it_ends_and_tells_what_still_fires(make: M
     router.clock.at = START
     router.hear(webhook(alert("Stays"), alert("Goes"), alert("Elsewhere", service="web")))
     router.plan()
-    assert addresses(router.send()) == sorted([*ON_CALL, "context"])
+    assert addresses(router.send()) == sorted(ON_CALL)
     assert {each.incident.muted_by for each in router.incidents() if each.incident.service == "api"} == {"upgrade"}
     assert router.step(webhook(alert("Goes", firing=False, until=START + 60)), after=60) == []
     assert router.step(webhook(alert("Stays", pod="b")), after=60) == []
