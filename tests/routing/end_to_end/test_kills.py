@@ -111,16 +111,14 @@ def _group(chance: random.Random, name: str) -> Group:
     """A group that fires, may gain alerts, and may be resolved."""
     severity = chance.choice(("critical", "warning"))
     start, resolved = time.time() - 60, chance.random() < 0.6
-    alerts = [
-        {"service": "api", "severity": severity, "pod": f"pod-{number}"} for number in range(chance.randint(1, 3))
-    ]
-    told = []
-    for count in range(1, len(alerts) + 1):
-        firing = [alert(name, starts_at=start + each, **labels) for each, labels in enumerate(alerts[:count])]
-        told.append(webhook(*firing, alertname=name, service="api"))
+    pods = chance.randint(1, 3)
+
+    def one(pod: int, ends_at: float | None = None) -> dict[str, Any]:
+        return alert(name, starts_at=start + pod, ends_at=ends_at, service="api", severity=severity, pod=f"pod-{pod}")
+
+    told = [webhook(*(one(pod) for pod in range(count)), alertname=name, service="api") for count in range(1, pods + 1)]
     if resolved:
-        over = [alert(name, starts_at=start + each, ends_at=start + 50, **labels) for each, labels in enumerate(alerts)]
-        told.append(webhook(*over, alertname=name, service="api"))
+        told.append(webhook(*(one(pod, start + 50) for pod in range(pods)), alertname=name, service="api"))
     return Group(name, severity, told, resolved)
 
 
