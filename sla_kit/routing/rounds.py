@@ -16,7 +16,7 @@ from sla_kit.routing.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
 #: So many events are planned in one transaction: others that are accepted meanwhile wait for it.
-_AT_ONCE = 200
+_AT_ONCE = 100
 #: How often it is looked for what others have written, and how long is waited at most after something went wrong.
 _LOOK_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 10.0
@@ -52,6 +52,7 @@ class Rounds:
         self._failures = 0
         self._trouble = ""
         self._told = ("", 0.0)
+        self._at_once = _AT_ONCE
 
     @property
     def trouble(self) -> str:
@@ -84,6 +85,7 @@ class Rounds:
     def _run(self) -> None:
         while not self._stopping:
             self._woken.clear()
+            began = time.monotonic()
             try:
                 wait = self._round()
             except Exception as error:
@@ -92,17 +94,20 @@ class Rounds:
                 self._failures, self._trouble = 0, ""
             self._ended_at = time.monotonic()
             if wait > 0:
+                time.sleep(max(0.0, _APART_SECONDS - (self._ended_at - began)))
                 self._woken.wait(wait)
 
     def _round(self) -> float:
         """Plans; seconds until the next round."""
         plans = self._plans
 
-        def work(connection: Connection) -> tuple[bool, float | None]:
-            more = plans.plan(connection, self._outbox.clock.now(), limit=_AT_ONCE)
-            return more, None if more else plans.next_due(connection)
+        def work(connection: Connection) -> tuple[bool, float | None, float]:
+            began = time.monotonic()
+            more = plans.plan(connection, self._outbox.clock.now(), limit=self._at_once)
+            return more, None if more else plans.next_due(connection), time.monotonic() - began
 
-        more, due = self._outbox.write(work, alone=True)
+        more, due, seconds = self._outbox.write(work, alone=True)
+        self._at_once = _adapted(self._at_once, seconds, full=more)
         self._planned()
         if more:
             return 0.0
@@ -119,3 +124,10 @@ class Rounds:
             unexpected = not isinstance(error, OutboxError)
             _log.error("planning failed, and is tried again: %s", error, exc_info=unexpected)
         return float(min(_LONGEST_WAIT_SECONDS, 0.25 * 2 ** min(self._failures, 8)))
+
+
+def _adapted(at_once: int, seconds: float, *, full: bool) -> int:
+    """How many to plan at once after a round with so many took so long."""
+    if seconds > _ROUND_SECONDS:
+        return max(_AT_LEAST, at_once // 2)
+    return min(_AT_ONCE, at_once * 2) if full and seconds < _ROUND_SECONDS / 3 else at_once
