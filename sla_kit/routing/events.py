@@ -16,7 +16,8 @@ Labels = dict[str, str]
 
 class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One alert as it was at one moment. ``fingerprint`` tells it from others with other labels; ``starts_at`` tells
-    one firing of it from the next."""
+    one firing of it from the next, unless it is not ``dated``: then nobody said when it began, and ``starts_at`` is
+    when it was heard."""
 
     labels: Labels
     fingerprint: str
@@ -25,6 +26,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ends_at: float | None = None
     annotations: Labels = field(default_factory=dict)
     generator_url: str = ""
+    dated: bool = True
 
     @property
     def name(self) -> str:

@@ -32,9 +32,10 @@ class Labelled(_Told, frozen=True, kw_only=True):
 
 
 class AlertToTell(Labelled, frozen=True, kw_only=True, tag="alert"):
-    """Something that is wrong until it is told to be ``resolved``, with the same ``key`` and the same labels.
+    """Something that is wrong until it is told to be ``resolved``, with the same ``key`` and the same labels, of which
+    only the severity may be another. Told again without ``starts_at`` while it is wrong, it goes on since it began.
 
-    ``key`` tells it from others, and is its alertname where the labels have none.
+    ``key`` is its alertname where the labels have none.
     """
 
     key: str

@@ -3,7 +3,7 @@
 Alertmanager tells again what it is not sure was heard, several of them tell the same, and what was on its way when a
 connection broke may arrive late. So per alert, told apart by its fingerprint:
 
-- a later ``starts_at`` supersedes an earlier one;
+- a later ``starts_at`` supersedes an earlier one; where none was said, an alert that fires goes on firing;
 - resolved supersedes firing, where the end is not before the beginning of what is known to fire (of two Prometheus
   servers that tell the same alert Alertmanager keeps the earlier beginning, so that it may move back);
 - firing that began no later than one that is known to be resolved is stale if it comes within `STALE_SECONDS` of the
@@ -121,12 +121,13 @@ class _Group:
             return
         alert = msgspec.structs.replace(alert, ends_at=None)
         known = self._alerts.get(alert.fingerprint)
-        if known is not None and known.firing and alert.starts_at < known.starts_at:
-            alert = msgspec.structs.replace(alert, starts_at=known.starts_at)
+        if known is not None and known.firing and (alert.starts_at < known.starts_at or not alert.dated):
+            alert = msgspec.structs.replace(alert, starts_at=known.starts_at, dated=known.dated)
         if alert == known:
             return
         if known is None and alert.fingerprint in self._beyond:
-            self._beyond[alert.fingerprint] = max(alert.starts_at, self._beyond[alert.fingerprint])
+            if alert.dated:
+                self._beyond[alert.fingerprint] = max(alert.starts_at, self._beyond[alert.fingerprint])
             return
         self._keep(alert)
         self._count(alert, began_again=known is None or not known.firing)

@@ -89,6 +89,7 @@ def _alert(alert: _Alert, path: str, now: float) -> Alert:
         ends_at=moment(alert.ends_at, f"{path}.endsAt"),
         annotations={shortened(name, MAX_NAME): shortened(text) for name, text in _all_storable(annotations).items()},
         generator_url=alert.generator_url if is_url(alert.generator_url) else "",
+        dated=starts_at is not None,
     )
 
 

@@ -197,14 +197,21 @@ def _alert(told: AlertToTell, now: float, at: str) -> Alerts:
     firing = told.status == "firing"
     alert = Alert(
         labels=labels,
-        fingerprint="api-" + hashlib.sha256(told.key.encode()).hexdigest()[:32],
+        fingerprint=_fingerprint(told.key, labels),
         firing=firing,
         starts_at=now if starts_at is None else starts_at,
         ends_at=now if ends_at is None and not firing else ends_at,
         annotations=annotations,
         generator_url=told.url,
+        dated=starts_at is not None,
     )
     return Alerts(alerts=[alert], sender="api")
+
+
+def _fingerprint(key: str, labels: Labels) -> str:
+    """The same for the same key with the same labels; of another severity it is the same alert, that got worse."""
+    others = sorted((name, value) for name, value in labels.items() if name != "severity")
+    return "api-" + hashlib.sha256(msgspec.json.encode([key, others])).hexdigest()[:32]
 
 
 def _notice(told: NoticeToTell | ReportToTell, at: str, most_bytes: int) -> tuple[Notice, tuple[bytes, ...]]:

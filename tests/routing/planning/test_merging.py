@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,6 +178,23 @@ def test_every_alert_of_a_large_group_is_counted(count: int) -> None:
     group.hear(alert("new", firing=False, since=202, until=210), at=211)
     assert group.incident is not None
     assert (group.incident.status, group.incident.firing_count) == ("resolved", 0)
+
+
+def test_what_is_told_again_without_its_beginning_goes_on_since_it_began() -> None:
+    group = Group()
+
+    def undated(since: float, text: str = "") -> Alert:
+        return msgspec.structs.replace(alert(since=since), dated=False, annotations={"summary": text})
+
+    group.hear(undated(100), at=100)
+    assert not group.hear(undated(150), at=150).changed
+    group.hear(undated(200, "worse"), at=200)
+    assert group.firing == {"a": 100}
+    group.hear(msgspec.structs.replace(alert(since=210, until=210, firing=False), dated=False), at=210)
+    assert group.incident is not None
+    assert group.incident.resolved_at == 210
+    group.hear(undated(220), at=220)
+    assert (group.firing, group.opened) == ({"a": 220}, 2)
 
 
 @st.composite

@@ -33,11 +33,23 @@ def test_an_alert_is_one_of_alertmanagers_with_its_key_for_a_name() -> None:
         {"summary": "The import failed", "description": "…"},
         "https://jobs/7",
     )
-    (again,) = read({**told, "status": "resolved", "starts_at": 5, "ends_at": "2026-03-01T12:00:00Z"})
+    assert not alert.dated
+    over = {**told, "labels": {"job": "import"}, "status": "resolved", "starts_at": 5}
+    (again,) = read({**over, "ends_at": "2026-03-01T12:00:00Z"})
     assert isinstance(again.event, Alerts)
     assert again.event.alerts[0].fingerprint == alert.fingerprint
     assert (again.event.alerts[0].firing, again.event.alerts[0].starts_at) == (False, 5.0)
     assert again.event.alerts[0].ends_at == 1772366400.0
+
+
+def test_an_alert_is_told_from_others_of_its_key_by_its_labels_and_from_none_by_its_severity() -> None:
+    def fingerprint(**more: str) -> str:
+        (arrival,) = read({"kind": "alert", "key": "disk", **more})
+        assert isinstance(arrival.event, Alerts)
+        return arrival.event.alerts[0].fingerprint
+
+    assert fingerprint(severity="warning", slo="a") == fingerprint(severity="critical", slo="a")
+    assert len({fingerprint(), fingerprint(slo="a"), fingerprint(slo="b"), fingerprint(service="a")}) == 4
 
 
 def test_a_report_names_its_files_by_what_is_in_them() -> None:
