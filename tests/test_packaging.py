@@ -101,6 +101,44 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(clean: Path,
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", ["route serve --listen 127.0.0.1:0", "outbox list", "silence list"])
+def test_what_the_router_lacks_is_named_with_its_extra(clean: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "sla.yml").write_text(
+        "name: shop\nmonitoring: {alertmanager: 'http://127.0.0.1:9'}\ncontacts: [{name: sre, slack: '#sre'}]\n"
+        "services: [{name: api, slos: [{name: up, objective: 99%, sli: {kind: probe}}]}]\n"
+    )
+    result = run(clean.parent / "sla-kit", *command.split(), cwd=tmp_path)
+    assert result.returncode == 2
+    assert "pip install 'sla-kit[router]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_extra_of_the_router_is_all_that_it_needs(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "router", with_pip=True)
+    python = tmp_path / "router" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[router]"], check=True, timeout=600)
+    names = [name for name in PACKAGES if name.startswith(("sla_kit.routing", "sla_kit.serving"))]
+    code = (
+        "import importlib, pkgutil\n"
+        f"for name in {names}:\n"
+        "    package = importlib.import_module(name)\n"
+        "    for part in pkgutil.iter_modules(package.__path__):\n"
+        "        if part.name not in ('env', 'versions'): importlib.import_module(f'{name}.{part.name}')\n"
+    )
+    result = run(python, "-c", code, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "sla.yml").write_text(
+        "name: shop\n"
+        "contacts: [{name: sre, slack: '#sre', pagerduty: primary, email: sre@example.com}]\n"
+        "routing: {email: {host: mail.example.com, sender: sla-kit@example.com}}\n"
+        "services: [{name: api, slos: [{name: up, objective: 99%, sli: {kind: probe}}]}]\n"
+    )
+    secrets = {"SLACK_BOT_TOKEN": "xoxb-1", "PAGERDUTY_KEY": "0" * 32}
+    command = [python.parent / "sla-kit", "route", "serve", "--check"]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=secrets)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def test_every_package_of_the_wheel_imports_with_everything_installed(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "full", with_pip=True)
     python = tmp_path / "full" / "bin" / "python"

@@ -62,6 +62,8 @@ _EXTRA_OF = {
     "alembic": "ledger",
     "sqlalchemy": "ledger",
 }
+#: What these commands lack comes with an extra of their own.
+_ROUTER_COMMANDS = ("outbox", "route", "silence")
 
 
 class _LazyGroup(click.Group):
@@ -87,7 +89,8 @@ class _LazyGroup(click.Group):
             missing = (error.name or "").partition(".")[0]
             if missing in ("", "sla_kit"):
                 raise
-            fail(MissingExtraError("this command", missing, _EXTRA_OF.get(missing, "report")))
+            extra = "router" if ctx.invoked_subcommand in _ROUTER_COMMANDS else _EXTRA_OF.get(missing, "report")
+            fail(MissingExtraError("this command", missing, extra))
 
 
 class _RetryNotice(logging.Handler):
@@ -128,4 +131,5 @@ def main() -> None:
       sla-kit status -c sla.yml --source http://localhost:9090
       sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
       sla-kit generate -c sla.yml --out build    rules, their tests, configuration and runbooks
+      sla-kit route test alert.json -c sla.yml   who would be told of an alert, and why
     """
