@@ -184,6 +184,8 @@ def _job(catalogue: Catalogue, exporter: Exporter, job: str) -> Config:
         config["metrics_path"] = exporter.path
     if exporter.exporter == "pushgateway":
         config["honor_labels"] = True
+    if exporter.exporter == "router":
+        config |= _of_the_router(catalogue)
     if targets:
         return config | {"static_configs": [{"targets": list(targets)}]}
     if exporter.exporter == "prometheus":
@@ -205,6 +207,17 @@ def _job(catalogue: Catalogue, exporter: Exporter, job: str) -> Config:
             *_pod_labels(),
         ],
     }
+
+
+def _of_the_router(catalogue: Catalogue) -> Config:
+    """As Alertmanager reaches it: with the same token, in a file of the same name."""
+    delivery = catalogue.monitoring.delivery
+    if delivery.through != "router":
+        return {}
+    secure: Config = {"scheme": "https"} if delivery.router.startswith("https://") else {}
+    if not delivery.token:
+        return secure
+    return secure | {"authorization": {"credentials_file": f"{delivery.secrets.rstrip('/')}/{delivery.token}"}}
 
 
 def _of_kubernetes(key: str) -> Config:

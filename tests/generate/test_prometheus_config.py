@@ -117,6 +117,22 @@ def test_an_application_is_scraped_whatever_its_probes_are_called(tmp_path: Path
     assert sorted(each.get("metrics_path", "/metrics") for each in found) == ["/metrics", "/probe"]
 
 
+def test_the_router_is_scraped_as_alertmanager_reaches_it(tmp_path: Path) -> None:
+    def scraped(delivery: str) -> dict[str, Any]:
+        given = PLAIN.replace("15s", f"15s, delivery: {delivery}")
+        config = prometheus_config(catalogue(tmp_path, given))
+        [found] = [each for each in config["scrape_configs"] if each["job_name"] == "sla-kit-router"]
+        return {key: found[key] for key in ("scheme", "authorization") if key in found}
+
+    assert scraped("{}") == {}
+    token = {"authorization": {"credentials_file": "/secrets/router-token"}}
+    assert scraped("{token: router-token, secrets: /secrets/}") == token
+    assert scraped("{router: 'https://r:9099/v1/alertmanager', token: router-token, secrets: /secrets}") == {
+        "scheme": "https",
+        **token,
+    }
+
+
 def test_kubernetes_own_endpoints_are_asked_securely_and_found_by_role(tmp_path: Path) -> None:
     static = prometheus_config(catalogue(tmp_path, PLAIN))
     found = {each["job_name"]: each for each in static["scrape_configs"]}
