@@ -134,7 +134,7 @@ def test_the_extra_of_the_router_is_all_that_it_needs(wheel: Path, tmp_path: Pat
         "services: [{name: api, slos: [{name: up, objective: 99%, sli: {kind: probe}}]}]\n"
     )
     secrets = {"SLACK_BOT_TOKEN": "xoxb-1", "PAGERDUTY_KEY": "0" * 32}
-    command = [python.parent / "sla-kit", "route", "serve", "--check"]
+    command = [str(python.parent / "sla-kit"), "route", "serve", "--check"]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=secrets)
     assert (checked.returncode, checked.stderr) == (0, "")
 
