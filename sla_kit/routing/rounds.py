@@ -15,8 +15,12 @@ from sla_kit.errors import OutboxError
 from sla_kit.routing.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
-#: So many events are planned in one transaction: others that are accepted meanwhile wait for it.
-_AT_ONCE = 100
+#: So many events are planned in one transaction, fewer where that takes longer than it should: what is accepted
+#: meanwhile waits for it.
+_AT_ONCE, _AT_LEAST, _ROUND_SECONDS = 100, 10, 0.1
+#: From the beginning of a round to that of the next, where the last one left nothing: what comes within that time is
+#: planned together, and as much else is committed in between.
+_APART_SECONDS = 0.05
 #: How often it is looked for what others have written, and how long is waited at most after something went wrong.
 _LOOK_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 10.0
