@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 #: A longer expression than this is nobody's to draw.
 _LONGEST = 20_000
+#: Nor is one with more operators and brackets: the parser goes one call deeper for each, and beyond some thousand of
+#: them its stack ends, and with it the process.
+_MOST_PARTS = 400
+_PART = re.compile(r"[(\[{^*/%+<>=!-]|\b(?:and|or|unless|atan2)\b", re.I)
 _COMPARISONS = frozenset({">", "<", ">=", "<=", "==", "!="})
 _SETS = frozenset({"and", "unless"})
 
@@ -53,7 +58,10 @@ def plot_of(incident: Incident) -> Plot | None:
 
 def measured_by(expression: str) -> tuple[str, float | None] | None:
     """What an alert's expression measures, and its limit: the left side of its first comparison with a number, apart
-    from conditions that ``and`` and ``unless`` add. The whole of it where it compares nothing; None for no PromQL."""
+    from conditions that ``and`` and ``unless`` add. The whole of it where it compares nothing; None for no PromQL, or
+    for more than can be read."""
+    if len(_PART.findall(expression)) > _MOST_PARTS:
+        return None
     import promql_parser
 
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -100,3 +102,31 @@ def test_names_are_quoted() -> None:
     assert objectives_query({"slo": "c"}) == ""
     assert ratio_query({"sli": "api/requests", "window": "30d"}) == 'sla:error_ratio:30d{sli="api/requests"}'
     assert ratio_query({"sli": "x", "window": "30d} or up"}) == ""
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(" * 4000 + "x" + ")" * 4000,
+        "1+" * 4000 + "x",
+        "x and " * 1500 + "x",
+        "x OR " * 1500 + "x",
+        "-(" * 3000 + "x",
+        "abs(" * 2000 + "x" + ")" * 2000,
+        "2^" * 4000 + "x",
+        '{a="b"}' + "[1m:1m]" * 1000,
+        "x ==\n" * 2000 + "x",
+    ],
+    ids=["brackets", "sum", "and", "or", "minus", "functions", "powers", "subqueries", "comparisons"],
+)
+def test_an_expression_that_nests_too_deeply_ends_no_process_and_takes_no_time(expression: str) -> None:
+    code = "import sys; from sla_kit.routing.context.questions import measured_by; print(measured_by(sys.stdin.read()))"
+    done = subprocess.run([sys.executable, "-c", code], input=expression.encode(), capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, b"None")
+
+
+def test_an_expression_of_many_conditions_is_still_read() -> None:
+    burn = 'sla:error_ratio:5m{sli="api/availability",job=~"a-b|c-d"} > 14.4 * 0.001'
+    found = measured_by(" and ".join([burn] * 30))
+    assert found is not None
+    assert found[0].startswith("sla:error_ratio:5m")
