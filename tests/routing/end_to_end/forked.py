@@ -1,17 +1,21 @@
 """Routers that start in a moment: a process that has loaded everything once begins each life by a fork of itself.
 
-``python -m tests.routing.end_to_end.forked`` reads lines of JSON with the arguments of `sla_kit.routing.state.Asked`
-and the file of the log, and answers each with the number of the process that runs that router.
+``python -m tests.routing.end_to_end.forked`` reads lines of JSON with the arguments of `sla_kit.routing.state.Asked`,
+the file of the log, and in ``prepare`` what is called in the new process first (``module:function``), and answers each
+with the number of the process that runs that router.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,12 +25,16 @@ from tests.servers.process import READY_SECONDS
 
 
 class Nursery:
-    """The process that routers are forked from."""
+    """The process that routers are forked from. ``environment`` is what it has beside that of the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.routing.end_to_end.forked"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.routing.end_to_end.forked"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
         )
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Nursery:
         return self
@@ -40,23 +48,36 @@ class Nursery:
         """Starts a router; the number of its process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        with self._lock:
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
 
 
 class ForkedRouter(Router):
-    """A router whose lives are forks."""
+    """A router whose lives are forks. ``prepare`` names functions (``module:function``) that each life begins with."""
 
-    def __init__(self, nursery: Nursery, catalogue: Path, outbox: str, **more: Any) -> None:
+    def __init__(
+        self, nursery: Nursery, catalogue: Path, outbox: str, *, prepare: Sequence[str] = (), **more: Any
+    ) -> None:
         super().__init__(catalogue, outbox, **more)
         self._nursery = nursery
+        self._prepare = list(prepare)
         self._pid = 0
+
+    @property
+    def pid(self) -> int:
+        """The number of its process; 0 while it has none."""
+        return self._pid
 
     def start(self, *, ready: bool = True) -> None:
         """Begins a life."""
         self._pid = self._nursery.begin(
-            catalogue=str(self.catalogue), listen=f"127.0.0.1:{self.port}", outbox=self.outbox, log=str(self.log)
+            catalogue=str(self.catalogue),
+            listen=f"127.0.0.1:{self.port}",
+            outbox=self.outbox,
+            log=str(self.log),
+            prepare=self._prepare,
         )
         if ready:
             until("the router's start", self._answers, READY_SECONDS, 0.01)
@@ -106,7 +127,7 @@ def _main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     for line in sys.stdin:
         asked = json.loads(line)
-        log, catalogue = asked.pop("log"), Path(asked.pop("catalogue"))
+        log, catalogue, prepare = asked.pop("log"), Path(asked.pop("catalogue")), asked.pop("prepare", [])
         pid = os.fork()
         if pid:
             sys.stdout.write(f"{pid}\n")
@@ -119,6 +140,9 @@ def _main() -> None:
             os.dup2(descriptor, onto)
         os.chdir(catalogue.parent)
         try:
+            for each in prepare:
+                module, _, function = each.partition(":")
+                getattr(importlib.import_module(module), function)()
             serve_router(Asked(catalogue=catalogue, **asked))
         except BaseException as error:
             sys.stderr.write(f"{error}\n")
