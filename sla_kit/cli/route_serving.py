@@ -41,20 +41,23 @@ def check_router(asked: Asked) -> None:
     from sla_kit.routing.adapters import open_adapters, unreachable
 
     lost = unreachable(state.catalogue, open_adapters(state.catalogue))
-    access = [f"{len(state.web.users)} users"] if state.web.users else []
-    access += [f"{len(state.routing.tokens)} tokens"] if state.routing.tokens else []
+    access = [_many(len(state.web.users), "user")] if state.web.users else []
+    access += [_many(len(state.routing.tokens), "token")] if state.routing.tokens else []
     if state.web.client_certificates != "none":
         access.append(f"client certificates {state.web.client_certificates}")
     scheme = "https" if state.web.tls else "http"
     click.echo(f"would listen on {scheme}://{state.address}" + (f" ({', '.join(access)})" if access else ""))
     click.echo(f"would keep what comes in at {_outbox(state)}")
-    contacts = state.catalogue.contacts
-    click.echo(f"{len(contacts)} {'contact' if len(contacts) == 1 else 'contacts'}")
+    click.echo(_many(len(state.catalogue.contacts), "contact"))
     for warning in state.warnings:
         click.echo(f"a secret is missing: {warning}", err=True)
     for each in lost:
         click.echo(f"{each.contact} can't be reached by {each.destination}: {each.why}", err=True)
     sys.exit(1 if lost or state.warnings else 0)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _outbox(state: State) -> str:
