@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from sla_kit.database import WRITES, make_durable, parse_address
 from sla_kit.errors import LedgerError, MissingExtraError
 
 #: The newest revision in `migrations/versions`; a test holds that it is.
@@ -25,7 +23,6 @@ _PATIENCE_SECONDS = 60.0
 _PAGE_BYTES = 16384
 #: Any number that every sla-kit uses: who makes or writes the tables holds this lock of PostgreSQL.
 _LOCK = zlib.crc32(b"sla-kit ledger")
-_WRITES = "sla_kit_writes"
 
 
 class Store:
@@ -62,7 +59,7 @@ class Store:
     def writing(self) -> Iterator[Connection]:
         """A transaction of the only writer: another one waits. Committed when the block ends well, and then durable."""
         with self.explained(), self._engine.connect() as connection:
-            connection = connection.execution_options(**{_WRITES: True})
+            connection = connection.execution_options(**{WRITES: True})
             with connection.begin():
                 if not self.is_sqlite:
                     if self._patience is not None:
@@ -100,7 +97,7 @@ def open_store(address: str, *, create: bool = True, patience_seconds: float | N
 
     Raises `LedgerError` where it can't be opened, `MissingExtraError` where a library is missing.
     """
-    url, path = _parsed(address)
+    url, path = parse_address(address, LedgerError, "a ledger")
     if path is not None and not create and not path.exists():
         raise LedgerError(
             "there is no ledger", place=str(path), remedy="`sla-kit ledger update` or `report --ledger` makes one"
@@ -115,25 +112,6 @@ def open_store(address: str, *, create: bool = True, patience_seconds: float | N
     return store
 
 
-def _parsed(address: str) -> tuple[URL, Path | None]:
-    if "://" not in address:
-        path = Path(address)
-        return URL.create("sqlite", database=str(path)), path
-    try:
-        url = make_url(address.replace("postgres://", "postgresql://", 1))
-    except (ArgumentError, ValueError):  # the message would repeat the address, and a password in it
-        remedy = "write the path of a file, or postgresql://user@host/database"
-        raise LedgerError("this is no address of a ledger", remedy=remedy) from None
-    if url.get_backend_name() == "sqlite":
-        if not url.database or url.database == ":memory:":
-            raise LedgerError("a ledger in memory keeps nothing", remedy="give the path of a file")
-        return url, Path(url.database)
-    if url.get_backend_name() != "postgresql":
-        remedy = "write the path of a file, or postgresql://user@host/database"
-        raise LedgerError(f"a ledger can't be kept in {url.get_backend_name()}", remedy=remedy)
-    return url.set(drivername="postgresql+psycopg"), None
-
-
 def _engine(url: URL, path: Path | None, patience_seconds: float) -> Engine:
     try:
         if path is None:
@@ -144,39 +122,8 @@ def _engine(url: URL, path: Path | None, patience_seconds: float) -> Engine:
     except NoSuchModuleError as error:
         raise LedgerError(f"no driver: {error}", remedy="pip install 'sla-kit[postgresql]'") from error
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun by `begin` below
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        _use_write_ahead_log(cursor, patience_seconds)
-        cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a loss of power
-        cursor.execute("PRAGMA cache_size = -65536")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A writer takes the lock at once: one that has read first could not wait for another's commit.
-        immediate = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
+    make_durable(engine, patience_seconds, cache_kib=65_536, page_bytes=_PAGE_BYTES)
     return engine
-
-
-def _use_write_ahead_log(cursor: sqlite3.Cursor, patience_seconds: float) -> None:
-    """Sets the journal in which who reads does not wait for who writes. While another process sets it for a new file
-    SQLite refuses at once, whatever the time-out: https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy
-    """
-    until = time.monotonic() + patience_seconds
-    while True:
-        try:
-            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-        time.sleep(0.02)
 
 
 def _bring_up_to_date(store: Store) -> None:

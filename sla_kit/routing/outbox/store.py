@@ -13,9 +13,10 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from sla_kit.database import WRITES
 from sla_kit.errors import OutboxError
 from sla_kit.routing.clock import Clock, SharedClock, SteadyClock
-from sla_kit.routing.outbox.connecting import WRITES, engine_of, parsed
+from sla_kit.routing.outbox.connecting import engine_of, parsed
 from sla_kit.routing.outbox.errors import explained
 from sla_kit.routing.outbox.locking import FileLock
 from sla_kit.routing.outbox.resuming import database_time, keep_time, resume

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from sla_kit.database import WRITES
 from sla_kit.errors import OutboxError
-from sla_kit.routing.outbox.connecting import WRITES
 from sla_kit.routing.outbox.errors import explained, is_own, is_passing
 
 T = TypeVar("T")
