@@ -26,12 +26,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\$2[aby]?\$\d\d\$[./A-Za-z0-9]{53}"), REDACTED),
 )
 _PAIR = re.compile(
-    r"""(?ix)
+    r"""(?isx)
     ((?: passw(?:or)?d | passphrase | \bpass\b | pwd | secret | token | api[_-]?key | access[_-]?key | private[_-]?key
        | account[_-]?key | credential | authorization | signature | \bsig\b )
      [\w.-]{0,40} \\{0,2} ["']? \s{0,3} )
     ([=:] \s{0,3})
-    ( \\{0,2}"(?:[^"\\]|\\.)*" | \\{0,2}'(?:[^'\\]|\\.)*' | (?:(?:basic|bearer)\s)?[^\s,;&"')}\]]+ )"""
+    # A quotation without an end goes to the end of the text: nothing is looked through twice.
+    ( (?P<quote>\\{0,2}["']) (?:(?!(?P=quote))(?:\\.|[^\\]))*+ (?:(?P=quote)|\\?\Z)
+    | (?:(?:basic|bearer)\s)?[^\s,;&"')}\]]+ )"""
 )
 _known: OrderedDict[str, None] = OrderedDict()
 _lock = Lock()
@@ -63,7 +65,7 @@ def redacted(text: str) -> str:
 
 
 def _without_value(pair: re.Match[str]) -> str:
-    name, separator, value = pair.groups()
+    name, separator, value, _ = pair.groups()
     if separator.startswith(":") and separator != ":":
         # Prose, as of a file of secrets and what is wrong with it: "/run/secrets/password: a secret can't be read".
         before, after = pair.string[max(0, pair.start() - 80) : pair.start()], pair.string[pair.end() : pair.end() + 2]

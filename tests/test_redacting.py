@@ -45,6 +45,8 @@ SECRET = "hunter2-Tr0ub4dor"
         f"-----BEGIN EC PRIVATE KEY-----\n{SECRET}",
         repr({"password": SECRET}),
         json.dumps(json.dumps({"token": SECRET})),
+        json.dumps(json.dumps({"token": f"{SECRET} and more", "x": 1}))[1:-1],
+        f'password="{SECRET} and more',
     ],
 )
 def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
@@ -107,7 +109,16 @@ def test_a_known_secret_never_stays(secret: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a-" * 60_000, "password" * 15_000, "://" * 40_000, "token=" * 20_000, "://a:" * 20_000]
+    "text",
+    [
+        "a-" * 60_000,
+        "password" * 15_000,
+        "://" * 40_000,
+        "token=" * 20_000,
+        "://a:" * 20_000,
+        'token=\\"a' * 14_000,
+        "token='\\" * 15_000,
+    ],
 )
 def test_hostile_text_takes_no_time_to_speak_of(text: str) -> None:
     redacted(text)  # quadratic patterns would take longer than the test may
