@@ -11,12 +11,15 @@ from sla_kit.errors import OutboxError
 
 class FileLock:
     """Held from its making until `release`. A file of its own: SQLite's locks on the database's end when it is closed
-    anywhere in the process. It stays where it is, since one that is removed could be held twice."""
+    anywhere in the process. It stays where it is, since one that is removed could be held twice. A database that is
+    named by a link is locked where it really is; a lock that is a link may be a trap, and is refused.
+    """
 
     def __init__(self, database: Path) -> None:
+        database = database.resolve()
         path = database.with_name(f"{database.name}.lock")
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise OutboxError(
                 f"its lock can't be made: {error.strerror}", place=str(path), remedy="check the folder's permissions"

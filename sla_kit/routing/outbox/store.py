@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,6 +39,8 @@ class Outbox:
         self.name, self.clock = name, clock
         self._engine, self._lock = engine, lock
         self._writer = Writer(engine, name, self._tick if exclusive else None, _TICK_SECONDS)
+        # One at a time may write to a file; in PostgreSQL nobody who is accepted has to wait for who plans.
+        self._apart = self._writer if self.is_sqlite else Writer(engine, name, None, _TICK_SECONDS)
 
     def __repr__(self) -> str:
         return f"Outbox({self.name!r})"
@@ -65,8 +67,8 @@ class Outbox:
         is an `OutboxError`. Work may be run again, should another router stand in its way: it does nothing else.
 
         ``alone`` gives it a transaction of its own: for what takes long, or waits for a lock of other routers, which
-        must not wait in turn for what is in the same transaction."""
-        return self._writer.submit(work, alone=alone)
+        must not wait in turn for what is in the same transaction. In PostgreSQL others go on meanwhile."""
+        return (self._apart if alone else self._writer).submit(work, alone=alone)
 
     def submit_gathered(self, work: Callable[[Connection, list[Item]], list[T]], item: Item) -> Future[T]:
         """The same for many small things of a kind: all that wait are given to one call of ``work``, which answers for
@@ -75,7 +77,7 @@ class Outbox:
 
     def write(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         """`submit`, waited for."""
-        if self._writer.is_own_thread():
+        if self._writer.is_own_thread() or self._apart.is_own_thread():
             raise RuntimeError("work of an outbox must use its connection, not write again")
         return self.submit(work, alone=alone).result()
 
@@ -93,6 +95,7 @@ class Outbox:
 
     def close(self) -> None:
         """Writes what waits, and closes the connections; another router may have it then."""
+        self._apart.close()
         self._writer.close()
         self._engine.dispose()
         if self._lock is not None:
@@ -116,6 +119,7 @@ def open_outbox(address: str, *, password: str = "", create: bool = True, exclus
     name = str(path) if path is not None else url.set(drivername="postgresql").render_as_string(hide_password=True)
     if path is not None:
         _check_place(path, create)
+        _make_private(path)
     lock = FileLock(path) if exclusive and path is not None else None
     try:
         engine = engine_of(url, path)
@@ -156,6 +160,13 @@ def _check_place(path: Path, create: bool) -> None:
         raise OutboxError("there is no outbox", place=str(path), remedy="`sla-kit route serve` makes one")
     elif not os.access(folder, os.W_OK):
         raise OutboxError("the folder can't be written", place=str(folder), remedy="check its permissions")
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file, where it is not there, for its owner alone: it holds what others have sent. SQLite gives its
+    journal the same rights; those of a file that is there stay as somebody has set them."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _bring_up_to_date(engine: Engine, name: str) -> None:

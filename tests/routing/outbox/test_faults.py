@@ -439,3 +439,39 @@ def test_a_copy_of_a_closed_outbox_is_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "outbox.db-wal").exists()
     with open_outbox(str(copied), create=False) as again:
         assert kept(again) == ["kept"]
+
+
+def test_an_outbox_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    before = os.umask(0o022)
+    try:
+        with open_outbox(str(path), exclusive=True) as outbox:
+            assert accepting.accept(outbox, notice("secret")).result()
+            rights = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+        path.chmod(0o640)
+        with open_outbox(str(path)):
+            assert path.stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
+    assert set(rights) >= {"outbox.db", "outbox.db-wal", "outbox.db.lock"}
+    assert set(rights.values()) == {0o600}
+
+
+def test_an_outbox_that_is_named_by_a_link_is_the_same_outbox(tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "outbox.db")
+    with (
+        open_outbox(str(tmp_path / "outbox.db"), exclusive=True),
+        pytest.raises(OutboxError, match="another router has this outbox"),
+    ):
+        open_outbox(str(link), exclusive=True)
+
+
+def test_a_lock_that_is_a_link_overwrites_nothing(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep me")
+    (tmp_path / "outbox.db.lock").symlink_to(precious)
+    with pytest.raises(OutboxError, match="lock can't be made"):
+        open_outbox(str(tmp_path / "outbox.db"), exclusive=True)
+    assert precious.read_text() == "keep me"
