@@ -90,12 +90,15 @@ def list_(
         found = deliveries.page(connection, state=state, destination=destination, incident=number, limit=limit)
         everything = state in (None, "dead") and not destination and incident is None
         events = accepting.dead_events(connection, limit) if everything else []
+        waiting = accepting.waiting_events(connection)
         now = box.clock.now()
     if as_json:
-        document = {"deliveries": [_plain(one) for one in found], "events": [_plain_event(one) for one in events]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        told = {"deliveries": [_plain(one) for one in found], "events": [_plain_event(one) for one in events]}
+        click.echo(json.dumps({**told, "events_waiting": waiting}, indent=2, ensure_ascii=False))
         return
     _print_list(found, events, now)
+    if waiting:  # on standard error: it is no row of what was asked for
+        click.echo(f"{_many(waiting, 'event')} accepted and not planned yet; a router does that when it runs", err=True)
 
 
 @outbox.command()

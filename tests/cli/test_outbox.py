@@ -199,3 +199,11 @@ def test_the_catalogue_says_where_the_outbox_is(place: Path) -> None:
     open_outbox(str(place / "kept.db")).close()
     assert run(place, "list").stdout == "There are none.\n"
     assert not (place / "kept.db.lock").exists()
+
+
+def test_what_was_accepted_while_no_router_ran_is_told_of(place: Path) -> None:
+    with open_outbox(str(place / "outbox.db")) as box:
+        accepting.accept(box, notice("report")).result()
+    done = run(place, "list", "-o", "outbox.db", "--state", "pending")
+    assert done.stderr == "1 event accepted and not planned yet; a router does that when it runs\n"
+    assert json.loads(run(place, "list", "--json", "-o", "outbox.db").stdout)["events_waiting"] == 1
