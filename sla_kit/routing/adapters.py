@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
+
+import msgspec
 
 from sla_kit.catalogue import Catalogue
 from sla_kit.errors import MissingExtraError, SecretError, SlaKitError
-from sla_kit.routing.delivering import Adapter, DeliveryError, Parcel, Remember
+from sla_kit.routing.amending import amend
+from sla_kit.routing.delivering import Adapter, DeliveryError, Parcel, Remember, SilenceWanted
 from sla_kit.routing.destinations import PEOPLE, Destination, Kind, destinations_of
+from sla_kit.routing.incident import Incident
 from sla_kit.routing.outbox.store import Outbox
 
 _SLACK_VARIABLE = "SLACK_BOT_TOKEN"
@@ -98,6 +103,23 @@ def _why_not(
     return ""
 
 
+def _tell_of_silence(outbox: Outbox, wanted: SilenceWanted, made: str, why: str) -> None:
+    """Keeps a silence's id with its incident, or that there is none."""
+
+    def change(incident: Incident) -> Incident:
+        asked = incident.silence
+        if asked is None or (asked.until, asked.by) != (wanted.silence.until, wanted.silence.by):
+            return incident  # somebody has asked for another one since
+        if made:
+            return msgspec.structs.replace(incident, silence=msgspec.structs.replace(asked, id=made))
+        note = f"It is not silenced, though {asked.by or 'somebody'} asked for it: {why}."
+        notes = incident.notes if note in incident.notes else [*incident.notes, note]
+        return msgspec.structs.replace(incident, silence=None, notes=notes)
+
+    now = outbox.clock.now()
+    outbox.write(lambda connection: amend(connection, wanted.incident, change, now))
+
+
 def _openers(
     catalogue: Catalogue, outbox: Outbox | None, environment: Mapping[str, str]
 ) -> dict[Kind, Callable[[], Adapter | None]]:
@@ -137,7 +159,9 @@ def _openers(
             return None
         from sla_kit.routing.alertmanager.adapter import open_adapter
 
-        return open_adapter(routing.alertmanager, url, clock=outbox.clock if outbox is not None else None)
+        if outbox is None:
+            return open_adapter(routing.alertmanager, url)
+        return open_adapter(routing.alertmanager, url, clock=outbox.clock, settled=partial(_tell_of_silence, outbox))
 
     def ledger() -> Adapter | None:
         if not routing.ledger:

@@ -65,9 +65,10 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Of a very large group ``alerts`` holds a part only: ``beyond`` names the others that fire, by fingerprint with when
     they began, and ``beyond_resolved`` counts those that are over; `firing_count` and `alert_count` count all.
     ``contacts`` names whom it is for so far, ``storms`` are the dedup keys of the storms that it is told in. A storm
-    has ``members`` (a part of them, of ``members_total`` and ``members_firing``) and ``root``, the title of the likely
-    root. Where ``closed_by`` is set somebody declared it resolved though it may go on firing: whoever pages resolves it
-    then, and does not page again.
+    has ``members`` (a part of them, of ``members_total`` and ``members_firing``), ``by_service``, how many each service
+    has had of all of them, and ``root``, the title of the likely root. Where ``closed_by`` is set somebody declared it
+    resolved though it may go on firing: whoever pages resolves it then, and does not page again. ``fallbacks`` counts
+    how often others had to be told that somebody can't be reached; ``notes`` say it.
     """
 
     group: str
@@ -99,11 +100,13 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     members: list[Member] = field(default_factory=list)
     members_total: int = 0
     members_firing: int = 0
+    by_service: dict[str, int] = field(default_factory=dict)
     root: str = ""
     beyond: dict[str, float] = field(default_factory=dict)
     beyond_resolved: int = 0
     storms: list[str] = field(default_factory=list)
     contacts: list[str] = field(default_factory=list)
+    fallbacks: int = 0
 
     @property
     def service(self) -> str:
@@ -139,6 +142,7 @@ class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
     acknowledged: bool = False
     firing: int = 0
     escalations: int = 0
+    fallbacks: int = 0
     at: float = 0.0
 
 
@@ -164,5 +168,6 @@ def told(incident: Incident, at: float) -> Told:
         acknowledged=incident.acknowledged,
         firing=incident.firing_count,
         escalations=len(incident.escalations),
+        fallbacks=incident.fallbacks,
         at=at,
     )

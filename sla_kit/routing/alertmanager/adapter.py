@@ -1,7 +1,9 @@
-"""The adapter of destination ``alertmanager``: a silence that somebody asked for is made once."""
+"""The adapter of destination ``alertmanager``: a silence that somebody asked for is made once, and what became of it is
+told to who asks for that."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sla_kit.catalogue.routing import AlertmanagerSettings
@@ -18,28 +20,46 @@ ID = "id"
 _ANSWER_SECONDS = (TIMEOUT_SECONDS - 5.0) / 4
 
 
-def open_adapter(settings: AlertmanagerSettings, url: str = "", *, clock: Clock | None = None) -> Adapter:
+#: Told of a silence that was asked for its id, or, where it will never be made, why.
+Settled = Callable[[SilenceWanted, str, str], object]
+
+
+def open_adapter(
+    settings: AlertmanagerSettings, url: str = "", *, clock: Clock | None = None, settled: Settled | None = None
+) -> Adapter:
     """The adapter for silences. ``url`` is `monitoring.alertmanager`, for where the settings say none; several are of
-    one cluster. Raises `AlertmanagerError` where the settings can't be used."""
+    one cluster. ``settled`` may be told the same twice. Raises `AlertmanagerError` where the settings can't be used."""
     reach = access(settings, url, patience_seconds=0.0)
     reach = replace(reach, timeout_seconds=max(1.0, _ANSWER_SECONDS / len(reach.urls)))
-    return _Silences(Client(reach), clock or SteadyClock())
+    return _Silences(Client(reach), clock or SteadyClock(), settled or (lambda wanted, made, why: None))
 
 
 class _Silences:
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock, settled: Settled) -> None:
         self._client = client
         self._clock = clock
+        self._settled = settled
 
     def deliver(self, parcel: Parcel, remember: Remember) -> None:
         """Makes the silence, unless it is remembered, over, or found there after an attempt whose end is not known."""
+        try:
+            self._deliver(parcel, remember)
+        except DeliveryError as error:
+            if error.permanent and isinstance(parcel.content, SilenceWanted):
+                self._settled(parcel.content, "", error.message)
+            raise
+
+    def _deliver(self, parcel: Parcel, remember: Remember) -> None:
         wanted = parcel.content
         if not isinstance(wanted, SilenceWanted):
             raise DeliveryError(
                 f"Alertmanager can't be told {type(wanted).__name__}", permanent=True, place=str(parcel.destination)
             )
         now = self._clock.now()
-        if parcel.references.get(ID) or wanted.silence.until <= now:
+        if known := parcel.references.get(ID):
+            self._settled(wanted, known, "")
+            return
+        if wanted.silence.until <= now:
             return
         matchers = tuple(Matcher(name, "=", value) for name, value in sorted(wanted.matchers.items()))
         if not any(matcher.value for matcher in matchers):
@@ -72,6 +92,7 @@ class _Silences:
                 remedy=error.remedy,
             ) from None
         remember({**parcel.references, ID: made})
+        self._settled(wanted, made, "")
 
     def close(self) -> None:
         """Lets go of connections."""

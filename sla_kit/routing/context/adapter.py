@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from sla_kit.catalogue.routing import Graphs
 from sla_kit.errors import SlaKitError
+from sla_kit.routing.amending import amend
 from sla_kit.routing.context.asking import Asking
 from sla_kit.routing.context.drawing import Graph, draw
 from sla_kit.routing.context.questions import (
@@ -25,10 +26,7 @@ from sla_kit.routing.context.questions import (
 from sla_kit.routing.delivering import Parcel, Remember
 from sla_kit.routing.incident import Context, Incident
 from sla_kit.routing.outbox.attachments import keep
-from sla_kit.routing.outbox.deliveries import told_of
-from sla_kit.routing.outbox.incidents import find_open, save
 from sla_kit.routing.outbox.store import Outbox
-from sla_kit.routing.outbox.wanting import want
 
 _log = logging.getLogger(__name__)
 _POINTS = 240  # of a graph, from left to right
@@ -107,19 +105,6 @@ def open_adapter(settings: Graphs, outbox: Outbox) -> ContextAdapter | None:
 
 def _record(connection: Connection, dedup_key: str, left: float | None, picture: bytes, now: float) -> None:
     """Keeps what was found with the incident, where it is still open, and has its messages in Slack say it."""
-    stored = find_open(connection, dedup_key)
-    if stored is None:
-        return
     graph = keep(connection, picture, now) if picture else ""
     context = Context(budget_left=left, graph=graph, at=now)
-    stored = save(connection, stored, msgspec.structs.replace(stored.incident, context=context), now)
-    for delivery in told_of(connection, stored.id):
-        if delivery.destination.kind == "slack":
-            want(
-                connection,
-                stored,
-                delivery.destination,
-                contact=delivery.contact,
-                priority=delivery.priority,
-                now=now,
-            )
+    amend(connection, dedup_key, lambda incident: msgspec.structs.replace(incident, context=context), now)

@@ -14,6 +14,7 @@ from sla_kit.routing.mail.times import length, moment, time_of_day
 
 #: So many alerts are listed; the rest is counted.
 SHOWN = 20
+_SERVICES = 10
 _PREFIX = {"storm": "alert storm", "dead-man": "dead man's switch"}
 
 
@@ -104,6 +105,9 @@ def _facts(incident: Incident, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "Budget left", _budget(incident.context.budget_left)
     if incident.root:
         yield "Likely root", one_line(incident.root, 300)
+    if incident.by_service:
+        most = sorted(incident.by_service.items(), key=lambda each: -each[1])[:_SERVICES]
+        yield "By service", one_line(", ".join(f"{name or 'none named'} {count}" for name, count in most), 300)
     if incident.acknowledged_at is not None:
         via = f" in {one_line(incident.acknowledged_via, 40)}" if incident.acknowledged_via else ""
         by = one_line(incident.acknowledged_by, 80) or "somebody"

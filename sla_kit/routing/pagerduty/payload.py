@@ -30,6 +30,7 @@ _SHORT = 200
 _ADDRESS = 4_000
 _LABELS = 40
 _IMAGES = 10
+_SERVICES = 10
 _SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info"}
 
 
@@ -239,6 +240,8 @@ def _facts(incident: Incident) -> dict[str, str | int]:
         facts["likely root"] = incident.root
         facts["incidents"] = incident.members_total
         facts["incidents firing"] = incident.members_firing
+        most = sorted(incident.by_service.items(), key=lambda each: -each[1])[:_SERVICES]
+        facts["by service"] = ", ".join(f"{name or 'none named'} {count}" for name, count in most)
     if incident.silence is not None:
         facts["silenced"] = f"until {_time(incident.silence.until)} by {incident.silence.by}"
     facts["muted by"] = incident.muted_by
@@ -254,9 +257,10 @@ def _alert(alert: Alert, common: Labels) -> Event:
     found: Event = {}
     _put(found, "alert", _clipped(alert.name, _SHORT))
     about = alert.annotations
-    _put(
-        found, "summary", _clipped(about.get("summary") or about.get("message") or about.get("description", ""), _TEXT)
-    )
+    told = [text for name in ("summary", "message", "description") if (text := about.get(name, "").strip())]
+    _put(found, "summary", _clipped(next(iter(told), ""), _TEXT))
+    if told and told[-1] != told[0]:
+        _put(found, "description", _clipped(told[-1], _TEXT))
     _put(found, "since", _time(alert.starts_at))
     if not alert.firing and alert.ends_at is not None:
         _put(found, "until", _time(alert.ends_at))

@@ -17,8 +17,8 @@ from sla_kit.routing.incident import Incident, Member
 from sla_kit.routing.planning.grouping import dedup_key
 from sla_kit.routing.planning.inhibiting import Inhibitions
 
-#: How many members of a storm are named.
-LISTED = 100
+#: How many members of a storm are named, and of how many services they are counted.
+LISTED, SERVICES = 100, 200
 
 
 class Opened(Struct, frozen=True, array_like=True):
@@ -97,9 +97,19 @@ def with_members(storm: Incident, incidents: Iterable[Incident], inhibitions: In
             members=kept,
             members_total=storm.members_total + len(new),
             members_firing=storm.members_firing + sum(each.firing for each in new),
+            by_service=_counted(storm.by_service, new),
             root=root.title,
         )
     )
+
+
+def _counted(known: dict[str, int], new: Iterable[Member]) -> dict[str, int]:
+    """Members by service; of too many services the others are left out."""
+    counts = dict(known)
+    for each in new:
+        if each.service in counts or len(counts) < SERVICES:
+            counts[each.service] = counts.get(each.service, 0) + 1
+    return counts
 
 
 def with_changes(storm: Incident, incidents: Sequence[Incident], ended: int, at: float) -> Incident:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from sla_kit.routing.events import Alert
 from sla_kit.routing.incident import Escalation, Incident
@@ -62,23 +62,35 @@ def _body(incident: Incident, buttons: bool) -> Iterator[Block | None]:
 
 
 def _what(incident: Incident) -> Iterator[Block | None]:
+    """What is measured, and of which alerts: nothing twice, neither what the headline says nor what all have."""
     alerts = incident.firing or sorted(incident.alerts.values(), key=lambda alert: (alert.starts_at, alert.fingerprint))
+    shown = alerts[:10]
     common = set(incident.labels.items()) | set(incident.group_labels.items())
-    lines = [line for alert in alerts[:10] if (line := _line(alert, common))]
-    left_out = len(alerts) - len(alerts[:10]) + incident.truncated
-    yield section(listed(lines, TEXT, left_out)) if lines else None
+    said = {incident.title, ""}
+    described = {_description(alert) for alert in shown}
+    lines = []
+    if len(described) == 1 and not described <= said:
+        lines = [escaped(text, 700, one_line=True) for text in described]
+        said |= described
+    lines += [line for alert in shown if (line := _line(alert, common, said))]
+    everyone = incident.firing_count or incident.alert_count
+    yield section(listed(lines, TEXT, everyone - len(shown) + incident.truncated)) if lines else None
 
 
-def _line(alert: Alert, common: set[tuple[str, str]]) -> str:
-    description = alert.annotations.get("description") or alert.annotations.get("message") or ""
-    summary = escaped(_summary(alert), 300, one_line=True)
+def _line(alert: Alert, common: set[tuple[str, str]], said: Container[str]) -> str:
+    summary, description = _summary(alert), _description(alert)
     own = [f"{name}={value}" for name, value in sorted(alert.labels.items()) if (name, value) not in common]
     about = escaped(
         ", ".join(pair for pair in own if not pair.startswith(("alertname=", "severity="))), 300, one_line=True
     )
-    told = escaped(description, 700, one_line=True) if description != _summary(alert) else ""
-    words = [part for part in (f"{summary} ({about})" if about else summary, told) if part]
+    told = "" if summary in said else escaped(summary, 300, one_line=True)
+    more = "" if description in said or description == summary else escaped(description, 700, one_line=True)
+    words = [part for part in (f"{told} ({about})" if told and about else told or about, more) if part]
     return "• " + "\n   ".join(words) if words else ""
+
+
+def _description(alert: Alert) -> str:
+    return alert.annotations.get("description") or alert.annotations.get("message") or ""
 
 
 def _summary(alert: Alert) -> str:
@@ -87,25 +99,29 @@ def _summary(alert: Alert) -> str:
 
 def _storm(incident: Incident) -> Iterator[Block | None]:
     members = incident.members
-    firing = [member for member in members if member.firing]
+    total = max(incident.members_total, len(members))
+    firing = max(incident.members_firing, sum(member.firing for member in members))
     severities = Counter(member.severity or "without severity" for member in members)
-    services = Counter(member.service or "without service" for member in members)
-    told = [f"*{len(members):,} incidents*, {len(firing):,} of them still firing"]
-    told += [f"by severity: {_counts(severities)}", f"by service: {_counts(services)}"] if members else []
+    services = Counter(incident.by_service) or Counter(member.service for member in members)
+    told = [f"*{total:,} incidents*, {firing:,} of them still firing"]
     if incident.root:
-        told.insert(1, f"*Likely root*: {escaped(incident.root, 500, one_line=True)}")
+        told.append(f"*Likely root*: {escaped(incident.root, 500, one_line=True)}")
+    if len(severities) > 1:
+        told.append(f"by severity: {_counts(severities)}")
+    if members:
+        told.append(f"by service: {_counts(services)}")
     yield section("\n".join(told))
     shown = sorted(members, key=lambda member: (not member.firing, member.severity != "critical", member.opened_at))
     lines = [
-        f"• {escaped(member.severity, 40, one_line=True)}: {escaped(member.title, 160, one_line=True)}"
-        + ("" if member.firing else " (resolved)")
+        f"• {escaped(member.title, 160, one_line=True)}" + ("" if member.firing else " (resolved)")
         for member in shown[:15]
     ]
-    yield section(listed(lines, TEXT, len(shown) - len(lines))) if lines else None
+    yield section(listed(lines, TEXT, total - len(lines))) if lines else None
 
 
 def _counts(counts: Counter[str]) -> str:
-    shown = [f"{escaped(name, 80, one_line=True)} {count:,}" for name, count in counts.most_common(8)]
+    """The largest ones; a service without a name is told as such."""
+    shown = [f"{escaped(name, 80, one_line=True) or 'none named'} {count:,}" for name, count in counts.most_common(8)]
     more = len(counts) - len(shown)
     return ", ".join(shown) + (f", and {more:,} more" if more else "")
 
@@ -119,8 +135,12 @@ def _facts(incident: Incident) -> dict[str, str]:
     }
     if incident.context and incident.context.budget_left is not None:
         facts["Error budget left"] = f"{incident.context.budget_left:.1%}".replace("%", " %")
-    if incident.kind == "alerts" and len(incident.alerts) + incident.truncated > 1:
-        facts["Alerts firing"] = f"{len(incident.firing):,} of {len(incident.alerts) + incident.truncated:,}"
+    if incident.kind == "alerts" and incident.alert_count + incident.truncated > 1:
+        everyone = incident.alert_count + incident.truncated
+        over = incident.status == "resolved"
+        facts["Alerts" if over else "Alerts firing"] = (
+            f"{everyone:,}" if over else f"{incident.firing_count:,} of {everyone:,}"
+        )
     if incident.acknowledged_at is not None:
         facts["Time to acknowledge"] = spoken(incident.acknowledged_at - incident.opened_at)
     if incident.resolved_at is not None and incident.status == "resolved":
@@ -169,8 +189,8 @@ def _buttons(incident: Incident) -> Block | None:
         return None
     elements = [] if incident.acknowledged else [button("Acknowledge", ACKNOWLEDGE, key, "primary")]
     # A storm and a silent Alertmanager have no group of labels that could be silenced.
-    if incident.kind == "alerts" and incident.silence is None:
-        elements.append(button("Silence 1 h", SILENCE, key))
+    if incident.kind == "alerts":
+        elements.append(button("Silence 1 h" if incident.silence is None else "Silence for 1 h from now", SILENCE, key))
     elements.append(button("Escalate", ESCALATE, key, "danger"))
     return {"type": "actions", "elements": elements}
 
@@ -206,7 +226,8 @@ def escalated_words(incident: Incident, told: int) -> str:
 
 def state_words(incident: Incident) -> str:
     """What the thread is told where the message itself can't be changed any more."""
-    words = f"Now {escaped(incident.severity, 100, one_line=True)}, {len(incident.firing):,} firing"
+    firing = incident.members_firing if incident.kind == "storm" else incident.firing_count
+    words = f"Now {escaped(incident.severity, 100, one_line=True)}, {firing:,} firing"
     if incident.acknowledged:
         words += f", acknowledged by {escaped(incident.acknowledged_by, 200, one_line=True) or 'somebody'}"
     return words + "."

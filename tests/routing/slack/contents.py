@@ -66,6 +66,10 @@ INCIDENTS = st.builds(
         ),
         max_size=25,
     ),
+    members_total=st.integers(0, 10**6),
+    members_firing=st.integers(0, 10**6),
+    by_service=st.dictionaries(TEXTS, st.integers(1, 10**6), max_size=12),
+    beyond=st.dictionaries(TEXTS, TIMES, max_size=3),
     root=TEXTS,
 )  # fmt: skip
 NOTICES = st.builds(

@@ -46,7 +46,7 @@ def test_an_incident_is_one_message_that_says_what_matters(incidents: Channel) -
         assert words in message.words
     assert message.text == "warning: ErrorBudgetBurn api – The API fails too often"
     assert message.color == "#e8a317"
-    assert set(message.buttons) == {"sla_kit_acknowledge", "sla_kit_escalate"}
+    assert set(message.buttons) == {"sla_kit_acknowledge", "sla_kit_silence", "sla_kit_escalate"}
 
 
 def test_a_message_is_changed_in_place_and_its_thread_told_of_what_people_must_hear(incidents: Channel) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sla_kit.routing.events import Change, Link, Notice
+from sla_kit.routing.events import Alert, Change, Link, Notice
 from sla_kit.routing.incident import Incident, Member
 from sla_kit.routing.slack import incidents
 from sla_kit.routing.slack.blocks import Message, image, message, section
@@ -122,23 +122,37 @@ def test_lengths_of_time_are_told_in_their_two_largest_units() -> None:
     ]  # fmt: skip
 
 
-def test_a_storm_tells_counts_and_the_likely_root() -> None:
+def test_a_storm_tells_counts_of_all_its_members_and_the_likely_root() -> None:
     members = [
-        Member(dedup_key=str(n), title=f"alert {n}", severity="critical" if n < 40 else "warning", service=f"s{n % 3}",
-               opened_at=OPENED + n, firing=n > 0)
-        for n in range(1000)
+        Member(dedup_key=str(n), title=f"alert {n}", severity="critical", service=f"s{n % 3}", opened_at=OPENED + n,
+               firing=n > 0)
+        for n in range(100)
     ]  # fmt: skip
-    told = incident_message(incident(kind="storm", title="1,000 alerts", members=members, root="NodeDown", alerts={}))
+    told = incident_message(
+        incident(kind="storm", title="1,000 alerts", members=members, members_total=1000, members_firing=998,
+                 by_service={"s0": 334, "s1": 333, "": 333}, root="NodeDown", alerts={})
+    )  # fmt: skip
     words = "\n".join(_texts(told.arguments()["attachments"]))
-    assert "*1,000 incidents*, 999 of them still firing" in words
+    assert "*1,000 incidents*, 998 of them still firing" in words
     assert "*Likely root*: NodeDown" in words
-    assert "by severity: warning 960, critical 40" in words
-    assert "by service: s0 334, s1 333, s2 333" in words
+    assert "by service: s0 334, s1 333, none named 333" in words
     assert "and 985 more" in words
     actions = [
         element["action_id"] for block in told.body if block["type"] == "actions" for element in block["elements"]
     ]
     assert actions == [incidents.ACKNOWLEDGE, incidents.ESCALATE]
+
+
+def test_nothing_is_said_twice() -> None:
+    said = {"summary": "The API fails", "description": "3 % of requests fail."}
+    alerts = {
+        str(n): Alert(labels={"instance": f"i{n}"}, fingerprint=str(n), firing=True, starts_at=OPENED, annotations=said)
+        for n in range(3)
+    }
+    told = incident_message(incident(title="The API fails", alerts=alerts, labels={}))
+    assert told.body[0]["text"]["text"].splitlines() == [
+        "3 % of requests fail.", "• instance=i0", "• instance=i1", "• instance=i2",
+    ]  # fmt: skip
 
 
 def test_many_alerts_are_told_with_how_many_more_there_are() -> None:
