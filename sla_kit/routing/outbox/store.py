@@ -39,8 +39,10 @@ class Outbox:
         self.name, self.clock = name, clock
         self._engine, self._lock = engine, lock
         self._writer = Writer(engine, name, self._tick if exclusive else None, _TICK_SECONDS)
-        # One at a time may write to a file; in PostgreSQL nobody who is accepted has to wait for who plans.
-        self._apart = self._writer if self.is_sqlite else Writer(engine, name, None, _TICK_SECONDS)
+        # One at a time may write to a file. In PostgreSQL what is gathered (what comes in) need not wait for planning.
+        self._gathering = self._writer
+        if not self.is_sqlite:
+            self._gathering = Writer(engine, name, _nothing if exclusive else None, _TICK_SECONDS)
 
     def __repr__(self) -> str:
         return f"Outbox({self.name!r})"
@@ -59,7 +61,7 @@ class Outbox:
     @property
     def trouble(self) -> OutboxError | None:
         """Why the last transaction failed, None since one has succeeded."""
-        return self._writer.trouble
+        return self._gathering.trouble or self._writer.trouble
 
     def submit(self, work: Callable[[Connection], T], *, alone: bool = False) -> Future[T]:
         """Runs ``work`` in the writer's next transaction, which it shares with others; the future is done after the
@@ -67,17 +69,17 @@ class Outbox:
         is an `OutboxError`. Work may be run again, should another router stand in its way: it does nothing else.
 
         ``alone`` gives it a transaction of its own: for what takes long, or waits for a lock of other routers, which
-        must not wait in turn for what is in the same transaction. In PostgreSQL others go on meanwhile."""
-        return (self._apart if alone else self._writer).submit(work, alone=alone)
+        must not wait in turn for what is in the same transaction."""
+        return self._writer.submit(work, alone=alone)
 
     def submit_gathered(self, work: Callable[[Connection, list[Item]], list[T]], item: Item) -> Future[T]:
         """The same for many small things of a kind: all that wait are given to one call of ``work``, which answers for
-        each in their order."""
-        return self._writer.submit_gathered(work, item)
+        each in their order. In PostgreSQL they are committed beside all else, which may take longer."""
+        return self._gathering.submit_gathered(work, item)
 
     def write(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         """`submit`, waited for."""
-        if self._writer.is_own_thread() or self._apart.is_own_thread():
+        if self._writer.is_own_thread() or self._gathering.is_own_thread():
             raise RuntimeError("work of an outbox must use its connection, not write again")
         return self.submit(work, alone=alone).result()
 
@@ -95,7 +97,7 @@ class Outbox:
 
     def close(self) -> None:
         """Writes what waits, and closes the connections; another router may have it then."""
-        self._apart.close()
+        self._gathering.close()
         self._writer.close()
         self._engine.dispose()
         if self._lock is not None:
@@ -106,6 +108,10 @@ class Outbox:
             at = self.clock.stopwatch()
             self.clock.follow(database_time(connection), at)
         keep_time(connection, self.clock.now())
+
+
+def _nothing(_: Connection) -> None:
+    """Committed now and then, so that it is known whether that is possible."""
 
 
 def open_outbox(address: str, *, password: str = "", create: bool = True, exclusive: bool = False) -> Outbox:
