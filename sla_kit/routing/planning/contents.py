@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, bindparam, text
 
 from sla_kit.routing.delivering import SilenceWanted
@@ -12,12 +14,26 @@ from sla_kit.routing.incident import Silence as Quiet
 from sla_kit.routing.outbox import deliveries
 from sla_kit.routing.outbox.timers import Timer
 from sla_kit.routing.planning.digests import digest
+from sla_kit.routing.planning.grouping import ALL_LABELS
 from sla_kit.routing.planning.rules import Rules
 
 ALERTMANAGER = Destination("alertmanager")
 #: How many of the incidents of a digest are looked at for what it says; all are counted.
 _LOOKED_AT = 2000
 _AT_ONCE = 500
+
+
+def matchers(incident: Incident, by: Sequence[str]) -> dict[str, str]:
+    """The labels that tell an incident's alerts from those of other groups. One to group by that none of them has must
+    be empty, or the silence would take the groups that have it, too."""
+    absent = {
+        name: ""
+        for name in by
+        if name != ALL_LABELS
+        and not incident.labels.get(name)
+        and not any(alert.labels.get(name) for alert in incident.alerts.values())
+    }
+    return absent | (incident.group_labels or incident.labels)
 
 
 class Contents:
@@ -43,10 +59,11 @@ class Contents:
         """A silence of the incident's group; of a storm, of those of its members that it names. None where there is
         nothing to tell it by."""
         quiet = Quiet(until=event.at + event.seconds, by=event.by)
-        groups = {incident.dedup_key: incident.group_labels or incident.labels}
+        by = self._rules.routing.group_by
+        groups = {incident.dedup_key: matchers(incident, by)}
         if incident.kind == "storm":
-            groups = {each.dedup_key: self._group_labels(each.dedup_key) for each in incident.members if each.firing}
-        wanted = {key: labels for key, labels in groups.items() if labels}
+            groups = {each.dedup_key: self._matchers(each.dedup_key, by) for each in incident.members if each.firing}
+        wanted = {key: labels for key, labels in groups.items() if any(labels.values())}
         for key, labels in wanted.items():
             content = SilenceWanted(
                 incident=key, matchers=labels, silence=quiet, comment=f"{event.by} asked for it by {event.via}"
@@ -92,14 +109,13 @@ class Contents:
         )
         return int(found.scalar_one())
 
-    def _group_labels(self, key: str) -> dict[str, str]:
+    def _matchers(self, key: str, by: Sequence[str]) -> dict[str, str]:
         body = self._connection.execute(
             text("SELECT body FROM incident WHERE dedup_key = :key AND open"), {"key": key}
         ).scalar()
         if body is None:
             return {}
-        incident = decode(bytes(body))
-        return incident.group_labels or incident.labels
+        return matchers(decode(bytes(body)), by)
 
     def _want(
         self, content: Notice | Change | SilenceWanted, where: Destination, contact: str, priority: int, key: str
