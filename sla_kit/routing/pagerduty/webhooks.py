@@ -51,14 +51,14 @@ def read_webhook(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]
     _check_signature(headers, body, secrets)
     try:
         outer = _outer_decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise WebhookError(f"it can't be understood: {error}") from None
     if outer.event.event_type not in ("incident.acknowledged", "incident.resolved"):
         return []
     try:
         event = _decoder.decode(body).event
         at = datetime.fromisoformat(event.occurred_at)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise WebhookError(f"it can't be understood: {error}") from None
     if at.tzinfo is None:
         raise WebhookError("it can't be understood: occurred_at has no time zone")
@@ -67,13 +67,13 @@ def read_webhook(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]
     if event.event_type == "incident.resolved" and event.data.resolve_reason is not None:
         return []  # merged into another incident: its alerts are still there
     key = event.data.incident_key
-    if not key or len(key) > _KEY_CHARACTERS:
+    if not key or len(key) > _KEY_CHARACTERS or "\0" in key:
         log.warning(
             "PagerDuty's incident %s names no key, as where alerts are grouped: who took or resolved it stays unknown",
             event.data.id[:40],
         )
         return []
-    by = (event.agent.summary if event.agent is not None else "") or "PagerDuty"
+    by = ((event.agent.summary if event.agent is not None else "") or "PagerDuty").replace("\0", "\ufffd")
     kind = Acknowledgement if event.event_type == "incident.acknowledged" else Closing
     return [(_idempotency(event.id), kind(incident=key, by=by[:200], at=at.timestamp(), via="pagerduty"))]
 
@@ -99,7 +99,7 @@ def _check_signature(headers: Mapping[str, str], body: bytes, secrets: Sequence[
 
 
 def _idempotency(identifier: str) -> str:
-    if len(identifier) > 100:
+    if len(identifier) > 100 or not identifier.isprintable():
         identifier = hashlib.sha256(identifier.encode()).hexdigest()
     return f"pagerduty:{identifier}"
 

@@ -60,7 +60,7 @@ def read_action(
     if payload.type != "block_actions" or not payload.actions:
         return None
     action, by = payload.actions[0], _name(payload.user)
-    if not 0 < len(action.value) <= _LONGEST_KEY:
+    if not 0 < len(action.value) <= _LONGEST_KEY or "\0" in action.value:
         return None
     if action.action_id == ACKNOWLEDGE:
         return Acknowledgement(incident=action.value, by=by, at=now, via=_VIA)

@@ -241,3 +241,25 @@ def test_the_local_server_sends_what_is_read() -> None:
         assert (read.incident, read.by) == ("k", "R. Byrd")  # type: ignore[union-attr]
         ours = server.webhook(server.incidents[0], "incident.resolved", "")
         assert read_webhook(signed(ours, SECRET), ours, [SECRET]) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b',"event":{"event_type":"incident.resolved"}}',
+        b'{"event":{"event_type":"incident.resolved","x":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001 + b"}",
+    ],
+    ids=["lists", "objects"],
+)
+def test_what_nests_too_deeply_is_a_bad_request(body: bytes) -> None:
+    with pytest.raises(WebhookError) as caught:
+        read(body)
+    assert caught.value.status == 400
+
+
+def test_no_nul_goes_into_an_event() -> None:
+    assert read(outbound(incident_key="a\0b")) == []
+    document = outbound(agent={"type": "user_reference", "summary": "a\0b"})
+    document["event"]["id"] = "a\0b"
+    ((idempotency, event),) = read(document)
+    assert "\0" not in idempotency + event.by

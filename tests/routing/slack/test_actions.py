@@ -149,3 +149,8 @@ def test_the_same_request_has_the_same_key() -> None:
     assert action_key(_body()) == action_key(_body())
     assert action_key(_body()) != action_key(_body(value="another"))
     assert len(action_key(_body())) <= 200
+
+
+def test_a_key_that_no_database_can_look_up_is_none_of_ours() -> None:
+    body = _body(value="a\0b")
+    assert read_action(_signed(body), body, SECRET, NOW) is None
