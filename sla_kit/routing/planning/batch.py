@@ -172,9 +172,11 @@ class Batch:
             self._cases.begin(merged.incident)
             return
         raised = self._rules.deciding.rank(merged.incident.severity) < self._rules.deciding.rank(case.incident.severity)
-        case.incident = merged.incident
+        closed_by, case.incident = case.incident.closed_by, merged.incident
         case.asks |= raised
         case.urgent |= merged.urgent
+        if closed_by and not case.incident.closed_by:
+            self._telling.reopen(case, closed_by)
 
     def _acknowledged(self, event: Acknowledgement, case: Case) -> None:
         incident = case.incident

@@ -11,7 +11,8 @@ connection broke may arrive late. So per alert, told apart by its fingerprint:
   and Alertmanager keeps the beginning where alerts overlap;
 - resolved that was never heard to fire is nothing to tell; that it is over is remembered all the same.
 
-An alert that is missing in a later webhook stays as it is: nothing says whether it ended.
+An alert that is missing in a later webhook stays as it is: nothing says whether it ended. An incident that somebody
+closed though it fires is open to all again once something begins to fire in it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from sla_kit.routing.planning.titles import titled
 
 #: How long after a resolved alert one that fires with the same beginning is taken for a late message.
 STALE_SECONDS = 300.0
+#: A beginning that is further ahead than clocks differ, in seconds, is none: Alertmanager takes the end for it where
+#: somebody gave it an end only.
+_CLOCKS_DIFFER = 60.0
 #: How many alerts of an incident are kept whole; the others are counted.
 KEPT_ALERTS = 1000
 
@@ -82,6 +86,8 @@ def merge(
     known = {name: each for name, each in (resolutions or {}).items() if delivered.at - each.heard_at < STALE_SECONDS}
     group = _Group(incident, delivered, known, rank, previous)
     for alert in delivered.alerts:
+        if alert.starts_at > delivered.at + _CLOCKS_DIFFER:
+            alert = msgspec.structs.replace(alert, starts_at=delivered.at, dated=False)
         if alert.firing:
             group.fires(alert)
         else:
@@ -114,6 +120,7 @@ class _Group:
         self._ended_at = 0.0
         self._evictable: list[str] | None = None
         self._touched = False
+        self._news = False
 
     def fires(self, alert: Alert) -> None:
         over = self._resolutions.get(alert.fingerprint)
@@ -130,7 +137,9 @@ class _Group:
                 self._beyond[alert.fingerprint] = max(alert.starts_at, self._beyond[alert.fingerprint])
             return
         self._keep(alert)
-        self._count(alert, began_again=known is None or not known.firing)
+        began_again = known is None or not known.firing
+        self._news |= began_again or (known is not None and alert.starts_at > known.starts_at)
+        self._count(alert, began_again)
 
     def ends(self, alert: Alert) -> None:
         ends_at = max(alert.starts_at, min(alert.ends_at or self._delivered.at, self._delivered.at))
@@ -190,9 +199,13 @@ class _Group:
             resolved_at=incident.resolved_at,
             beyond=incident.beyond,
             beyond_resolved=incident.beyond_resolved,
-            closed_by="" if raised else before.closed_by,
         )
-        urgent = raised or incident.status != before.status
+        reopened = bool(before.closed_by) and firing and (raised or self._news)
+        if reopened:  # whoever took and closed it has not seen this
+            incident = msgspec.structs.replace(
+                incident, closed_by="", acknowledged_at=None, acknowledged_by="", acknowledged_via=""
+            )
+        urgent = raised or reopened or incident.status != before.status
         return Merged(incident, incident != before, urgent, self._resolutions)
 
     def _keep(self, alert: Alert) -> None:

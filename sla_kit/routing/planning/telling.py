@@ -79,6 +79,13 @@ class Telling:
             case.escalate_at = self._now + within
         return True
 
+    def reopen(self, case: Case, closed_by: str) -> None:
+        """Has all who know of an incident told aloud that it fires again, though somebody had closed it."""
+        case.asks = True
+        why = f"it began again after {closed_by} had closed it"
+        again = Escalation(at=self._now, to=list(case.incident.contacts), why=why)
+        case.change(escalations=[*case.incident.escalations, again], urgent=True)
+
     def note(self, case: Case, line: str) -> None:
         """Says it in the incident, once."""
         if line not in case.incident.notes:

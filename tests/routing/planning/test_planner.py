@@ -11,7 +11,7 @@ import pytest
 from sla_kit.catalogue.model import Catalogue, Contact
 from sla_kit.catalogue.routing import Digest, Fallback, Graphs, Routing, Storm
 from sla_kit.routing.delivering import Response, SilenceWanted
-from sla_kit.routing.events import Acknowledgement, Change, Closing, Escalating, Link, Notice, Silencing
+from sla_kit.routing.events import Acknowledgement, Alert, Change, Closing, Escalating, Link, Notice, Silencing
 from sla_kit.routing.incident import Incident
 from sla_kit.routing.outbox.accepting import dead_events
 from sla_kit.routing.outbox.deliveries import told_of
@@ -205,13 +205,33 @@ def test_an_incident_that_is_closed_is_told_and_not_escalated_until_it_gets_wors
     assert addresses(router.step(after=300)) == sorted([*ON_CALL, *PLATFORM, "email:chief@example.org"])
 
 
+@pytest.mark.parametrize(
+    "later",
+    [alert(since=START + 100), alert(since=START + 100, pod="b")],
+    ids=["the-same-alert", "another-of-its-group"],
+)
+def test_what_begins_after_somebody_closed_an_incident_is_told_again(router: Router, later: Alert) -> None:
+    router.step(webhook(alert()))
+    key = key_of(router)
+    router.step(Acknowledgement(incident=key, by="ada", at=START + 5, via="slack"), after=5)
+    router.step(Closing(incident=key, by="ada", at=START + 10, via="pagerduty"), after=5)
+    assert router.step(webhook(alert()), after=60) == []  # Alertmanager only repeats it
+    sent = router.step(webhook(later), after=40)
+    assert addresses(sent) == ON_CALL
+    incident = sent[0].incident
+    assert (incident.closed_by, incident.acknowledged, incident.status) == ("", False, "firing")
+    assert incident.escalations[-1].why == "it began again after ada had closed it"
+    assert incident.escalations[-1].to == incident.contacts
+    assert addresses(router.step(after=300)) == sorted([*ON_CALL, *PLATFORM])
+
+
 def test_a_silence_is_asked_of_alertmanager_and_holds_the_escalation_back(router: Router) -> None:
     router.step(webhook(alert()))
     wish = Silencing(incident=key_of(router), by="ada", at=START + 10, seconds=3600, via="slack")
     sent = router.step(wish, after=10)
     assert {each.incident.silence.until for each in sent if each.incident.silence} == {START + 3610}
     (wanted,) = [each.content for each in router.sent if isinstance(each.content, SilenceWanted)]
-    assert wanted.matchers == {"alertname": "Down", "service": "api"}
+    assert wanted.matchers == {"alertname": "Down", "service": "api", "cluster": "", "environment": ""}
     assert router.step(after=3000) == []
     assert addresses(router.step(after=600)) == sorted(ON_CALL + PLATFORM)
 
