@@ -69,7 +69,16 @@ def is_own(error: BaseException) -> bool:
     """Whether the error is of the work alone, and no sign of a transaction or a database that can't go on."""
     if not isinstance(error, DBAPIError):
         return True
-    return not error.connection_invalidated and type(error).__name__ in _OWN
+    return not error.connection_invalidated and (type(error).__name__ in _OWN or _is_limit(error))
+
+
+def _is_limit(error: DBAPIError) -> bool:
+    """Whether a statement is more than the database takes, such as an expression that nests too deeply. SQLite tells
+    of a table or column that is not there by the same code: that is none of the statement's."""
+    code, said = _code(error), str(error.orig).lower()
+    if code == "SQLITE_ERROR":
+        return not any(words in said for words in ("no such", "no column", "transaction", "savepoint"))
+    return code == "SQLITE_TOOBIG" or code.startswith("54")
 
 
 def _code(error: DBAPIError) -> str:

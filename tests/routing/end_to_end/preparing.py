@@ -46,7 +46,7 @@ def break_on_poison() -> None:
         if "PoisonRecursion" in name:
             broken(self, delivered)
         if "PoisonStatement" in name:
-            self._connection.execute(text("SELECT no_such_column FROM incident"))
+            self._connection.execute(text("SELECT " + "1 + " * 2000 + "1"))
         merge(self, delivered)
         if "PoisonLate" in name:
             raise MemoryError("there is no more of it")

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from click.testing import CliRunner
 from sla_kit.cli import main
 from tests.routing.end_to_end.forked import ForkedRouter, Nursery, alive
 from tests.routing.end_to_end.groups import (
+    WEBHOOK_SECRET,
     Group,
     Services,
     check,
@@ -32,18 +34,19 @@ from tests.routing.end_to_end.groups import (
     shuffled,
     wait_for_the_last,
 )
-from tests.routing.routers import until, webhook
+from tests.routing.routers import alert, until, webhook
 from tests.servers.mail import mail_server
 
 PREPARING = "tests.routing.end_to_end.preparing"
 HURRY, GIVE_UP_SOON = f"{PREPARING}:hurry", f"{PREPARING}:give_up_soon"
 FAULT_RUNS, FAULT_WORKERS = 60, 10
+DAY = 86_400
 AWAY = "PagerDuty can't be reached since"
 #: What breaks planning by its name (`preparing.break_on_poison`), and the reason with which it is put aside.
 POISON = {
     "Error": "more than it can take",
     "Recursion": "RecursionError",
-    "Statement": "no such column",
+    "Statement": "too large",
     "Late": "MemoryError",
 }
 
@@ -164,8 +167,7 @@ def fires(chance: random.Random, name: str, severity: str = "critical") -> Group
 def over(fired: Group) -> Group:
     """The same group, whose last webhook says that it is over."""
     alerts = [
-        {**each, "status": "resolved", "endsAt": datetime.now(UTC).isoformat()}
-        for each in fired.webhooks[-1]["alerts"]
+        {**each, "status": "resolved", "endsAt": datetime.now(UTC).isoformat()} for each in fired.webhooks[-1]["alerts"]
     ]
     last = webhook(*alerts, alertname=fired.name, service="api")
     return Group(fired.name, fired.severity, [*fired.webhooks, last], 1, False)
@@ -372,9 +374,115 @@ def _use_commands(outbox: str, looked: list[int], ended: threading.Event) -> Non
     while not ended.is_set():
         listed = runner.invoke(main, ["outbox", "list", "-o", outbox, "--json"])
         assert listed.exit_code == 0, listed.output
-        found = json.loads(listed.output)
+        found = json.loads(listed.output)["deliveries"]
         runner.invoke(main, ["outbox", "retry", "-o", outbox, *[str(each["id"]) for each in found[:3]]])
         looked[0] += 1
+
+
+# --- a clock that is set ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Wall:
+    """The clock that routers of a nursery see, and that can be set."""
+
+    nursery: Nursery
+    file: Path
+
+    def set(self, seconds: int) -> None:
+        """It is so many seconds ahead of ours from now on."""
+        other = self.file.with_suffix(".new")
+        other.write_text(f"{seconds:+d}")
+        other.replace(self.file)
+
+
+@pytest.fixture(scope="module")
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    file = tmp_path_factory.mktemp("wall") / "offset"
+    file.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+    with Nursery(environment) as nursery:
+        yield Wall(nursery, file)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("dies", [False, True], ids=["while it runs", "between two lives"])
+@pytest.mark.parametrize(
+    ("before", "after"), [(0, DAY), (0, -DAY), (DAY, 0), (-DAY, 0)],
+    ids=["a day ahead", "a day back", "right again from ahead", "right again from back"],
+)  # fmt: skip
+def test_a_clock_that_is_set_neither_hurries_nor_holds_back_nor_doubles(
+    before: int, after: int, dies: bool, wall: Wall, services: Services, tmp_path: Path
+) -> None:
+    wall.set(before)
+    outbox, chance = str(tmp_path / "outbox.db"), random.Random(6)
+    catalogue = services.catalogue(tmp_path, "escalate: true\ndead_man: {after: 5m}\nfallback: {after: 1h}")
+    router = ForkedRouter(wall.nursery, catalogue, outbox, prepare=[HURRY])
+    router.start()
+    services.pagerduty.subscribe(f"{router.url}/v1/pagerduty/webhook", WEBHOOK_SECRET)
+    told, taken, late = (fires(chance, name) for name in ("Told", "Taken", "Late"))
+    sending([router], [heartbeat(), *told.webhooks, *taken.webhooks]).finish()
+    wait_for_the_last(outbox)
+    services.pagerduty.go_out()
+    services.slack.fail("chat.postMessage", "drop-after")
+    sending([router], late.webhooks).finish()  # in the middle of being told when the clock is set
+    until("attempts", lambda: len(services.pagerduty.accepted) > 0 and services.pagerduty.requests > 6)
+    if dies:
+        router.kill()
+    wall.set(after)
+    if dies:
+        router.start()
+    services.slack.fail("chat.postMessage", "drop-after")
+    new = fires(chance, "New")
+    sending([router], new.webhooks).finish()
+    services.pagerduty.come_back()
+    wait_for_the_last(outbox, 60)
+    _take_in_pagerduty(taken, services, "before the clock was set")
+    _take_in_pagerduty(new, services, "after it was set")
+    ended = [over(each) for each in (told, taken, late)]
+    sending([router], [each.webhooks[-1] for each in ended]).finish()
+    wait_for_the_last(outbox, 60)
+    _press(router, services, new, after)
+    wait_for_the_last(outbox, 60)
+    router.kill()
+    for each in ended:
+        check(each, services, "clock")
+    names = [each.name for each in (told, taken, late, new)]
+    assert all(any(name in str(page.payload) for name in names) for page in services.pagerduty.pages)
+    assert len(services.pagerduty.pages) == len(services.slack.posts("incidents")) == len(names)
+
+
+def heartbeat() -> dict[str, Any]:
+    """The alert that always fires."""
+    return webhook(alert("Watchdog", starts_at=time.time() - 60), receiver="_heartbeat", alertname="Watchdog")
+
+
+def _take_in_pagerduty(group: Group, services: Services, when: str) -> None:
+    """Somebody takes it there, and Slack says so."""
+    incident = next(each for each in services.pagerduty.incidents if group.name in str(each.payload))
+    services.pagerduty.acknowledge(incident, f"R. Byrd {when}")
+
+    def words() -> str:
+        return next(each.words for each in services.slack.posts("incidents") if group.name in each.words)
+
+    until(f"the word in Slack of who took it {when}", lambda: f"R. Byrd {when}" in words(), 60)
+
+
+def _press(router: ForkedRouter, services: Services, group: Group, ahead: int) -> None:
+    """Somebody asks by a button of Slack, whose clock is the router's, that others are told."""
+    message = next(each for each in services.slack.posts("incidents") if group.name in each.words)
+    _, body = services.slack.press(message, "sla_kit_escalate")
+    status, _ = router.post("/v1/slack/actions", body, services.slack.sign(body, time.time() + ahead))
+    assert status == 200
+    until("the escalation", lambda: bool(services.slack.replies(message)), 60)
 
 
 # --- events that break the planner -----------------------------------------------------------------------------------
