@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,21 @@ class Secret(Value, frozen=True, kw_only=True):
             raise SecretError("holds no secret: it is empty", place=self.file)
         remember_secret(text)
         return text
+
+
+def read_any(secrets: Iterable[Secret]) -> list[str]:
+    """Those of several secrets that can be read, each of which is as good as the others: one that is being replaced
+    must not keep the others from being known. Raises `SecretError` where there are some, and none can be read."""
+    found: list[str] = []
+    trouble: SecretError | None = None
+    for secret in secrets:
+        try:
+            found.append(secret.read())
+        except SecretError as error:
+            trouble = error
+    if trouble is not None and not found:
+        raise trouble
+    return found
 
 
 def written(text: str) -> Secret:

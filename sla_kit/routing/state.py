@@ -12,7 +12,7 @@ import msgspec
 
 from sla_kit.catalogue import Catalogue, load
 from sla_kit.catalogue.routing import Routing
-from sla_kit.configuration.secrets import Secret
+from sla_kit.configuration.secrets import Secret, read_any
 from sla_kit.errors import CatalogueError, ConfigurationError, SecretError, SlaKitError
 from sla_kit.serving.addresses import Address, parse_address
 from sla_kit.serving.logs import Log
@@ -135,10 +135,10 @@ class Tokens:
         self._known: tuple[str, ...] = ()
 
     def __call__(self) -> tuple[str, ...]:
-        """Raises `SecretError`."""
+        """Those that can be read. Raises `SecretError` where none can be."""
         now = time.monotonic()
         if self._secrets and now - self._read_at >= _KNOWN_SECONDS:
-            self._known = tuple(secret.read() for secret in self._secrets)
+            self._known = tuple(read_any(self._secrets))
             self._read_at = now
         return self._known
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from sla_kit.catalogue.routing import PagerDutySettings
+from sla_kit.configuration.secrets import read_any
 from sla_kit.errors import SecretError
 from sla_kit.redacting import remember_secret
 from sla_kit.routing.delivering import DeliveryError
@@ -57,10 +58,10 @@ def routing_key(settings: PagerDutySettings, rotation: str, environment: Mapping
 def webhook_secrets(settings: PagerDutySettings, environment: Mapping[str, str] = os.environ) -> list[str]:
     """What may sign webhooks: several while one is being replaced. Empty where none is set, and no webhook is believed.
 
-    Raises `SecretError` where one can't be read.
+    Raises `SecretError` where there are some, and none can be read.
     """
     if settings.webhook_secrets:
-        return [secret.read() for secret in settings.webhook_secrets]
+        return read_any(settings.webhook_secrets)
     found = environment.get(WEBHOOK_VARIABLE, "")
     if found:
         remember_secret(found)

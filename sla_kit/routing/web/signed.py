@@ -57,8 +57,11 @@ def _pagerduty(settings: PagerDutySettings) -> Signed:
 
     def read(headers: Mapping[str, str], body: bytes, now: float) -> Sequence[Arrival]:
         try:
-            events: Sequence[tuple[str, Event]] = read_webhook(headers, body, webhook_secrets(settings))
+            secrets = webhook_secrets(settings)
+            events: Sequence[tuple[str, Event]] = read_webhook(headers, body, secrets)
         except WebhookError as error:
+            if error.status == 401 and len(secrets) < len(settings.webhook_secrets):
+                raise UnavailableError("a webhook secret can't be read") from None  # it may be the one that fits
             raise RefusedError(error.message, hint=error.remedy, status=error.status) from None
         except SecretError:
             raise UnavailableError("the webhook secrets can't be read") from None

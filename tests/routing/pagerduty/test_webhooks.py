@@ -7,17 +7,21 @@ import hmac
 import json
 import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sla_kit.catalogue.routing import PagerDutySettings
+from sla_kit.catalogue.routing import PagerDutySettings, Routing
 from sla_kit.configuration.secrets import Secret
+from sla_kit.errors import SecretError
 from sla_kit.routing.events import Acknowledgement, Closing
 from sla_kit.routing.pagerduty.keys import webhook_secrets
 from sla_kit.routing.pagerduty.webhooks import WebhookError, read_webhook
+from sla_kit.routing.web.reading import RefusedError
+from sla_kit.routing.web.signed import signed_paths
 from tests.servers.pagerduty import KEY, pagerduty_server, signed
 
 SECRET, NEXT = "QBEyX8tK3b7Yk0bVY1mM5Q", "vUo2nF8sG4l0Wq1cZ9pJ7A"
@@ -229,6 +233,24 @@ def test_secrets_are_those_of_the_catalogue_or_of_the_environment(monkeypatch: p
     assert webhook_secrets(two, {"PAGERDUTY_WEBHOOK_SECRET": "other"}) == [SECRET, NEXT]
     assert webhook_secrets(PagerDutySettings(), {"PAGERDUTY_WEBHOOK_SECRET": SECRET}) == [SECRET]
     assert webhook_secrets(PagerDutySettings(), {}) == []
+
+
+def test_a_secret_that_is_being_replaced_keeps_no_other_from_being_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONE", SECRET)
+    (tmp_path / "two").touch()
+    settings = PagerDutySettings(webhook_secrets=[Secret(file=str(tmp_path / "two")), Secret(env="ONE")])
+    assert webhook_secrets(settings, {}) == [SECRET]
+    [hear] = signed_paths(Routing(pagerduty=settings), {}).values()
+    body = json.dumps(outbound()).encode()
+    assert len(hear(signed(body, SECRET), body, 0.0)) == 1
+    with pytest.raises(RefusedError) as caught:  # not 401, after which it would not come again
+        hear(signed(body, NEXT), body, 0.0)
+    assert caught.value.status == 503
+    monkeypatch.delenv("ONE")
+    with pytest.raises(SecretError):
+        webhook_secrets(settings, {})
 
 
 def test_the_local_server_sends_what_is_read() -> None:
