@@ -170,7 +170,12 @@ def _post_once(session: Any, url: str, name: str, body: bytes) -> bool:
 
     try:
         answer = session.post(
-            url, data=body, headers={"Content-Type": "application/json"}, timeout=(5.0, 30.0), allow_redirects=False
+            url,
+            data=body,
+            headers={"Content-Type": "application/json"},
+            timeout=(5.0, 30.0),
+            allow_redirects=False,
+            verify=session.verify,  # said here, REQUESTS_CA_BUNDLE does not stand before it
         )
     except requests.exceptions.SSLError:
         raise NotifyError(

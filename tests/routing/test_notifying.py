@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from sla_kit.routing.outbox.store import Outbox, open_outbox
 from sla_kit.routing.web.app import Web
 from sla_kit.routing.web.intake import Intake
 from sla_kit.serving.web_config import WebConfig
+from tests.exporters.sidecar.sidecars import authority
 from tests.routing.web.conftest import Healthy
 from tests.serving.guarded import serving
 
@@ -53,7 +55,9 @@ def running(path: str, *tokens: str) -> Iterator[tuple[str, Outbox]]:
 
 
 @contextmanager
-def answering(*answers: tuple[int, bytes, Mapping[str, str]]) -> Iterator[tuple[str, list[bytes]]]:
+def answering(
+    *answers: tuple[int, bytes, Mapping[str, str]], tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[bytes]]]:
     """A server that gives these answers one after the other, and the bodies that it was sent; status 0 hangs up."""
     left, bodies = list(answers), []
 
@@ -74,10 +78,12 @@ def answering(*answers: tuple[int, bytes, Mapping[str, str]]) -> Iterator[tuple[
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", bodies
+            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}", bodies
         finally:
             server.shutdown()
             thread.join()
@@ -128,6 +134,21 @@ def test_a_token_is_shown_and_its_lack_is_told(path: str, monkeypatch: pytest.Mo
         monkeypatch.setenv("SLA_KIT_ROUTER_TOKEN", "t0ken")
         assert notify(CHANGE)
         assert len(events(outbox)) == 2
+
+
+def test_a_router_is_trusted_by_the_authority_that_is_named_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, others = authority(tmp_path / "ours"), authority(tmp_path / "others")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ours.sign("router"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(others.authority))  # as in many a company, for everything else
+    with answering(TAKEN, tls=context) as (url, bodies):
+        with pytest.raises(NotifyError, match="SLA_KIT_ROUTER_CA_FILE"):
+            notify(CHANGE, router=url)
+        monkeypatch.setenv("SLA_KIT_ROUTER_CA_FILE", str(ours.authority))
+        assert notify(CHANGE, router=url)
+        assert len(bodies) == 1
 
 
 def test_what_a_router_refuses_is_told_with_its_place(path: str) -> None:
