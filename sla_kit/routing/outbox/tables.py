@@ -163,6 +163,7 @@ Index(
     sqlite_where=text("pending"),
     postgresql_where=text("pending"),
 )
+Index("delivery_pending", delivery.c.id, sqlite_where=text("pending"), postgresql_where=text("pending"))  # for lists
 Index(
     "delivery_leased",
     delivery.c.leased_by,

@@ -195,6 +195,12 @@ def test_pages_of_each_state_are_right_in_a_big_outbox(big: Outbox) -> None:
             assert [one.id for one in found] == sorted((one.id for one in found), reverse=True)
 
 
+def test_a_page_of_what_is_pending_passes_nothing_that_is_finished(big: Outbox) -> None:
+    [found] = plans(big, lambda connection: deliveries.page(connection, state="pending", limit=10))
+    assert "delivery_pending" in found or not big.is_sqlite
+    assert "Seq Scan" not in found
+
+
 def test_the_plans_are_those_of_a_file_that_was_just_made(tmp_path: Path) -> None:
     """Nothing is known of an empty file's tables: the plans must not need that."""
     with open_outbox(str(tmp_path / "outbox.db")) as empty:

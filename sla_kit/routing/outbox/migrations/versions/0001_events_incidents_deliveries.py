@@ -133,6 +133,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("pending"),
     )
     op.create_index(
+        "delivery_pending",
+        "delivery",
+        ["id"],
+        sqlite_where=sa.text("pending"),
+        postgresql_where=sa.text("pending"),
+    )
+    op.create_index(
         "delivery_leased",
         "delivery",
         ["leased_by"],
