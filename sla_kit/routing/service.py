@@ -31,7 +31,7 @@ from sla_kit.routing.outbox.store import Outbox, open_outbox
 from sla_kit.routing.planning.falling_back import fall_back
 from sla_kit.routing.planning.planner import Planner
 from sla_kit.routing.rounds import Rounds
-from sla_kit.routing.state import Asked, State, Tokens, catalogue_files, read_state
+from sla_kit.routing.state import Asked, State, Tokens, catalogue_files, check_access, read_state
 from sla_kit.routing.web.app import Web
 from sla_kit.routing.web.intake import Intake
 from sla_kit.routing.web.signed import signed_paths
@@ -77,6 +77,7 @@ class _Service:
     def __init__(self, asked: Asked, state: State, outbox: Outbox) -> None:
         self._asked = asked
         self._state = state
+        self._bound = state.address
         self._outbox = outbox
         self._metrics = RouterMetrics()
         self._intake = Intake(outbox, self._metrics)
@@ -152,6 +153,7 @@ class _Service:
 
     async def _take_over(self, state: State) -> None:
         """Everything that can fail is made first."""
+        check_access(self._bound, state.web, state.routing)  # it listens there until it ends, whatever is said by now
         planner = await asyncio.to_thread(self._planner, state)
         dispatcher, adapters = await asyncio.to_thread(self._delivering, state)
         await self._listener.exchange(state.web.tls)

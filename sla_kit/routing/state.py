@@ -90,15 +90,20 @@ def read_state(asked: Asked) -> State:
     for needed in (*routing.tokens, routing.outbox_password):
         if needed is not None:
             needed.read()
+    check_access(address, web, routing)
+    secrets = [Path(secret.file) for secret in secrets_of(routing) if secret.file]
+    files = dict.fromkeys([*catalogue_files(asked.catalogue), *web.files, *secrets])
+    return State(catalogue, web, address, asked.outbox or routing.outbox, tuple(files), _unreadable(routing))
+
+
+def check_access(address: Address, web: WebConfig, routing: Routing) -> None:
+    """Raises `SlaKitError` where others reach the address, and nobody has to show who they are."""
     if not address.loopback and not (web.users or routing.tokens or web.client_certificates == "required"):
         raise SlaKitError(
             f"anybody who reaches {address} could page people: nobody has to show who they are",
             remedy="routing.tokens: [{file: PATH}], or basic_auth_users or RequireAndVerifyClientCert in a web_config; "
             f"or listen on {DEFAULT_LISTEN}",
         )
-    secrets = [Path(secret.file) for secret in secrets_of(routing) if secret.file]
-    files = dict.fromkeys([*catalogue_files(asked.catalogue), *web.files, *secrets])
-    return State(catalogue, web, address, asked.outbox or routing.outbox, tuple(files), _unreadable(routing))
 
 
 def catalogue_files(path: Path) -> list[Path]:

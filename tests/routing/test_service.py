@@ -20,7 +20,7 @@ import pytest
 from sla_kit.routing.events import Alerts
 from sla_kit.routing.outbox.store import open_outbox
 from tests.exporters.sidecar.sidecars import Certificates, authority
-from tests.routing.routers import Router, until, webhook
+from tests.routing.routers import Router, lasting_port, until, webhook
 from tests.routing.web.test_alertmanager import alert
 
 _COMMAND = "from sla_kit.cli import main; main()"
@@ -163,6 +163,17 @@ def test_a_token_may_be_replaced_while_it_runs(tmp_path: Path) -> None:
         until("the new token", lambda: status("second") == 200)
         assert status("first") == 401
         assert "first" not in running.said()
+
+
+def test_a_router_that_others_reach_is_never_opened_to_them(tmp_path: Path) -> None:
+    """Whatever a catalogue says by now, it listens where it did when it began."""
+    (tmp_path / "token").write_text("first\n")
+    port = lasting_port()
+    path = catalogue(tmp_path, f"tokens: [{{file: token}}], listen: '0.0.0.0:{port}'")
+    with Router(path, str(tmp_path / "outbox.db"), port, arguments=("--listen", "")) as running:
+        catalogue(tmp_path, f"listen: '127.0.0.1:{port}'")
+        until("word of what is wrong", lambda: "could page people" in running.said())
+        assert running.get("/v1/incidents")[0] == 401
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
