@@ -53,6 +53,9 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.exporters_sql
 	$(BIN)/python -m bench.exporters_slo
+	$(BIN)/python -m bench.routing_accept
+	$(BIN)/python -m bench.routing_storm
+	$(BIN)/python -m bench.routing_outbox
 
 picture: demo servers  ## the README's picture, from the demo's report
 	$(BIN)/python -m tests.picture demo-report/report.html docs/report.png
