@@ -14,6 +14,8 @@ from msgspec import Struct, field
 from sla_kit.routing.events import Alert, Labels, Link
 
 Status = Literal["firing", "resolved"]
+#: What a note says, after the name of the service, as long as somebody can't be reached there.
+UNREACHED = "can't be reached since"
 
 
 class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,6 +129,10 @@ class Incident(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def alert_count(self) -> int:
         """How many alerts it has had, those beyond what is kept included."""
         return len(self.alerts) + len(self.beyond) + self.beyond_resolved
+
+    def unreached(self, but: str) -> list[str]:
+        """The notes that say who can't be reached, other than by the service that is called ``but``."""
+        return [note for note in self.notes if UNREACHED in note and not note.startswith(but)]
 
     @property
     def acknowledged(self) -> bool:

@@ -28,7 +28,7 @@ from sla_kit.routing.dispatching.watching import Watcher
 from sla_kit.routing.forgetting import Forgetting
 from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.store import Outbox, open_outbox
-from sla_kit.routing.planning.falling_back import fall_back
+from sla_kit.routing.planning.falling_back import fall_back, reached_again
 from sla_kit.routing.planning.planner import Planner
 from sla_kit.routing.rounds import Rounds
 from sla_kit.routing.state import Asked, State, Tokens, catalogue_files, check_access, read_state
@@ -190,7 +190,8 @@ class _Service:
             fall_back(connection, claimed, deciding, routing, reason, now)
 
         adapters = open_adapters(state.catalogue, self._outbox)
-        return Dispatcher(self._outbox, adapters, routing, self._metrics, on_failure), adapters
+        dispatcher = Dispatcher(self._outbox, adapters, routing, self._metrics, on_failure, on_recovery=reached_again)
+        return dispatcher, adapters
 
     def _keep_silences(self, state: State) -> None:
         """Its libraries are loaded once they are asked for."""

@@ -85,6 +85,8 @@ def _moment(seconds: float) -> str:
 
 def _silence(catalogue: Catalogue, incident: Incident) -> str:
     """The form for a new silence in Alertmanager's own pages, filled with what the incident is grouped by."""
+    if incident.kind != "alerts":
+        return ""  # what is common to a storm is common to much else
     monitoring, routing = catalogue.monitoring, catalogue.routing
     base = (monitoring.alertmanager or incident.external_url or routing.alertmanager.url).rstrip("/")
     matchers = list(_matchers(incident))

@@ -28,7 +28,7 @@ from sla_kit.routing.dispatching.gates import Gates, limits_of
 from sla_kit.routing.dispatching.metrics import RouterMetrics
 from sla_kit.routing.dispatching.overdue import hand_on_overdue, overdue
 from sla_kit.routing.dispatching.recorder import Recorder
-from sla_kit.routing.dispatching.recording import OnFailure
+from sla_kit.routing.dispatching.recording import OnFailure, OnRecovery
 from sla_kit.routing.outbox.deliveries import claim, postpone, release
 from sla_kit.routing.outbox.store import Outbox
 
@@ -50,9 +50,9 @@ class Dispatcher:
     """Delivers what is due in an outbox, from `start` to `stop`.
 
     ``adapters`` are called for destinations of their kind; what has none fails for good. ``on_failure`` is told within
-    the transaction when people have not been reached for `Fallback.after`, or never will be. ``owner`` names this
-    router in leases: no two that run may have the same. ``workers`` is the number of threads for each kind that reaches
-    people.
+    the transaction when people have not been reached for `Fallback.after`, or never will be, ``on_recovery`` when they
+    are after that. ``owner`` names this router in leases: no two that run may have the same. ``workers`` is the number
+    of threads for each kind that reaches people.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Dispatcher:
         owner: str = "",
         workers: int = 8,
         uniform: Uniform = random.uniform,
+        on_recovery: OnRecovery | None = None,
     ) -> None:
         self.owner = owner or f"router-{uuid.uuid4().hex}"
         self._outbox = outbox
@@ -73,7 +74,7 @@ class Dispatcher:
         self._routing = routing
         self._observe = observe
         self._on_failure = on_failure
-        self._recorder = Recorder(outbox, observe, on_failure, routing.fallback.after, uniform)
+        self._recorder = Recorder(outbox, observe, on_failure, routing.fallback.after, uniform, on_recovery)
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._gates = Gates(limits_of(routing), workers, observe.breaker, self._changed.set)

@@ -11,7 +11,7 @@ from sla_kit.errors import OutboxError
 from sla_kit.routing.dispatching.backoff import Uniform
 from sla_kit.routing.dispatching.calls import Call, Outcome
 from sla_kit.routing.dispatching.metrics import RouterMetrics
-from sla_kit.routing.dispatching.recording import OnFailure, due_again, is_dead, settle
+from sla_kit.routing.dispatching.recording import OnFailure, OnRecovery, due_again, is_dead, settle
 from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.store import Outbox
 
@@ -34,10 +34,12 @@ class Recorder:
         on_failure: OnFailure | None,
         fall_back_after: float,
         uniform: Uniform,
+        on_recovery: OnRecovery | None = None,
     ) -> None:
         self._outbox = outbox
         self._observe = observe
         self._on_failure = on_failure
+        self._on_recovery = on_recovery
         self._fall_back_after = fall_back_after
         self._uniform = uniform
         self._lock = threading.Lock()
@@ -76,6 +78,7 @@ class Recorder:
                 due_at=due_at,
                 fall_back_after=self._fall_back_after,
                 on_failure=self._on_failure,
+                on_recovery=self._on_recovery,
             )
 
         pause, refused, destination = _START_SECONDS, 0, call.claimed.destination

@@ -24,6 +24,13 @@ class OnFailure(Protocol):
     def __call__(self, connection: Connection, claimed: Claimed, reason: str, now: float) -> None: ...
 
 
+class OnRecovery(Protocol):
+    """Told, within the transaction, that somebody was told now of whom `OnFailure` had to be told. What it raises is
+    logged, and takes back only what it did itself."""
+
+    def __call__(self, connection: Connection, claimed: Claimed, now: float) -> None: ...
+
+
 def due_again(claimed: Claimed, outcome: Outcome, uniform: Uniform) -> float:
     """When a delivery that failed is tried again."""
     return outcome.at + delay(
@@ -49,12 +56,17 @@ def settle(
     due_at: float,
     fall_back_after: float,
     on_failure: OnFailure | None,
+    on_recovery: OnRecovery | None = None,
 ) -> bool:
     """Writes down how an attempt ended; whether its failure was handed on to be told elsewhere."""
     if references:
         deliveries.remember(connection, claimed, references)
     if outcome.delivered:
-        _lost_unless(deliveries.succeed(connection, claimed, outcome.told, outcome.at), claimed)
+        of_people = on_recovery is not None and claimed.destination.kind in PEOPLE
+        recovered = of_people and _fell_back(connection, claimed)
+        kept = deliveries.succeed(connection, claimed, outcome.told, outcome.at)
+        if _lost_unless(kept, claimed) and recovered and on_recovery is not None:
+            _tell_of_recovery(connection, claimed, outcome.at, on_recovery)
         return False
     since = outcome.at if claimed.failing_since is None else claimed.failing_since
     if outcome.permanent:
@@ -88,6 +100,16 @@ def hand_on(connection: Connection, claimed: Claimed, reason: str, now: float, o
         return False
     deliveries.mark_fell_back(connection, claimed.id)
     return True
+
+
+def _tell_of_recovery(connection: Connection, claimed: Claimed, now: float, on_recovery: OnRecovery) -> None:
+    try:
+        with connection.begin_nested():
+            on_recovery(connection, claimed, now)
+    except Exception as error:
+        if not is_own(error):
+            raise  # of the whole transaction: it is run again
+        _log.exception("that delivery %d was made after all could not be told", claimed.id)
 
 
 def _lost_unless(kept: bool, claimed: Claimed) -> bool:

@@ -27,6 +27,7 @@ def subject_of(incident: Incident) -> str:
 def letter_about(incident: Incident, step: Step, zone: tzinfo, refused: tuple[str, ...] = ()) -> Letter:
     """The mail of one step. ``refused`` says who could not be told before."""
     resolved = incident.status == "resolved"
+    told = incident.unreached(but="E-mail") if step.kind == "unreached" else []
     return Letter(
         subject=subject_of(incident),
         headline=_headline(incident, step),
@@ -36,7 +37,7 @@ def letter_about(incident: Incident, step: Step, zone: tzinfo, refused: tuple[st
         paragraphs=tuple(_paragraphs(incident, step, zone)),
         facts=tuple(_facts(incident, zone)),
         tables=tuple(_tables(incident, zone)),
-        notes=(*(one_line(note, 500) for note in incident.notes), *refused),
+        notes=(*(one_line(note, 500) for note in incident.notes if note not in told), *refused),
         links=tuple(incident.links),
         graph=incident.context.graph if incident.context is not None else "",
         marks={
@@ -58,6 +59,7 @@ def _headline(incident: Incident, step: Step) -> str:
         "opened": f"Firing: {severity}" if severity else "Firing",
         "raised": f"Now {severity}",
         "escalated": f"Escalated to you: {severity}" if severity else "Escalated to you",
+        "unreached": f"Not everybody can be reached: {severity}" if severity else "Not everybody can be reached",
         "again": f"Firing again: {severity}" if severity else "Firing again",
     }[step.kind]
     return f"{told} ({_PREFIX[incident.kind]})" if incident.kind in _PREFIX else told
@@ -72,6 +74,8 @@ def _paragraphs(incident: Incident, step: Step, zone: tzinfo) -> Iterator[str]:
         yield "It is over. This mail tells of its beginning and its end, since none before it was sent for certain."
     if incident.closed_by and incident.status == "resolved" and incident.firing_count:
         yield f"{one_line(incident.closed_by, 80)} declared it resolved; its alerts may go on firing."
+    if step.kind == "unreached":
+        yield from (one_line(note, 500) for note in incident.unreached(but="E-mail"))
     described = incident.kind != "storm" and _common(incident, "description", "message", "summary")
     if described and one_line(described, 300) != one_line(incident.title, 300):
         yield lines(described, 2000)

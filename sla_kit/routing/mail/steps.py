@@ -1,4 +1,5 @@
-"""Which mail is due: one when an incident opens, when it is raised or escalated to this mailbox, when it resolves.
+"""Which mail is due: one when an incident opens, when it is raised or escalated to this mailbox, when somebody else
+can't be reached, when it resolves.
 
 What was sent is remembered as the state that it told, so that an attempt after a crash knows what there was before.
 """
@@ -11,7 +12,7 @@ from typing import Literal
 
 from sla_kit.routing.incident import Incident, Told
 
-Kind = Literal["opened", "raised", "escalated", "resolved", "both", "again"]
+Kind = Literal["opened", "raised", "escalated", "unreached", "resolved", "both", "again"]
 #: The key under which the state is remembered that the mails so far have told.
 STATE = "state"
 
@@ -36,7 +37,7 @@ def next_step(
     resolved = incident.status == "resolved"
     if known is None:
         return Step("both", "resolved") if resolved else Step("opened", f"opened-{incident.severity}")
-    status, severity, escalations = known
+    status, severity, escalations, fallbacks = known
     if resolved:
         return None if status == "resolved" else Step("resolved", "resolved")
     if status == "resolved":
@@ -46,20 +47,23 @@ def next_step(
     for number, escalation in enumerate(incident.escalations[escalations:], start=escalations + 1):
         if any(name in names for name in escalation.to):
             return Step("escalated", f"escalated-{number}")
+    if incident.fallbacks > fallbacks and incident.unreached(but="E-mail"):
+        return Step("unreached", f"unreached-{incident.fallbacks}")
     return None
 
 
 def state(incident: Incident) -> str:
     """What a mail about this state has told, to be remembered."""
-    return f"{incident.status} {len(incident.escalations)} {incident.severity}"
+    return f"{incident.status} {len(incident.escalations)}+{incident.fallbacks} {incident.severity}"
 
 
-def _known(told: Told | None, references: Mapping[str, str]) -> tuple[str, str, int] | None:
-    """Status, severity and number of escalations that the mailbox knows of. What is remembered is of the last mail,
-    and newer than what was told where a process ended in between."""
+def _known(told: Told | None, references: Mapping[str, str]) -> tuple[str, str, int, int] | None:
+    """Status, severity and numbers of escalations and fallbacks that the mailbox knows of. What is remembered is of the
+    last mail, and newer than what was told where a process ended in between."""
     if remembered := references.get(STATE, ""):
-        status, count, severity = remembered.split(" ", 2)
-        return status, severity, int(count)
+        status, counts, severity = remembered.split(" ", 2)
+        escalations, _, fallbacks = counts.partition("+")
+        return status, severity, int(escalations), int(fallbacks or 0)
     if told is None:
         return None
-    return told.status, told.severity, told.escalations
+    return told.status, told.severity, told.escalations, told.fallbacks

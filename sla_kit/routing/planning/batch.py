@@ -43,7 +43,7 @@ class Batch:
         self._connection, self._rules, self._now = connection, rules, now
         self._cases = Cases(connection)
         self._bursts = Bursts(connection, rules, self._cases, now)
-        self._telling = Telling(rules, self._bursts, now)
+        self._telling = Telling(rules, self._bursts, self._cases, now)
         self._contents = Contents(connection, rules, now)
         self._recording = Recording(connection, rules, self._cases, self._bursts, now)
         self._split: dict[int, dict[str, list[Alert]]] = {}
@@ -190,7 +190,7 @@ class Batch:
         self.observed.append(lambda observe: observe.acknowledged(severity, team, max(0.0, at - first)))
 
     def _overdue(self, case: Case) -> None:
-        if case.attended:
+        if case.attended or self._telling.taken_elsewhere(case):
             return
         quiet = case.incident.silence
         if quiet is not None and quiet.until > self._now:  # whoever asked for quiet has seen it

@@ -6,16 +6,19 @@ none, those of whoever has an address of another kind. The delivery that failed 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from sla_kit.catalogue.routing import Routing
+from sla_kit.routing.amending import amend
 from sla_kit.routing.deciding import Deciding
 from sla_kit.routing.delivering import Content
 from sla_kit.routing.destinations import PEOPLE, Destination, parse_destination
 from sla_kit.routing.events import Change, Notice
+from sla_kit.routing.incident import UNREACHED, Incident
 from sla_kit.routing.outbox import deliveries, incidents
 from sla_kit.routing.outbox.deliveries import Claimed
 
@@ -50,15 +53,39 @@ def fall_back(
     incident, notes = stored.incident, stored.incident.notes
     contacts = list(dict.fromkeys([*incident.contacts, *elsewhere.values()]))
     if word not in notes:
-        notes = [*notes, word][-_MOST_NOTES:]
-    stored = incidents.save(connection, stored, msgspec.structs.replace(incident, notes=notes, contacts=contacts), now)
+        earlier = _earlier(claimed)
+        notes = [*(note for note in notes if not earlier.fullmatch(note)), word][-_MOST_NOTES:]
+    news = incident.status == "firing"  # whoever was told that it is over needs no further message
+    incident = msgspec.structs.replace(incident, notes=notes, contacts=contacts, fallbacks=incident.fallbacks + news)
+    stored = incidents.save(connection, stored, incident, now)
     for where, contact in elsewhere.items():
         _want(connection, stored, where, contact, claimed.priority, now)
-    if incident.status == "resolved":
-        return bool(elsewhere)  # whoever was told that it is over needs no further message
+    if not news:
+        return bool(elsewhere)
     for where in reached:
         _want(connection, stored, where, told[where].contact, told[where].priority, now)
     return bool(elsewhere)
+
+
+def reached_again(connection: Connection, claimed: Claimed, now: float) -> None:
+    """Has an incident say that who could not be reached was told now."""
+    stored = incidents.load(connection, claimed.incident_id) if claimed.incident_id is not None else None
+    if stored is None:
+        return
+    earlier, until = _earlier(claimed), _clock(now)
+    service, who = _SERVICES[claimed.destination.kind], _who(claimed)
+
+    def change(incident: Incident) -> Incident:
+        said = ((note, earlier.fullmatch(note)) for note in incident.notes)
+        notes = [
+            note
+            if found is None
+            else f"{service} could not be reached from {found[1]} to {until}: {who} was told then."
+            for note, found in said
+        ]
+        return msgspec.structs.replace(incident, notes=notes)
+
+    amend(connection, stored.incident.dedup_key, change, now)
 
 
 def _content_elsewhere(
@@ -124,8 +151,21 @@ def _want(
 
 def _word(claimed: Claimed, reason: str, now: float) -> str:
     """What can't be reached since when, and why; the reason is without secrets as it comes from an adapter."""
-    since = datetime.fromtimestamp(claimed.failing_since or now, UTC).strftime("%H:%M UTC")
-    service = _SERVICES[claimed.destination.kind]
+    since, service = _clock(claimed.failing_since or now), _SERVICES[claimed.destination.kind]
     short = " ".join(reason.split())[:_LONGEST_REASON]
-    word = f"{service} can't be reached since {since}: {claimed.contact or claimed.destination.address} may not know."
+    word = f"{service} {UNREACHED} {since}: {_who(claimed)} may not know."
     return f"{word} ({short})" if short else word
+
+
+def _earlier(claimed: Claimed) -> re.Pattern[str]:
+    """What `_word` said of the same one before, with since when."""
+    service, who = _SERVICES[claimed.destination.kind], re.escape(_who(claimed))
+    return re.compile(rf"{service} {UNREACHED} (\S+ UTC): {who} may not know\.(?: \(.*\))?", re.S)
+
+
+def _who(claimed: Claimed) -> str:
+    return claimed.contact or claimed.destination.address
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M UTC")

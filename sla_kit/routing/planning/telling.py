@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sla_kit.configuration.quantities import format_duration
 from sla_kit.routing.deciding import Decision, Subject
 from sla_kit.routing.destinations import Destination
 from sla_kit.routing.incident import Escalation
 from sla_kit.routing.planning.bursts import Bursts
-from sla_kit.routing.planning.cases import Case, Wanted
+from sla_kit.routing.planning.cases import Case, Cases, Wanted
 from sla_kit.routing.planning.rules import Rules
 
 #: Timers by dedup key: further contacts are told, or a maintenance window ends.
@@ -21,8 +21,8 @@ NOBODY_LEFT = "Nobody is left to tell: every route that fits has been told."
 class Telling:
     """Decisions on the incidents of a batch."""
 
-    def __init__(self, rules: Rules, bursts: Bursts, now: float) -> None:
-        self._rules, self._bursts, self._now = rules, bursts, now
+    def __init__(self, rules: Rules, bursts: Bursts, cases: Cases, now: float) -> None:
+        self._rules, self._bursts, self._cases, self._now = rules, bursts, cases, now
 
     def ask(self, case: Case) -> float | None:
         """Decides who is told of an incident that is new or got worse. The end of the maintenance that mutes it, if
@@ -58,13 +58,14 @@ class Telling:
         """Has the next ones told; whether there are any."""
         incident, deciding = case.incident, self._rules.deciding
         labels = [each.labels for each in incident.members if each.firing] or [incident.labels]
+        told = [*incident.contacts, *self._told_of_members(case)]
         contacts: list[str] = []
         for each in {tuple(sorted(each.items())): each for each in labels}.values():
             subject = Subject(each, incident.severity, incident.receiver)
             found = (
                 self._after_dead_man(incident.contacts)
                 if incident.kind == "dead-man"
-                else deciding.next(subject, self._now, incident.contacts)
+                else deciding.next(subject, self._now, told)
             )
             contacts += [name for name in found.contacts if name not in contacts] if found is not None else []
         case.escalate_at = None
@@ -85,6 +86,29 @@ class Telling:
         why = f"it began again after {closed_by} had closed it"
         again = Escalation(at=self._now, to=list(case.incident.contacts), why=why)
         case.change(escalations=[*case.incident.escalations, again], urgent=True)
+
+    def taken_elsewhere(self, case: Case) -> bool:
+        """Whether each member of a storm that is named and fires is in another storm that somebody has taken, or was
+        taken by itself: of one thing that many are told of, one person is enough."""
+        members = self._members(case)
+        return bool(members) and all(
+            each.attended or any(storm.attended for storm in self._storms_of(each)) for each in members
+        )
+
+    def _told_of_members(self, case: Case) -> Iterator[str]:
+        """Who knows what a storm consists of: by themselves, or by storms of their own."""
+        for member in self._members(case):
+            yield from member.incident.contacts
+            for storm in self._storms_of(member):
+                yield from storm.incident.contacts
+
+    def _members(self, case: Case) -> list[Case]:
+        keys = [each.dedup_key for each in case.incident.members if each.firing]
+        self._cases.load(keys)
+        return [found for key in keys if (found := self._cases.find_open(key)) is not None]
+
+    def _storms_of(self, member: Case) -> list[Case]:
+        return [found for key in member.incident.storms if (found := self._cases.find_open(key)) is not None]
 
     def note(self, case: Case, line: str) -> None:
         """Says it in the incident, once."""

@@ -79,7 +79,7 @@ class Conversation:
     def update(self, message: Message, *, image: Block | None = None, strict: bool = False) -> None:
         """Changes the message. ``strict``: rather not at all than without the image."""
         # Said anew, since a message must be found after a change, too.
-        carried = {name: self.remembered.get(name, "") for name in ("posted", "severity", "escalations")}
+        carried = {name: self.remembered.get(name, "") for name in ("posted", "severity", "escalations", "fallbacks")}
         where = {
             "channel": self.remembered["channel"],
             "ts": self.remembered["ts"],
@@ -90,14 +90,24 @@ class Conversation:
         else:
             self._send("chat.update", message, image, "", **where)
 
-    def reply(self, step: str, words: str, *, carrying: dict[str, str] | None = None, **done: str) -> None:
-        """Replies in the thread, once for ``step``. ``done`` is remembered then."""
+    def reply(
+        self,
+        step: str,
+        words: str,
+        *,
+        carrying: dict[str, str] | None = None,
+        broadcast: bool = False,
+        **done: str,
+    ) -> None:
+        """Replies in the thread, once for ``step``; with ``broadcast`` the channel sees it, too. ``done`` is remembered
+        then."""
         if not any(payload.get("step") == step for payload in self.replied()):
             self.api.call(
                 "chat.postMessage",
                 channel=self.remembered["channel"],
                 thread_ts=self.remembered["ts"],
                 text=words,
+                **({"reply_broadcast": True} if broadcast else {}),
                 metadata=lookup.metadata(self.parcel.key, step, **(carrying or {})),
                 parse="none",
                 link_names=False,
@@ -128,7 +138,7 @@ class Conversation:
 
     def forget(self) -> None:
         """The message is gone. Committed before another one is posted, which then can be told from it."""
-        self.note(ts="", posted="", severity="", escalations="", resolved="", frozen="", state="")
+        self.note(ts="", posted="", severity="", escalations="", fallbacks="", resolved="", frozen="", state="")
         self._thread = None
 
     def _settle(self) -> None:

@@ -224,6 +224,11 @@ def escalated_words(incident: Incident, told: int) -> str:
     return listed(lines, TEXT)
 
 
+def unreached_words(incident: Incident) -> str:
+    """What the thread, and the channel with it, is told of those who can't be reached; empty where all can."""
+    return listed([f":warning: {escaped(note, 600)}" for note in incident.unreached(but="Slack")], TEXT)
+
+
 def state_words(incident: Incident) -> str:
     """What the thread is told where the message itself can't be changed any more."""
     firing = incident.members_firing if incident.kind == "storm" else incident.firing_count

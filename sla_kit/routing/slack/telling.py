@@ -18,11 +18,12 @@ from sla_kit.routing.slack.incidents import (
     raised_words,
     resolved_words,
     state_words,
+    unreached_words,
 )
 from sla_kit.routing.slack.uploads import complete, stage
 
 _log = logging.getLogger(__name__)
-_ESCALATIONS = "escalations"
+_ESCALATIONS, _FALLBACKS = "escalations", "fallbacks"
 #: With less time left, a graph waits for the next change of the message.
 _GRAPH_SECONDS = 12.0
 #: Slack goes on for a moment after an upload before a message may show the picture.
@@ -47,6 +48,7 @@ def _tell(conversation: Conversation, incident: Incident, message: Message) -> N
         "posted": incident.status,
         "severity": incident.severity[:100],
         _ESCALATIONS: str(len(incident.escalations)),
+        _FALLBACKS: str(incident.fallbacks),
     }
     picture = _picture(conversation, incident)
     if conversation.open(message, image=picture, **known):
@@ -81,6 +83,11 @@ def _reply(conversation: Conversation, incident: Incident) -> None:
     if known.get("severity", severity) != severity:
         step = "severity-" + hashlib.sha256(severity.encode()).hexdigest()[:16]
         conversation.reply(step, raised_words(incident), severity=severity)
+    if incident.fallbacks > int(known.get(_FALLBACKS) or 0):
+        # Somebody's pager is silent: a message that only changes in place would be silent, too.
+        if words := unreached_words(incident):
+            conversation.reply(f"{_FALLBACKS}-{incident.fallbacks}", words, broadcast=True)
+        conversation.note(fallbacks=str(incident.fallbacks))
     count, so_far = len(incident.escalations), int(known.get(_ESCALATIONS) or 0)
     if count > so_far:
         # An attempt before may have told of some of them, and more may have come since.

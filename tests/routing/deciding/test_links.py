@@ -92,6 +92,11 @@ def test_logs_are_those_of_the_service_from_before_it_began_to_now_or_after_its_
     assert links(incident(), monitoring=monitoring) == {}
 
 
+def test_a_storm_has_no_form_that_would_silence_much_else() -> None:
+    storm = incident(kind="storm", group_labels={"severity": "critical"}, external_url="http://am:9093/")
+    assert "Silence" not in links(storm)
+
+
 def test_a_silence_has_the_matchers_of_the_group() -> None:
     found = incident(
         group_labels={"alertname": 'A "b" \\ c', "service": "api", "cluster": ""}, external_url="http://am:9093/"

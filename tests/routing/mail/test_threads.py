@@ -48,6 +48,16 @@ def test_an_escalation_to_this_mailbox_is_told_and_one_to_others_is_not(server: 
     assert "asked for by R. Byrd" in server.accepted[1].text
 
 
+def test_that_somebody_else_cant_be_reached_is_a_mail_of_its_own(server: MailServer, box: Box) -> None:
+    box.deliver(incident())
+    note = "PagerDuty can't be reached since 03:40 UTC: oncall may not know."
+    box.deliver(incident(notes=[note], fallbacks=1))
+    box.deliver(incident(notes=[note], fallbacks=1))
+    box.deliver(incident(notes=["E-mail can't be reached since 03:41 UTC: oncall may not know."], fallbacks=2))
+    assert headlines(server) == ["Firing: critical", "Not everybody can be reached: critical"]
+    assert server.accepted[1].text.count(note) == 1
+
+
 def test_what_was_over_before_it_was_told_is_one_mail_that_tells_both(server: MailServer, box: Box) -> None:
     box.deliver(resolved())
     box.deliver(resolved())

@@ -21,7 +21,7 @@ from sla_kit.routing.outbox.accepting import put
 from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.incidents import Stored
 from sla_kit.routing.outbox.store import Outbox, open_outbox
-from sla_kit.routing.planning.falling_back import fall_back
+from sla_kit.routing.planning.falling_back import fall_back, reached_again
 from sla_kit.routing.planning.grouping import dedup_key, group_key
 from sla_kit.routing.planning.planner import Planner
 
@@ -181,6 +181,8 @@ class Router:
             return None
         known = told(content, self.now) if isinstance(content, Incident) else None
         deliveries.succeed(connection, claimed, known, self.now)
+        if claimed.fell_back:
+            reached_again(connection, claimed, self.now)
         return Sent(where, content, self.now, claimed.contact)
 
     def _fail(self, connection: Connection, claimed: Claimed) -> None:

@@ -197,6 +197,16 @@ def test_what_is_told_again_without_its_beginning_goes_on_since_it_began() -> No
     assert (group.firing, group.opened) == ({"a": 220}, 2)
 
 
+def test_a_beginning_that_is_still_to_come_is_none() -> None:
+    group = Group()
+    group.hear(alert(since=700), at=100)
+    assert group.firing == {"a": 100}
+    assert not group.hear(alert(since=700), at=110).changed
+    group.hear(alert(since=97, until=115, firing=False), at=115)
+    assert group.incident is not None
+    assert (group.incident.status, group.incident.resolved_at) == ("resolved", 115)
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[Alert]:
     """What is told of some alerts, in its order: each begins and ends a few times, and may go on in the end."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from sla_kit.catalogue.model import Catalogue, Contact
+from sla_kit.catalogue.model import Catalogue, Contact, Route
 from sla_kit.catalogue.routing import Digest, Fallback, Graphs, Routing, Storm
 from sla_kit.routing.delivering import Response, SilenceWanted
 from sla_kit.routing.events import Acknowledgement, Alert, Change, Closing, Escalating, Link, Notice, Silencing
@@ -445,6 +445,31 @@ def test_a_storm_is_taken_or_escalates_as_a_whole(make: Make) -> None:
     assert router.step(after=10_000) == []
 
 
+def shared_storm(make: Make) -> tuple[Router, dict[str, Incident]]:
+    """Two contacts who hear of the same incidents, each by a storm; the storms by whom they are for."""
+    routes = [Route(severity=["critical"], to=["on-call", "platform"], escalate=["chief"])]
+    router = make(catalogue(Routing(storm=Storm(incidents=1)), routes=routes))
+    burst(["A", "B", "C"], router, "critical")
+    storms = [each.incident for each in router.incidents() if each.incident.kind == "storm"]
+    return router, {each.contacts[0]: each for each in storms}
+
+
+def test_what_several_hear_of_by_storms_of_their_own_escalates_once_and_to_none_of_them(make: Make) -> None:
+    router, storms = shared_storm(make)
+    assert set(storms) == {"on-call", "platform"}
+    sent = router.step(after=300)
+    assert [each.to for each in sent if each.contact == "chief"] == ["email:chief@example.org"]
+    told = [each.incident for each in router.incidents() if each.incident.kind == "storm"]
+    assert sorted(contact for each in told for contact in each.contacts) == ["chief", "on-call", "platform"]
+
+
+def test_who_takes_a_storm_takes_what_others_hear_of_the_same_incidents(make: Make) -> None:
+    router, storms = shared_storm(make)
+    key = storms["on-call"].dedup_key
+    router.step(Acknowledgement(incident=key, by="ada", at=router.now + 5, via="slack"), after=5)
+    assert [each for each in router.step(after=1000) if each.contact == "chief"] == []
+
+
 def test_what_comes_after_a_storm_was_closed_is_no_part_of_it(make: Make) -> None:
     router = storm_router(make)
     sent = burst(["A", "B", "C", "D"], router, "critical")
@@ -518,8 +543,14 @@ def test_who_can_t_be_reached_is_told_by_other_means_that_say_so(make: Make) -> 
     assert all("PagerDuty can't be reached since" in each.incident.notes[0] for each in sent)
     assert router.step(after=30) == []
     assert router.step(after=30) == []
+    assert {each.incident.fallbacks for each in sent} == {1}
     router.down = set()
-    assert "pagerduty:primary" in addresses(router.step(after=30))
+    sent = router.step(after=30)
+    assert addresses(sent) == ["pagerduty:primary", "slack:#incidents"]
+    [changed] = [each.incident for each in sent if each.to == "slack:#incidents"]
+    assert [note.partition(" from ")[0] for note in changed.notes] == ["PagerDuty could not be reached"]
+    assert changed.notes[0].endswith("on-call was told then.")
+    assert changed.fallbacks == 1
 
 
 def test_who_knows_that_it_is_over_hears_no_more_when_somebody_else_can_t_be_reached(router: Router) -> None:

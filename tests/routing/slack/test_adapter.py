@@ -64,6 +64,16 @@ def test_a_message_is_changed_in_place_and_its_thread_told_of_what_people_must_h
     assert not resolved.broadcast
 
 
+def test_that_a_pager_is_silent_is_told_aloud_once(incidents: Channel) -> None:
+    note = "PagerDuty can't be reached since 03:40 UTC: on-call may not know."
+    for fallbacks, notes in ((0, []), (1, [note]), (1, [note]), (1, ["PagerDuty could not be reached"])):
+        incidents.tell(incident(notes=notes, fallbacks=fallbacks))
+    [message] = incidents.slack.posts("incidents")
+    [told] = incidents.slack.replies(message)
+    assert (told.text, told.broadcast) == (f":warning: {note}", True)
+    assert note not in message.words
+
+
 def test_telling_the_same_again_changes_nothing_but_the_message(incidents: Channel) -> None:
     for state in [*course(), course()[-1], course()[-1]]:
         incidents.tell(state)
