@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from sla_kit.cli.terminal import visible
 from sla_kit.errors import MissingExtraError, SlaKitError
 
 _COMMANDS = {
@@ -115,7 +116,7 @@ atexit.register(gc.freeze)
 
 def fail(error: SlaKitError) -> None:
     """Prints an error to standard error and leaves with its exit code."""
-    click.echo(f"sla-kit: {error}", err=True)
+    click.echo(visible(f"sla-kit: {error}"), err=True)
     sys.exit(error.exit_code)
 
 

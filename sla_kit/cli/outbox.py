@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sla_kit.cli.terminal import visible, visible_json
 from sla_kit.errors import MissingExtraError, SlaKitError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def show(address: str | None, catalogue: Path, environment: str | None, id_: str
     with _opened(address, catalogue, environment) as box:
         document = _document(box, id_)
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(visible_json(json.dumps(document, indent=2, ensure_ascii=False)))
         return
     from rich.console import Console
     from rich.table import Table
@@ -127,8 +128,8 @@ def show(address: str | None, catalogue: Path, environment: str | None, id_: str
     console.print(table)
     for line in document.get("history", []):
         told = f"{line['at']}  {line['what']} (version {line['version']})  {line['words']}".rstrip()
-        console.print(Text(_visible(told)))
-    console.print(Text(_visible(json.dumps(document["content"], indent=2, ensure_ascii=False))))
+        console.print(Text(visible(told)))
+    console.print(Text(visible(json.dumps(document["content"], indent=2, ensure_ascii=False))))
 
 
 @outbox.command()
@@ -326,11 +327,11 @@ def _print_list(found: list[Delivery], events: list[DeadEvent], now: float) -> N
             table.add_row(
                 str(one.id),
                 "sending" if one.pending and one.leased_by else one.state,
-                Text(_visible(str(one.destination))),
-                Text(_visible(one.dedup_key or one.queue)),
+                Text(visible(str(one.destination))),
+                Text(visible(one.dedup_key or one.queue)),
                 str(one.attempts or ""),
                 due if one.pending else told,
-                Text(_visible(one.error)),
+                Text(visible(one.error)),
             )
         console.print(table)
     if events:
@@ -339,17 +340,12 @@ def _print_list(found: list[Delivery], events: list[DeadEvent], now: float) -> N
             table.add_column(title, no_wrap=True)
         table.add_column("why", overflow="fold")
         for event in events:
-            table.add_row(f"{_EVENT}{event.id}", event.kind, _time(event.received_at), Text(_visible(event.reason)))
+            table.add_row(f"{_EVENT}{event.id}", event.kind, _time(event.received_at), Text(visible(event.reason)))
         console.print(table)
 
 
 def _printable(value: Any) -> str:
-    return _visible(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value))
-
-
-def _visible(text: str) -> str:
-    """Text of others without what a terminal would take for an order."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+    return visible(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value))
 
 
 def _many(number: int, one: str, more: str = "") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sla_kit.cli.options import TimeType, catalogue_options
+from sla_kit.cli.terminal import visible_json
 from sla_kit.errors import SlaKitError
 
 _LISTEN = "127.0.0.1:9099"
@@ -102,7 +103,7 @@ def test(alert: str, catalogue: str, environment: str | None, at: float | None, 
     loaded = load(catalogue, environment)
     events = read_events(_read(alert), "standard input" if alert == "-" else alert, now)
     found = [each for event in events for each in explain(loaded, event, now)]
-    click.echo(document(loaded, found, now) if as_json else tell(loaded, found, now))
+    click.echo(visible_json(document(loaded, found, now)) if as_json else tell(loaded, found, now))
     sys.exit(1 if any(each.lost for each in found) else 0)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sla_kit.cli.options import Command, TimeType, catalogue_options
+from sla_kit.cli.terminal import visible, visible_json
 
 if TYPE_CHECKING:
     from sla_kit.routing.alertmanager import Client, Silence
@@ -130,7 +131,7 @@ def add(
                 comment=comment,
             )
         )
-    click.echo(made)
+    click.echo(visible(made))
     _say(f"silenced until {_time(ends_at)}; it matches {matched} of {_alerts(everything)} now")
 
 
@@ -147,7 +148,8 @@ def list_(
         held = Counter(silence_id for alert in client.firing() for silence_id in alert.silenced_by)
     found.sort(key=lambda each: (each.state == "expired", each.ends_at, each.id))
     if as_json:
-        click.echo(json.dumps([_document(each, held[each.id]) for each in found], indent=2, ensure_ascii=False))
+        told = [_document(each, held[each.id]) for each in found]
+        click.echo(visible_json(json.dumps(told, indent=2, ensure_ascii=False)))
     else:
         _print_table(found, held)
 
@@ -200,9 +202,8 @@ def sync(
         ("ended by hand, and left so", done.by_hand),
     ):
         for each in silences:
-            click.echo(
-                f"{what}: {_time(each.starts_at)} to {_time(each.ends_at)}  {written(each.matchers)}  {each.comment}"
-            )
+            times = f"{_time(each.starts_at)} to {_time(each.ends_at)}"
+            click.echo(visible(f"{what}: {times}  {written(each.matchers)}  {each.comment}"))
     changes = len(done.created) + len(done.changed) + len(done.expired)
     click.echo(f"{changes} change{'' if changes == 1 else 's'}; right already: {len(done.kept)}")
 
@@ -253,7 +254,7 @@ def _print_table(found: list[Silence], held: Counter[str]) -> None:
             each.comment,
         )
         # As text: brackets of a comment are no markup.
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)
 
 
@@ -280,4 +281,4 @@ def _time(seconds: float) -> str:
 
 def _say(text: str) -> None:
     """What is for people stands beside the output, which is for programs."""
-    click.echo(text, err=True)
+    click.echo(visible(text), err=True)
