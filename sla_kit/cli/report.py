@@ -142,13 +142,12 @@ def report(
         click.echo(str(path))
     if tell:
         from sla_kit.report.notifying import budget_alerts, files_to_send, report_notice
-        from sla_kit.routing import notify
+        from sla_kit.routing import notify, notify_all
 
         router, outbox = router_and_outbox(tell)
         with working("telling the router"):
             notify(report_notice(told, to), files=files_to_send(paths), router=router, outbox=outbox)
-            for alert in budget_alerts(evaluation):
-                notify(alert, router=router, outbox=outbox)
+            notify_all(budget_alerts(evaluation), router=router, outbox=outbox)
 
 
 def _wanted(formats: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from sla_kit.cli.options import catalogue_options, ledger_option, router_and_outbox, source_options, tell_option
-from sla_kit.cli.progress import progress_bar
+from sla_kit.cli.progress import progress_bar, working
 
 
 @click.command()
@@ -49,9 +49,9 @@ def status(
         render_status(evaluation, Console())
     if tell:
         from sla_kit.report.notifying import budget_alerts
-        from sla_kit.routing import notify
+        from sla_kit.routing import notify_all
 
         router, outbox = router_and_outbox(tell)
-        for alert in budget_alerts(evaluation):
-            notify(alert, router=router, outbox=outbox)
+        with working("telling the router"):
+            notify_all(budget_alerts(evaluation), router=router, outbox=outbox)
     sys.exit({True: 0, False: 1, None: 2}[evaluation.met])

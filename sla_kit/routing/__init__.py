@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sla_kit.routing.notifying import NotifyError, notify
+    from sla_kit.routing.notifying import NotifyError, notify, notify_all
 
-__all__ = ["NotifyError", "notify"]
+__all__ = ["NotifyError", "notify", "notify_all"]
 
 
 def __getattr__(name: str) -> Any:

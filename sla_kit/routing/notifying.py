@@ -13,7 +13,7 @@ import base64
 import mimetypes
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from sla_kit.routing.web.reading import RefusedError
 
 ROUTER, TOKEN, CA_FILE = "SLA_KIT_ROUTER", "SLA_KIT_ROUTER_TOKEN", "SLA_KIT_ROUTER_CA_FILE"  # variables
 DEFAULT_ROUTER = "http://127.0.0.1:9099"
+#: So many are told in one request.
+_AT_ONCE = 1_000
 _ATTEMPTS = 10
 _LONGEST_WAIT_SECONDS = 10.0
 
@@ -64,16 +66,51 @@ def notify(
 
     Raises `NotifyError` for what is wrong or could not be told, `OutboxError` where the outbox can't be written.
     """
+    notification = _with_files(_read(told), files)
+    if id:
+        notification = msgspec.structs.replace(notification, id=id)
+    return bool(
+        notify_all(
+            [notification],
+            router=router,
+            outbox=outbox,
+            token=token,
+            user=user,
+            password=password,
+            patience_seconds=patience_seconds,
+        )
+    )
+
+
+def notify_all(
+    told: Iterable[Notification | Mapping[str, Any]],
+    *,
+    router: str = "",
+    outbox: str = "",
+    token: str = "",
+    user: str = "",
+    password: str = "",
+    patience_seconds: float = 60.0,
+) -> int:
+    """Tells the router many things as `notify` tells it one, in few requests, or in few commits of its ``outbox``, and
+    returns how many of them were new. ``patience_seconds`` are for each request.
+
+    Raises as `notify` does: for what is wrong before anything is told, for what could not be told after those before
+    it may have been. To tell all of them again does no harm where each has its ``id``.
+    """
     if router and outbox:
         raise NotifyError("both router and outbox are named", remedy="name one of them")
-    notification = _with_files(_read(told), files)
-    if id or not notification.id:
-        notification = msgspec.structs.replace(notification, id=id or str(uuid.uuid4()))
+    notifications = [
+        each if each.id else msgspec.structs.replace(each, id=str(uuid.uuid4())) for each in map(_read, told)
+    ]
+    for number, each in enumerate(notifications):  # what is wrong is told here as it would be there
+        _arrival(each, 0.0, at="" if len(notifications) == 1 else f"[{number}]")
     if outbox:
-        return _commit(notification, outbox, password)
+        return _commit(notifications, outbox, password)
     address = router or os.environ.get(ROUTER, "") or DEFAULT_ROUTER
-    _arrival(notification, 0.0)  # what is wrong is told here as it would be there
-    return _post(notification, address, token or os.environ.get(TOKEN, ""), (user, password), patience_seconds)
+    token = token or os.environ.get(TOKEN, "")
+    parts = (notifications[start : start + _AT_ONCE] for start in range(0, len(notifications), _AT_ONCE))
+    return sum(_post(part, address, token, (user, password), patience_seconds) for part in parts)
 
 
 def _read(told: Notification | Mapping[str, Any]) -> Notification:
@@ -112,9 +149,9 @@ def _with_files(notification: Notification, files: Iterable[str | Path]) -> Noti
     return msgspec.structs.replace(notification, files=[*notification.files, *read])
 
 
-def _arrival(notification: Notification, now: float) -> Arrival:
+def _arrival(notification: Notification, now: float, at: str = "") -> Arrival:
     try:
-        return arrive(notification, now)
+        return arrive(notification, now, at=at)
     except RefusedError as error:
         raise _wrong(error) from None
 
@@ -123,7 +160,7 @@ def _wrong(error: RefusedError) -> NotifyError:
     return NotifyError(f"this can't be told: {error.error}", place=error.path, remedy=error.hint)
 
 
-def _commit(notification: Notification, address: str, password: str) -> bool:
+def _commit(notifications: Sequence[Notification], address: str, password: str) -> int:
     try:
         from sla_kit.routing.outbox import attachments
         from sla_kit.routing.outbox.accepting import accept
@@ -132,13 +169,16 @@ def _commit(notification: Notification, address: str, password: str) -> bool:
         raise MissingExtraError("an outbox", error.name or "sqlalchemy", "router") from None
     with open_outbox(address, password=password) as outbox:
         now = outbox.clock.now()
-        arrival = _arrival(notification, now)
-        for body in arrival.files:
+        arrivals = [_arrival(each, now) for each in notifications]
+        for body in (body for arrival in arrivals for body in arrival.files):
             outbox.write(partial(attachments.keep, body=body, now=now))
-        return accept(outbox, arrival.event, idempotency=arrival.idempotency).result()
+        accepted = [accept(outbox, each.event, idempotency=each.idempotency) for each in arrivals]
+        return sum(each.result() for each in accepted)
 
 
-def _post(notification: Notification, address: str, token: str, user: tuple[str, str], patience_seconds: float) -> bool:
+def _post(
+    notifications: Sequence[Notification], address: str, token: str, user: tuple[str, str], patience_seconds: float
+) -> int:
     try:
         import requests
         import stamina
@@ -147,7 +187,7 @@ def _post(notification: Notification, address: str, token: str, user: tuple[str,
     except ModuleNotFoundError as error:
         raise MissingExtraError("telling a router by HTTP", error.name or "requests", "router") from None
     name = _without_user(address)
-    body = msgspec.json.encode(notification)
+    body = msgspec.json.encode(notifications[0] if len(notifications) == 1 else notifications)
     with requests.Session() as session:
         session.auth = Bearer(token) if token else user if user[0] else None
         session.verify = os.environ.get(CA_FILE, "") or True
@@ -165,7 +205,7 @@ def _post(notification: Notification, address: str, token: str, user: tuple[str,
     raise AssertionError("stamina ends by a result or an exception")
 
 
-def _post_once(session: Any, url: str, name: str, body: bytes) -> bool:
+def _post_once(session: Any, url: str, name: str, body: bytes) -> int:
     import requests
 
     try:
@@ -190,7 +230,7 @@ def _post_once(session: Any, url: str, name: str, body: bytes) -> bool:
         raise passing from None
     if answer.status_code == 200:
         try:
-            return int(answer.json()["accepted"]) > 0
+            return int(answer.json()["accepted"])
         except (ValueError, KeyError, TypeError):
             raise NotifyError("this is no router", place=name, remedy=f"check the address, or {ROUTER}") from None
     raise _refused(answer.status_code, answer.headers.get("Retry-After", ""), answer.content, name)

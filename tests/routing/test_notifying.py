@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sla_kit.errors import OutboxError
-from sla_kit.routing import NotifyError, notify
+from sla_kit.routing import NotifyError, notify, notify_all
 from sla_kit.routing.dispatching.metrics import RouterMetrics
 from sla_kit.routing.events import Change, Event, Notice
 from sla_kit.routing.notifications import ChangeToTell, ReportToTell
@@ -123,6 +123,21 @@ def test_files_arrive_by_http_too(path: str, tmp_path: Path) -> None:
         assert isinstance(event, Notice)
         with outbox.reading() as connection:
             assert attachments.read(connection, event.files[0].digest) == bytes(range(256)) * 1000
+
+
+def test_many_are_told_in_one_request_or_one_commit(path: str) -> None:
+    many = [{"kind": "alert", "key": "step", "slo": str(number), "id": str(number % 1500)} for number in range(2500)]
+    with running(path) as (url, _):
+        assert notify_all(many, router=url) == 1500
+        assert notify_all(many[:3], router=url) == notify_all([], router=url) == 0
+        assert notify_all([CHANGE, CHANGE], router=url) == 2
+    assert notify_all([*many, CHANGE], outbox=path) == 1
+    with answering(TAKEN, TAKEN) as (url, bodies):
+        assert notify_all([CHANGE] * 1001, router=url) == 2
+        assert len(json.loads(bodies[0])) == 1000
+    with pytest.raises(NotifyError) as caught:
+        notify_all([CHANGE, {"kind": "notice", "title": ""}], outbox=path)
+    assert caught.value.place == "[1].title"
 
 
 def test_a_token_is_shown_and_its_lack_is_told(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
