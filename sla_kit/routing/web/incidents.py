@@ -41,7 +41,7 @@ def _told(incident: Incident) -> dict[str, Any]:
         "labels": incident.labels,
         "opened_at": _moment(incident.opened_at),
         "received_at": _moment(incident.received_at),
-        "firing": sum(alert.firing for alert in incident.alerts.values()),
+        "firing": incident.members_firing if incident.kind == "storm" else incident.firing_count,
         "promise": incident.promise,
         "acknowledged_at": _moment(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by,

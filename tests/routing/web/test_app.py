@@ -291,6 +291,15 @@ def test_open_incidents_are_told(web: Web, outbox: Outbox) -> None:
         assert asked(web, "GET", f"/v1/incidents?limit={wrong}").status == 400
 
 
+def test_all_that_fires_is_counted_of_large_incidents_and_of_storms(web: Web, outbox: Outbox) -> None:
+    large = incident("large", beyond={"f1": 1e9, "f2": 1e9})
+    storm = incident("storm", kind="storm", members_total=300, members_firing=299)
+    for each in (large, storm):
+        outbox.write(partial(incidents.insert, incident=each, now=1e9))
+    found = asked(web, "GET", "/v1/incidents").json["incidents"]
+    assert {each["dedup_key"]: each["firing"] for each in found} == {"large": 2, "storm": 299}
+
+
 def test_an_open_incident_can_be_acknowledged(web: Web, outbox: Outbox) -> None:
     outbox.write(lambda connection: incidents.insert(connection, incident("a"), 1e9))
     assert asked(web, "POST", "/v1/incidents/a/acknowledge", b'{"by": "ada"}').status == 200
