@@ -71,12 +71,45 @@ def test_a_clock_that_was_set_back_between_two_lives_moves_what_is_to_come(addre
         assert dues(again)[0][2] == pytest.approx(2 * HOUR, abs=100)
 
 
-def test_a_clock_that_ran_on_or_is_corrected_a_little_moves_nothing(address: str, machine: list[float]) -> None:
+def test_a_file_whose_clock_was_set_forward_between_two_lives_hurries_nothing(
+    tmp_path: object, machine: list[float]
+) -> None:
+    address = f"{tmp_path}/outbox.db"
+    leave(address)
+    machine[0] = 5 * HOUR
+    with open_outbox(address, exclusive=True) as outbox:
+        found, timer, _ = dues(outbox)
+        assert found[1] == pytest.approx(60, abs=50)
+        assert found[2] == pytest.approx(2 * HOUR, abs=50)
+        assert timer == pytest.approx(300, abs=100)
+        with outbox.reading() as connection:
+            since = [one.failing_since for one in deliveries.page(connection, state="pending") if one.failing_since]
+        assert [outbox.clock.now() - each for each in since] == [pytest.approx(0, abs=50)]
+    with open_outbox(address, exclusive=True) as again:  # and once only
+        assert dues(again)[1] == pytest.approx(300, abs=100)
+
+
+def test_after_another_boot_a_clock_that_is_ahead_is_believed(
+    tmp_path: object, machine: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{tmp_path}/outbox.db"
+    leave(address)
+    machine[0] = HOUR
+    monkeypatch.setattr(resuming, "boot_id", lambda: "another")
+    with open_outbox(address, exclusive=True) as outbox:
+        assert dues(outbox)[1] <= 0
+
+
+def test_a_clock_that_ran_on_or_is_corrected_a_little_moves_nothing(
+    address: str, machine: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     leave(address)
     machine[0] = -1.0
     with open_outbox(address, exclusive=True) as outbox:
         assert dues(outbox)[0][2] == pytest.approx(2 * HOUR, abs=50)
     machine[0] = HOUR
+    running = resuming.since_boot
+    monkeypatch.setattr(resuming, "since_boot", lambda: running() + HOUR)
     with open_outbox(address, exclusive=True) as outbox:
         found, timer, beat = dues(outbox)
         assert found[1] <= 0  # the time has passed
