@@ -17,7 +17,7 @@ from sla_kit.routing.events import (
     Notice,
     Silencing,
 )
-from sla_kit.routing.outbox import deliveries, timers
+from sla_kit.routing.outbox import deliveries, incidents, timers
 from sla_kit.routing.outbox.accepting import Accepted
 from sla_kit.routing.outbox.timers import Timer
 from sla_kit.routing.planning import dead_man
@@ -76,7 +76,7 @@ class Batch:
             self._contents.notice(event, accepted.id)
         elif isinstance(event, Change):
             self._contents.change(event, accepted.id)
-        elif (case := self._cases.find_open(event.incident)) is None or _is_older(event, case):
+        elif (case := self._cases.find_open(event.incident)) is None or self._is_older(event, case):
             return  # it is over, or was never here
         elif isinstance(event, Acknowledgement):
             self._acknowledged(event, case)
@@ -190,7 +190,7 @@ class Batch:
         self.observed.append(lambda observe: observe.acknowledged(severity, team, max(0.0, at - first)))
 
     def _overdue(self, case: Case) -> None:
-        if case.attended or self._telling.taken_elsewhere(case):
+        if case.attended or self._telling.left_to_others(case):
             return
         quiet = case.incident.silence
         if quiet is not None and quiet.until > self._now:  # whoever asked for quiet has seen it
@@ -198,10 +198,13 @@ class Batch:
         else:
             self._telling.escalate(case, self._telling.overdue(case))
 
-
-def _is_older(event: Acknowledgement | Closing | Silencing | Escalating, case: Case) -> bool:
-    """Whether it was meant for an earlier incident of the same group."""
-    return event.at < case.incident.received_at - _CLOCKS_DIFFER
+    def _is_older(self, event: Acknowledgement | Closing | Silencing | Escalating, case: Case) -> bool:
+        """Whether it was meant for an earlier incident of the same group. Where there was none it was not, whatever
+        the clocks of those say who tell it; nor is anything known where our clock was set back meanwhile."""
+        received_at = case.incident.received_at
+        if event.at >= received_at - _CLOCKS_DIFFER or received_at > self._now + _CLOCKS_DIFFER:
+            return False
+        return incidents.has_earlier(self._connection, case.incident.dedup_key, case.stored)
 
 
 def _team(labels: Labels) -> str:

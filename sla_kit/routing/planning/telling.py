@@ -87,12 +87,14 @@ class Telling:
         again = Escalation(at=self._now, to=list(case.incident.contacts), why=why)
         case.change(escalations=[*case.incident.escalations, again], urgent=True)
 
-    def taken_elsewhere(self, case: Case) -> bool:
-        """Whether each member of a storm that is named and fires is in another storm that somebody has taken, or was
-        taken by itself: of one thing that many are told of, one person is enough."""
+    def left_to_others(self, case: Case) -> bool:
+        """Whether each member of a storm that is named and fires was taken by itself, or is in another storm that
+        somebody has taken, or that is larger and escalates for both: of one thing that many are told of, one person
+        is enough."""
         members = self._members(case)
         return bool(members) and all(
-            each.attended or any(storm.attended for storm in self._storms_of(each)) for each in members
+            each.attended or any(storm.attended or _larger(storm, case) for storm in self._storms_of(each))
+            for each in members
         )
 
     def _told_of_members(self, case: Case) -> Iterator[str]:
@@ -134,6 +136,12 @@ class Telling:
         left = [each.name for each in self._rules.catalogue.contacts if each.name not in set(told)]
         reached = [name for name in left if self._rules.deciding.told_to([name]).destinations]
         return self._rules.deciding.told_to(reached[:1]) if reached else None
+
+
+def _larger(storm: Case, other: Case) -> bool:
+    """Whether it has more members; of equally many the one with the lower key counts as larger."""
+    one, two = storm.incident, other.incident
+    return (-one.members_total, one.dedup_key) < (-two.members_total, two.dedup_key)
 
 
 def _by_contact(destinations: Iterable[tuple[str, Destination]]) -> dict[str, list[Destination]]:

@@ -459,6 +459,7 @@ def test_what_several_hear_of_by_storms_of_their_own_escalates_once_and_to_none_
     assert set(storms) == {"on-call", "platform"}
     sent = router.step(after=300)
     assert [each.to for each in sent if each.contact == "chief"] == ["email:chief@example.org"]
+    assert [each for each in router.step(after=1000) if each.contact == "chief"] == []
     told = [each.incident for each in router.incidents() if each.incident.kind == "storm"]
     assert sorted(contact for each in told for contact in each.contacts) == ["chief", "on-call", "platform"]
 
