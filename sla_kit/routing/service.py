@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -178,7 +179,8 @@ class _Service:
     def _configure(self, state: State) -> None:
         tokens = Tokens(state.routing.tokens) if state.routing.tokens else ()
         contacts = frozenset(contact.name for contact in state.catalogue.contacts)
-        self._web.configure(state.web, tokens, contacts=contacts, signed=signed_paths(state.routing))
+        names = [urlsplit(state.routing.url).hostname or ""]
+        self._web.configure(state.web, tokens, contacts=contacts, signed=signed_paths(state.routing), names=names)
 
     def _planner(self, state: State) -> Planner:
         return Planner(state.catalogue, self._outbox.clock, self._metrics)

@@ -42,6 +42,15 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Whether an IP address is this machine's own, also one of IPv4 that is written as IPv6's."""
     try:

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sla_kit.errors import SecretError
-from sla_kit.serving.addresses import is_loopback
+from sla_kit.serving.addresses import is_address, is_loopback
 from sla_kit.serving.authenticating import BusyError, Users
 from sla_kit.serving.web_config import WebConfig
 
@@ -40,7 +40,8 @@ class Guard:
     Everybody must be a user or show a token, where there are users or tokens, except on ``open_paths``: those tell
     nothing, or check themselves who asks, such as by a signature. What ``takes_data`` is closed to pages in browsers;
     where nobody has to show who they are, and no client certificate is required, to other machines, too, unless its
-    path is open.
+    path is open. There the names may be told, too, by which it is asked: somebody else's page could have a name of its
+    own lead to this machine, and read what is answered.
     """
 
     def __init__(
@@ -65,13 +66,19 @@ class Guard:
         self._tokens: Tokens = ()
         self._told_of_tokens = False
         self._config = WebConfig()
+        self._names: frozenset[str] | None = None
 
-    def configure(self, config: WebConfig, tokens: Tokens = ()) -> None:
-        """From now on: these users, tokens and headers. Passwords that were checked stay so."""
+    def configure(self, config: WebConfig, tokens: Tokens = (), *, names: Collection[str] | None = None) -> None:
+        """From now on: these users, tokens and headers. Passwords that were checked stay so.
+
+        Where nobody has to show who they are, only requests to these ``names`` are answered, to addresses and to names
+        that no DNS outside knows; None is any.
+        """
         if config.users != self._hashes:
             self._users.close()
             self._users, self._hashes = Users(config.users), config.users
         self._config, self._tokens = config, tokens
+        self._names = None if names is None else frozenset(name.lower() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or has the application do so."""
@@ -96,6 +103,8 @@ class Guard:
                 return PlainTextResponse("too many passwords to check\n", 503, {"Retry-After": "5"})
             if refusal is not None:
                 return refusal
+        if not (is_open or shown or self._is_known(headers.get("host", ""))):
+            return PlainTextResponse("misdirected: this name is not known here; ask localhost or an address\n", 421)
         if self._takes_data(scope) and not self._may_send(scope, headers, is_open or shown):
             return PlainTextResponse(
                 "forbidden: this route takes data, from other machines only with basic auth or a client certificate "
@@ -143,6 +152,13 @@ class Guard:
         client = scope.get("client")
         return client is not None and is_loopback(client[0])
 
+    def _is_known(self, host: str) -> bool:
+        """Whether a header Host names this machine, or nobody could have made it name this machine."""
+        if self._names is None or self._config.client_certificates == "required":
+            return True
+        name = _name_in(host)
+        return is_address(name) or name in self._names or "." not in name or name.endswith(".localhost")
+
     def _with_headers(self, send: Send) -> Send:
         if not self._config.headers:
             return send
@@ -155,6 +171,12 @@ class Guard:
             await send(message)
 
         return sent
+
+
+def _name_in(host: str) -> str:
+    """The name or address of a header Host, without a port and in lower case."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.strip().lower().removesuffix(".")
 
 
 def _is_token(authorization: str, tokens: tuple[str, ...]) -> bool:

@@ -92,10 +92,11 @@ class Web:
         *,
         contacts: Collection[str] | None = None,
         signed: Mapping[str, Signed] | None = None,
+        names: Collection[str] | None = None,
     ) -> None:
         """From now on: these users, headers and tokens; these contacts may be named; at these paths (`SLACK_PATH`,
-        `PAGERDUTY_PATH`) services are heard."""
-        self._guard.configure(config, tokens)
+        `PAGERDUTY_PATH`) services are heard; by these names it is reached (`Guard.configure`)."""
+        self._guard.configure(config, tokens, names=names)
         self._contacts = contacts
         self._signed = dict(signed or {})
 

@@ -262,6 +262,35 @@ def test_pages_of_others_may_send_nothing(web: Web, path: str, header: tuple[str
     assert asked(web, "POST", path, NOTICE, headers=dict([header], **_TOKEN)).status == 403
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *[
+            (host, 200)
+            for host in ("127.0.0.1:9099", "[::1]:9099", "LOCALHOST", "localhost.", "a.localhost:1", "sidecar")
+        ],
+        *[(host, 200) for host in ("", "router.example.com", "Router.Example.Com:9099")],
+        *[(host, 421) for host in ("elsewhere.example:9099", "127.0.0.1.elsewhere.example", "[x.y]:1", "a.b.")],
+        *[(host, 421) for host in ("router.example.com.elsewhere.example", "127.0.0.1@elsewhere.example")],
+    ],
+)
+def test_a_page_whose_name_leads_here_reads_nothing(web: Web, host: str, status: int) -> None:
+    """DNS rebinding: the browser takes it for a page of its own, and names no origin."""
+    web.configure(WebConfig(), names=["router.example.com"])
+    for path in ("/v1/incidents", "/metrics"):
+        assert asked(web, "GET", path, headers={"host": host}).status == status
+    assert asked(web, "POST", "/v1/notify", NOTICE, headers={"host": host}).status == status
+    assert asked(web, "GET", "/healthz", headers={"host": host}).status == 200
+
+
+def test_who_shows_who_they_are_may_call_it_as_they_like(web: Web) -> None:
+    elsewhere = {"host": "elsewhere.example"}
+    web.configure(WebConfig(), ("t0ken",), names=[])
+    assert asked(web, "GET", "/v1/incidents", headers=elsewhere | _TOKEN).status == 200
+    web.configure(WebConfig(client_certificates="required"), names=[])
+    assert asked(web, "GET", "/v1/incidents", headers=elsewhere).status == 200
+
+
 def test_probes_need_no_password(web: Web, health: Healthy) -> None:
     web.configure(WebConfig(users=USERS), ("t0ken",))
     assert asked(web, "GET", "/healthz", client="192.0.2.7").status == 200
