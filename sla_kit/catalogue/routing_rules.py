@@ -203,6 +203,8 @@ def _addresses(catalogue: Catalogue, findings: Findings) -> None:
         scheme = address.partition("://")[0] if "://" in address else ""
         if scheme and scheme not in ("postgresql", "sqlite") and not SECRET.search(address):
             findings.say((*_HERE, key), f"{scheme[:40]} is no database that it can be in", "a file, or postgresql://…")
+        if not address.isprintable():
+            findings.say((*_HERE, key), "holds a character that no address has", "a file, or postgresql://…")
     if not routing.outbox.strip():
         findings.say((*_HERE, "outbox"), "an outbox must be somewhere", "a file, or postgresql://user@host/name")
     _alertmanager(catalogue, findings)

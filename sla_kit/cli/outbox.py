@@ -95,7 +95,7 @@ def list_(
         now = box.clock.now()
     if as_json:
         told = {"deliveries": [_plain(one) for one in found], "events": [_plain_event(one) for one in events]}
-        click.echo(json.dumps({**told, "events_waiting": waiting}, indent=2, ensure_ascii=False))
+        click.echo(visible_json(json.dumps({**told, "events_waiting": waiting}, indent=2, ensure_ascii=False)))
         return
     _print_list(found, events, now)
     if waiting:  # on standard error: it is no row of what was asked for

@@ -172,6 +172,7 @@ def test_addresses_that_are_none() -> None:
 routing:
   listen: router  #! has no port
   outbox: mysql://db/outbox  #! mysql is no database that it can be in
+  ledger: "a\\0b"  #! holds a character that no address has
   url: router.example.com  #! is no address
   alertmanager:
     url: "http://"  #! is no address
