@@ -315,11 +315,11 @@ def _time(seconds: float) -> str:
 
 
 def _is_address(text: str) -> bool:
-    """Whether it is an address of the web that PagerDuty can show."""
+    """Whether it is an address of the web that PagerDuty can show, and that holds no password."""
     if not text or len(text) > _ADDRESS or any(one.isspace() or not one.isprintable() for one in text):
         return False
     try:
         parts = urlsplit(text)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.password is None

@@ -67,19 +67,20 @@ def length(text: str) -> int:
 
 def link(url: str, text: str, most: int = LONGEST_URL) -> str:
     """A link with its words; the words alone where the address is none of the web's, or longer than allowed."""
-    words = escaped(text or url, 200, one_line=True) or "link"
     address = web_address(url)
+    words = escaped(text or address, 200, one_line=True) or "link"
     whole = f"<{escaped(address, LONGEST_URL * 2)}|{words}>"
     return whole if address and length(whole) <= most else words
 
 
 def web_address(url: str) -> str:
-    """The address with what it can't hold quoted; empty where it is not http or https, or is too long."""
+    """The address with what it can't hold quoted; empty where it is not http or https, is too long, or holds a
+    password."""
     try:
         parts = urlsplit(url.strip())
     except ValueError:
         return ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.password is not None:
         return ""
     quoted = quote(clean(url, one_line=True), safe="%/:=&?~#+!$,;'@()*[]", errors="replace")
     return quoted if len(quoted) <= LONGEST_URL else ""

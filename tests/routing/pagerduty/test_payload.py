@@ -185,3 +185,15 @@ def test_any_notice_is_valid(text: str, key: str, at: float) -> None:
     notice = Notice(title=text, text=text, severity="critical", fields={text: text}, labels={text: text})
     assert event_faults(sent(payload.notice(notice, key))[0]) == []
     assert change_faults(sent(payload.quiet_notice(notice, at))[0]) == []
+
+
+def test_no_password_of_an_address_is_handed_on() -> None:
+    secret = "https://ada:geheim@example.org/a.png"
+    shown = incident(
+        alert(1, annotations={"image_url": secret}, generator_url=secret),
+        external_url=secret,
+        links=[Link(url=secret, text="Runbook")],
+    )
+    assert "geheim" not in json.dumps(payload.trigger(shown))
+    told = Notice(title="t", links=[Link(url=secret), Link(url="https://ada@example.org/")])
+    assert [link["href"] for link in sent(payload.notice(told, "k"))[0]["links"]] == ["https://ada@example.org/"]

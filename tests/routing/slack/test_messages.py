@@ -106,6 +106,9 @@ def test_only_addresses_of_the_web_are_links() -> None:
     assert link("javascript:alert(1)", "click") == "click"
     assert link("https://example.org/a|b>c", "x") == "<https://example.org/a%7Cb%3Ec|x>"
     assert link("https://example.org/" + "a" * 4000, "x") == "x"
+    assert link("https://ada:geheim@example.org/", "x") == "x"
+    assert "geheim" not in link("https://ada:geheim@example.org/", "")
+    assert link("https://ada@example.org/", "") == "<https://ada@example.org/|https://ada@example.org/>"
 
 
 def test_times_are_shown_in_the_readers_own_zone() -> None:
