@@ -27,6 +27,8 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 _MAX_LENGTH = 16_384
 #: What the names of our own loggers begin with, and nobody needs to read.
 _OURS = re.compile(r"^sla_kit\.(?:exporters\.)?")
+#: The HTTP client of PagerDuty's library, by the names that it has had.
+_HTTPX = ("httpx", "httpx2", "httpcore", "httpcore2")
 #: What a web server says of clients that are broken: once in a while is enough.
 _REPEATED_SECONDS = 60.0
 
@@ -53,7 +55,7 @@ def configure(log: Log) -> None:
     web.filters = [_Seldom()]
     logging.getLogger("asyncio").filters = [_Seldom(errors=True)]
     # They log what they send, or each small step.
-    for chatty in ("urllib3", "botocore", "boto3", "s3transfer", "elastic_transport", "alembic"):
+    for chatty in ("urllib3", "botocore", "boto3", "s3transfer", "elastic_transport", "alembic", *_HTTPX):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.excepthook = _unexpected
     threading.excepthook = _unexpected_in_thread
