@@ -26,7 +26,7 @@ from sla_kit.routing.mail.notices import letter_of_change, letter_of_notice
 from sla_kit.routing.mail.recipients import Mailbox, mailboxes
 from sla_kit.routing.mail.sending import PATIENCE_SECONDS, MailServer, TooLargeError
 from sla_kit.routing.mail.steps import STATE, next_step, state
-from sla_kit.routing.mail.times import zone_of
+from sla_kit.routing.times import zone_of
 
 #: Keys of what is remembered: the thread's first Message-ID and subject, which mail is being sent, who refused mail.
 FIRST, SUBJECT, SENDING, REFUSED = "first", "subject", "sending", "refused"

@@ -10,7 +10,7 @@ from sla_kit.routing.incident import Incident
 from sla_kit.routing.mail.cleaning import lines, one_line
 from sla_kit.routing.mail.letters import Letter, Row, Table
 from sla_kit.routing.mail.steps import Step
-from sla_kit.routing.mail.times import length, moment, time_of_day
+from sla_kit.routing.times import length, moment, time_of_day
 
 #: So many alerts are listed; the rest is counted.
 SHOWN = 20

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from sla_kit.routing.events import Change, Labels, Notice
 from sla_kit.routing.mail.cleaning import lines, one_line
 from sla_kit.routing.mail.letters import Letter
-from sla_kit.routing.mail.times import moment
+from sla_kit.routing.times import moment
 
 _HEADLINES = {"notice": "Notice", "report": "Report", "digest": "Digest", "word": "Word of the alert router"}
 _LOUD = ("critical", "warning", "error")

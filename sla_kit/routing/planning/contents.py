@@ -16,6 +16,7 @@ from sla_kit.routing.outbox.timers import Timer
 from sla_kit.routing.planning.digests import digest
 from sla_kit.routing.planning.grouping import ALL_LABELS
 from sla_kit.routing.planning.rules import Rules
+from sla_kit.routing.times import zone_of
 
 ALERTMANAGER = Destination("alertmanager")
 #: How many of the incidents of a digest are looked at for what it says; all are counted.
@@ -88,7 +89,8 @@ class Contents:
             if start < _LOOKED_AT:
                 incidents += self._incidents([row.incident_id for row in part])
             deliveries.fold(self._connection, [row.id for row in part], "a digest", self._now)
-        notice = digest(incidents, len(rows), firing, float(timer.data["since"]))
+        zone = zone_of(self._rules.catalogue.timezone)
+        notice = digest(incidents, len(rows), firing, float(timer.data["since"]), zone)
         priority = self._rules.deciding.priority(notice.severity)
         contact = str(timer.data["contact"])
         self._want(notice, parse_destination(where), contact, priority, f"digest {timer.due_at!r}")

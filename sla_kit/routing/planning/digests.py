@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from sla_kit.routing.events import Notice
 from sla_kit.routing.incident import Incident
@@ -14,14 +14,14 @@ DIGEST = "digest"
 LISTED = 50
 
 
-def digest(incidents: Sequence[Incident], total: int, firing: int, since: float) -> Notice:
+def digest(incidents: Sequence[Incident], total: int, firing: int, since: float, zone: tzinfo = UTC) -> Notice:
     """One notice of what was held back ``since`` then (epoch seconds): ``incidents`` in any order, of ``total``, of
-    which ``firing`` fire."""
+    which ``firing`` fire. Its times are those of a time ``zone``."""
     groups: dict[str, list[Incident]] = {}
     for incident in sorted(incidents, key=lambda each: (each.opened_at, each.dedup_key)):
         groups.setdefault(incident.group, []).append(incident)
     ordered = sorted(groups.values(), key=lambda each: (each[-1].status != "firing", -len(each), each[0].opened_at))
-    lines = [_line(each) for each in ordered[:LISTED]]
+    lines = [_line(each, zone) for each in ordered[:LISTED]]
     if len(ordered) > LISTED:
         lines.append(f"and {len(ordered) - LISTED:,} more groups")
     if total > len(incidents):
@@ -29,12 +29,12 @@ def digest(incidents: Sequence[Incident], total: int, firing: int, since: float)
     noun = "incident" if total == 1 else "incidents"
     services = sorted({each.service for each in incidents if each.service})
     severities = {each.severity for each in incidents}
-    fields = {"Since": _moment(since), "Firing": f"{firing:,}", "Resolved": f"{total - firing:,}"}
+    fields = {"Since": _moment(since, zone), "Firing": f"{firing:,}", "Resolved": f"{total - firing:,}"}
     if services:
         shown = ", ".join(services[:10])
         fields["Services"] = shown if len(services) <= 10 else f"{shown} and {len(services) - 10} more"
     return Notice(
-        title=f"{total:,} {noun} since {_moment(since)}, {firing:,} of them firing",
+        title=f"{total:,} {noun} since {_moment(since, zone)}, {firing:,} of them firing",
         text="\n".join(lines),
         severity=severities.pop() if len(severities) == 1 else "info",
         fields=fields,
@@ -42,7 +42,7 @@ def digest(incidents: Sequence[Incident], total: int, firing: int, since: float)
     )
 
 
-def _line(incidents: list[Incident]) -> str:
+def _line(incidents: list[Incident], zone: tzinfo) -> str:
     """A group: what, where, how often, and whether it is over."""
     last = incidents[-1]
     times = f", {len(incidents):,} times" if len(incidents) > 1 else ""
@@ -50,13 +50,13 @@ def _line(incidents: list[Incident]) -> str:
     counted = f" ({alerts:,} alerts{times})" if alerts > 1 else ""
     where = f" [{last.service}]" if last.service and last.service not in last.title else ""
     if last.status == "firing":
-        return f"{last.title}{where}{counted}: firing since {_moment(last.opened_at)}"
+        return f"{last.title}{where}{counted}: firing since {_moment(last.opened_at, zone)}"
     over = last.resolved_at if last.resolved_at is not None else last.opened_at
-    return f"{last.title}{where}{counted}: resolved at {_moment(over)}"
+    return f"{last.title}{where}{counted}: resolved at {_moment(over, zone)}"
 
 
-def _moment(seconds: float) -> str:
+def _moment(seconds: float, zone: tzinfo) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M %Z")
     except (ValueError, OverflowError, OSError):
         return f"{seconds:.0f}"

@@ -17,7 +17,7 @@ from sla_kit.routing.mail.incidents import letter_about
 from sla_kit.routing.mail.notices import letter_of_notice
 from sla_kit.routing.mail.recipients import mailboxes
 from sla_kit.routing.mail.steps import Step
-from sla_kit.routing.mail.times import length, zone_of
+from sla_kit.routing.times import length, zone_of
 from tests.routing.mail.incidents import alert, incident
 
 #: What headers are broken with, among all that text may be.

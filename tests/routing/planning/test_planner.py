@@ -181,9 +181,34 @@ def test_an_acknowledgement_of_something_else_is_ignored(router: Router) -> None
     router.step(webhook(alert()))
     key = key_of(router)
     assert router.step(Acknowledgement(incident="unknown", by="ada", at=START, via="slack")) == []
-    assert router.step(Acknowledgement(incident=key, by="ada", at=START - 3600, via="pagerduty")) == []
     router.step(webhook(alert(firing=False, until=START + 1)), after=1)
     assert router.step(Acknowledgement(incident=key, by="ada", at=START + 2, via="slack"), after=1) == []
+    router.step(webhook(alert(since=START + 3600)), after=3600)
+    late = Acknowledgement(incident=key, by="ada", at=START + 1, via="pagerduty")  # of the incident before
+    assert router.step(late) == []
+
+
+@pytest.mark.parametrize("by", [-86_400, 86_400])
+def test_an_acknowledgement_counts_whatever_the_clocks_say_where_no_other_incident_can_be_meant(
+    router: Router, by: float
+) -> None:
+    router.step(webhook(alert()))
+    sent = router.step(Acknowledgement(incident=key_of(router), by="ada", at=START + by, via="pagerduty"), after=5)
+    assert {each.incident.acknowledged_at for each in sent} == {START + 5 if by > 0 else START}
+
+
+def test_a_clock_that_was_set_back_holds_no_change_back(router: Router) -> None:
+    router.step(webhook(alert()))
+    router.clock.at -= 86_400
+    router.step(webhook(alert(), alert(pod="other")), after=1)
+    assert addresses(router.step(after=60)) == ON_CALL
+
+
+def test_a_clock_that_was_set_back_hides_nothing_that_fires_again(router: Router) -> None:
+    router.step(webhook(alert()))
+    router.step(webhook(alert(firing=False, until=START + 1)), after=1)
+    router.clock.at -= 86_400
+    assert addresses(router.step(webhook(alert()), after=1)) == ON_CALL
 
 
 def test_nobody_is_told_further_once_somebody_took_it(router: Router) -> None:
@@ -317,7 +342,7 @@ def test_maintenance_holds_back_until_it_ends_and_tells_what_still_fires(make: M
 
 
 def test_what_can_wait_is_told_together(make: Make) -> None:
-    router = make(catalogue(Routing(digest=Digest(every=600))))
+    router = make(catalogue(Routing(digest=Digest(every=600)), timezone="America/New_York"))
     for name in ("A", "B", "C"):
         assert router.step(webhook(alert(name, severity="info", since=router.now)), after=10) == []
     assert (
@@ -331,6 +356,7 @@ def test_what_can_wait_is_told_together(make: Make) -> None:
     assert notice.title.startswith("3 incidents since ")
     assert notice.title.endswith(", 2 of them firing")
     assert notice.fields["Resolved"] == "1"
+    assert notice.fields["Since"] == "2027-01-15 03:00 EST"
     assert [line.split(":")[0] for line in notice.text.splitlines()] == ["A", "C", "B"]
     assert "resolved at" in notice.text.splitlines()[2]
     assert router.step(webhook(alert("A", firing=False, severity="info", until=router.now)), after=10) == []
