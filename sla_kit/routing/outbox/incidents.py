@@ -31,6 +31,12 @@ def recent(connection: Connection, dedup_key: str) -> Stored | None:
     return _first(connection, "WHERE dedup_key = :key ORDER BY id DESC LIMIT 1", {"key": dedup_key})
 
 
+def has_earlier(connection: Connection, dedup_key: str, stored: Stored | None) -> bool:
+    """Whether there was another incident of this key before ``stored``, or any where that is not kept yet."""
+    found = connection.execute(text("SELECT min(id) FROM incident WHERE dedup_key = :key"), {"key": dedup_key}).scalar()
+    return found is not None and (stored is None or int(found) < stored.id)
+
+
 def load(connection: Connection, id_: int) -> Stored | None:
     """The incident with this number."""
     return _first(connection, "WHERE id = :id", {"id": id_})

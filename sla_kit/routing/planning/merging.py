@@ -83,7 +83,10 @@ def merge(
     that is over. The lower ``rank`` of a severity, the higher it is. Nothing that is given is changed. Only a new
     incident is given a title; `titles.titled` gives it one anew.
     """
-    known = {name: each for name, each in (resolutions or {}).items() if delivered.at - each.heard_at < STALE_SECONDS}
+    # Where the clock was set back meanwhile, what was heard later than now is from before that.
+    known = {
+        name: each for name, each in (resolutions or {}).items() if abs(delivered.at - each.heard_at) < STALE_SECONDS
+    }
     group = _Group(incident, delivered, known, rank, previous)
     for alert in delivered.alerts:
         if alert.starts_at > delivered.at + _CLOCKS_DIFFER:

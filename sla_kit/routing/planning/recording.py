@@ -87,7 +87,9 @@ class Recording:
         for each in told:
             if each.destination.kind not in PEOPLE:
                 continue
-            waits = 0.0 if case.urgent else (each.told_at or 0.0) + self._rules.routing.update_every
+            # Of a clock that was set back since, it may be later than now.
+            told_at = min(each.told_at or 0.0, self._now)
+            waits = 0.0 if case.urgent else told_at + self._rules.routing.update_every
             self._want(stored, each.destination, each.contact, priority, not_before=waits)
         for where, who in wanted.items():
             if where not in known:

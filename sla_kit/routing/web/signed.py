@@ -12,7 +12,7 @@ import msgspec
 from sla_kit.catalogue.routing import PagerDutySettings, Routing, SlackSettings
 from sla_kit.configuration.secrets import Secret
 from sla_kit.errors import SecretError, SlaKitError
-from sla_kit.routing.events import Event
+from sla_kit.routing.events import Acknowledgement, Closing, Event
 from sla_kit.routing.web.app import PAGERDUTY_PATH, SLACK_PATH, Signed
 from sla_kit.routing.web.intake import UnavailableError
 from sla_kit.routing.web.native import Arrival
@@ -65,9 +65,19 @@ def _pagerduty(settings: PagerDutySettings) -> Signed:
             raise RefusedError(error.message, hint=error.remedy, status=error.status) from None
         except SecretError:
             raise UnavailableError("the webhook secrets can't be read") from None
-        return [Arrival(event, idempotency) for idempotency, event in events]
+        wall = time.time()
+        return [Arrival(_by_our_clock(event, now, wall), idempotency) for idempotency, event in events]
 
     return read
+
+
+def _by_our_clock(event: Event, now: float, wall: float) -> Event:
+    """As long ago by the outbox's clock (``now``) as by the machine's (``wall``), which may have been put right since
+    the outbox's began; or when it says, where that is later."""
+    if not isinstance(event, Acknowledgement | Closing):
+        return event
+    ago = max(0.0, wall - event.at)
+    return msgspec.structs.replace(event, at=min(now, max(event.at, now - ago)))
 
 
 def _refused(error: SlaKitError, status: int) -> RefusedError:
