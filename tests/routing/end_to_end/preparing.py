@@ -52,3 +52,16 @@ def break_on_poison() -> None:
             raise MemoryError("there is no more of it")
 
     batch.Batch._merge = broken  # type: ignore[method-assign]
+
+
+def see_another_clock() -> None:
+    """The machine's clock is as far from ours as the file ``clock-offset`` says at each moment, in seconds."""
+    import time
+    from pathlib import Path
+
+    ours, offset = time.time, Path("clock-offset").absolute()
+
+    def theirs() -> float:
+        return ours() + float(offset.read_text())
+
+    time.time = theirs

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -382,35 +381,10 @@ def _use_commands(outbox: str, looked: list[int], ended: threading.Event) -> Non
 # --- a clock that is set ---------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Wall:
-    """The clock that routers of a nursery see, and that can be set."""
-
-    nursery: Nursery
-    file: Path
-
-    def set(self, seconds: int) -> None:
-        """It is so many seconds ahead of ours from now on."""
-        other = self.file.with_suffix(".new")
-        other.write_text(f"{seconds:+d}")
-        other.replace(self.file)
-
-
-@pytest.fixture(scope="module")
-def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
-    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    file = tmp_path_factory.mktemp("wall") / "offset"
-    file.write_text("+0")
-    environment = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
-    with Nursery(environment) as nursery:
-        yield Wall(nursery, file)
+def set_clock(folder: Path, seconds: int) -> None:
+    """The clock of the router whose catalogue is there is so many seconds ahead of ours from now on."""
+    (folder / "new-offset").write_text(str(seconds))
+    (folder / "new-offset").replace(folder / "clock-offset")
 
 
 @pytest.mark.timeout(300)
@@ -420,12 +394,12 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
     ids=["a day ahead", "a day back", "right again from ahead", "right again from back"],
 )  # fmt: skip
 def test_a_clock_that_is_set_neither_hurries_nor_holds_back_nor_doubles(
-    before: int, after: int, dies: bool, wall: Wall, services: Services, tmp_path: Path
+    before: int, after: int, dies: bool, nursery: Nursery, services: Services, tmp_path: Path
 ) -> None:
-    wall.set(before)
+    set_clock(tmp_path, before)
     outbox, chance = str(tmp_path / "outbox.db"), random.Random(6)
     catalogue = services.catalogue(tmp_path, "escalate: true\ndead_man: {after: 5m}\nfallback: {after: 1h}")
-    router = ForkedRouter(wall.nursery, catalogue, outbox, prepare=[HURRY])
+    router = ForkedRouter(nursery, catalogue, outbox, prepare=[f"{PREPARING}:see_another_clock", HURRY])
     router.start()
     services.pagerduty.subscribe(f"{router.url}/v1/pagerduty/webhook", WEBHOOK_SECRET)
     told, taken, late = (fires(chance, name) for name in ("Told", "Taken", "Late"))
@@ -437,7 +411,7 @@ def test_a_clock_that_is_set_neither_hurries_nor_holds_back_nor_doubles(
     until("attempts", lambda: len(services.pagerduty.accepted) > 0 and services.pagerduty.requests > 6)
     if dies:
         router.kill()
-    wall.set(after)
+    set_clock(tmp_path, after)
     if dies:
         router.start()
     services.slack.fail("chat.postMessage", "drop-after")
