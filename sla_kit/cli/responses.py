@@ -55,6 +55,7 @@ def as_document(responses: Sequence[Response], respond_within: RespondWithin) ->
 
 def print_tables(responses: Sequence[Response], respond_within: RespondWithin) -> None:
     """Prints a table of the incidents, the newest last, and one of the severities."""
+    from rich.box import SIMPLE_HEAVY
     from rich.console import Console
     from rich.table import Table
 
@@ -64,17 +65,17 @@ def print_tables(responses: Sequence[Response], respond_within: RespondWithin) -
     if not responses:
         console.print("No incident is kept that opened in this time.")
         return
-    table = Table(title="Incidents", title_justify="left")
-    for title in ("opened", "severity", "incident", "team"):
-        table.add_column(title, no_wrap=title == "opened", overflow="fold")
+    table = Table(title="Incidents", title_justify="left", box=SIMPLE_HEAVY, padding=(0, 1, 0, 0))
+    for title, least in (("opened", 10), ("severity", 8), ("incident", 10), ("team", 4)):
+        table.add_column(title, min_width=least, no_wrap=title == "severity", overflow="fold")
     for title in ("told", "acknowledged", "recovered"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("by", overflow="fold")
+    table.add_column("by", min_width=4, overflow="fold")
     for one in responses:
         taken = figures.seconds_to_acknowledge(one)
         late = figures.in_time(one, respond_within(one.severity)) is False
         table.add_row(
-            (_moment(one.opened_at) or _DASH)[:16],
+            (_moment(one.opened_at) or _DASH)[:16].replace("T", " "),
             _plain(one.severity),
             _plain(one.title),
             _plain(one.labels.get("team", "")),
@@ -84,10 +85,12 @@ def print_tables(responses: Sequence[Response], respond_within: RespondWithin) -
             _plain(one.acknowledged_by),
         )
     console.print(table)
-    table = Table(title="By severity: median / 95th percentile", title_justify="left")
-    table.add_column("severity")
+    table = Table(
+        title="By severity: median / 95th percentile", title_justify="left", box=SIMPLE_HEAVY, padding=(0, 1, 0, 0)
+    )
+    table.add_column("severity", no_wrap=True)
     for title in ("incidents", "told", "acknowledged", "in time", "recovered"):
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right", min_width=len(title))
     for summary in figures.summaries(responses, respond_within):
         table.add_row(
             _plain(summary.severity),
@@ -129,7 +132,7 @@ def _length(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     if minutes:
-        return f"{minutes} min {whole % 60} s"
+        return f"{minutes} min" + (f" {whole % 60} s" if whole % 60 else "")
     return f"{whole} s"
 
 
