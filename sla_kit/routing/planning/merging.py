@@ -89,8 +89,6 @@ def merge(
     }
     group = _Group(incident, delivered, known, rank, previous)
     for alert in delivered.alerts:
-        if alert.starts_at > delivered.at + _CLOCKS_DIFFER:
-            alert = msgspec.structs.replace(alert, starts_at=delivered.at, dated=False)
         if alert.firing:
             group.fires(alert)
         else:
@@ -129,6 +127,9 @@ class _Group:
         over = self._resolutions.get(alert.fingerprint)
         if over is not None and alert.starts_at <= over.starts_at:
             return
+        # After it was compared: where our clock is behind all beginnings are ahead, and still tell which was later.
+        if alert.starts_at > self._delivered.at + _CLOCKS_DIFFER:
+            alert = msgspec.structs.replace(alert, starts_at=self._delivered.at, dated=False)
         alert = msgspec.structs.replace(alert, ends_at=None)
         known = self._alerts.get(alert.fingerprint)
         if known is not None and known.firing and (alert.starts_at < known.starts_at or not alert.dated):

@@ -204,6 +204,22 @@ def test_a_clock_that_was_set_back_holds_no_change_back(router: Router) -> None:
     assert addresses(router.step(after=60)) == ON_CALL
 
 
+@pytest.mark.parametrize("back_first", [True, False])
+def test_with_a_clock_that_is_a_day_back_each_firing_is_told_once_and_ends(router: Router, back_first: bool) -> None:
+    first, second = alert(since=START), alert(since=START + 100)
+    if back_first:
+        router.clock.at -= 86_400
+    assert addresses(router.step(webhook(first))) == ON_CALL
+    if not back_first:
+        router.clock.at -= 86_400
+    ended = router.step(webhook(alert(firing=False, until=START + 50)), after=50)
+    assert {each.incident.status for each in ended} == {"resolved"}
+    assert router.step(webhook(first), after=1) == []  # late
+    assert addresses(router.step(webhook(second), after=49)) == ON_CALL
+    ended = router.step(webhook(alert(since=START + 100, firing=False, until=START + 150)), after=50)
+    assert {each.incident.status for each in ended} == {"resolved"}
+
+
 def test_a_clock_that_was_set_back_hides_nothing_that_fires_again(router: Router) -> None:
     router.step(webhook(alert()))
     router.step(webhook(alert(firing=False, until=START + 1)), after=1)
