@@ -46,8 +46,8 @@ _EVENTS, _CLAIMS = 10, 8
 _SERIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) "
 #: Copies of what one event became, as it would be after a long time, or a long outage of Slack.
 _COPIES = (
-    "INSERT INTO event (received_at, kind, state, body)"
-    " SELECT received_at - 0.001 * i, kind, 'planned', body FROM event, n WHERE event.id = :event",
+    "INSERT INTO event (received_at, kind, state, urgent, body)"
+    " SELECT received_at - 0.001 * i, kind, 'planned', urgent, body FROM event, n WHERE event.id = :event",
     "INSERT INTO incident (dedup_key, open, kind, severity, service, team, opened_at, received_at, updated_at, version,"
     " body) SELECT dedup_key || i, {pending}, kind, severity, service, team, opened_at, received_at,"
     " updated_at - 0.001 * i, version, body FROM incident, n WHERE incident.id = :incident",

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.store import Outbox, open_outbox
 from sla_kit.routing.planning.falling_back import fall_back, reached_again
 from sla_kit.routing.planning.planner import Planner
+from sla_kit.routing.planning.urgency import is_urgent
 from sla_kit.routing.rounds import Rounds
 from sla_kit.routing.state import Asked, State, Tokens, catalogue_files, check_access, read_state
 from sla_kit.routing.web.app import Web
@@ -177,6 +179,7 @@ class _Service:
         self._watch.look_at(state.files)
 
     def _configure(self, state: State) -> None:
+        self._intake.urgent = partial(is_urgent, Deciding(state.catalogue))
         tokens = Tokens(state.routing.tokens) if state.routing.tokens else ()
         contacts = frozenset(contact.name for contact in state.catalogue.contacts)
         names = [urlsplit(state.routing.url).hostname or ""]

@@ -1,4 +1,5 @@
-"""What comes in: events, committed before they are acknowledged, and then given to the planner one after the other."""
+"""What comes in: events, committed before they are acknowledged, and then given to the planner one after the other,
+the urgent ones first."""
 
 from __future__ import annotations
 
@@ -42,28 +43,32 @@ class _Incoming(NamedTuple):
     received_at: float
     kind: str
     idempotency: str | None
+    urgent: bool
     body: bytes
 
 
-def accept(outbox: Outbox, event: Event, *, idempotency: str = "") -> Future[bool]:
+def accept(outbox: Outbox, event: Event, *, idempotency: str = "", urgent: bool = False) -> Future[bool]:
     """Commits an event, together with others that come at the same time. The future is False where one with the same
-    ``idempotency`` was there already; it fails with `OutboxError` where it can't be written."""
+    ``idempotency`` was there already; it fails with `OutboxError` where it can't be written. One that is ``urgent`` is
+    planned before those that are not."""
     key = None if not idempotency else column(idempotency, 10_000)
     if key is not None and len(key) > 200:
         key = hashlib.sha256(key.encode()).hexdigest()
     kind = str(type(event).__struct_config__.tag)
-    return outbox.submit_gathered(_insert, _Incoming(outbox.clock.now(), kind, key, encode(event)))
+    return outbox.submit_gathered(_insert, _Incoming(outbox.clock.now(), kind, key, urgent, encode(event)))
 
 
 def put(connection: Connection, event: Event, now: float) -> None:
     """Commits an event together with whatever else the transaction does."""
-    _insert(connection, [_Incoming(now, str(type(event).__struct_config__.tag), None, encode(event))])
+    _insert(connection, [_Incoming(now, str(type(event).__struct_config__.tag), None, True, encode(event))])
 
 
 def new_events(connection: Connection, limit: int) -> list[Accepted]:
-    """Events that are not planned yet, in the order in which they came. One that can't be decoded is dead then."""
+    """Events that are not planned yet, the urgent ones first, then in the order in which they came. One that can't be
+    decoded is dead then."""
     rows = connection.execute(
-        text("SELECT id, received_at, body FROM event WHERE state = 'new' ORDER BY id LIMIT :limit"), {"limit": limit}
+        text("SELECT id, received_at, body FROM event WHERE state = 'new' ORDER BY urgent DESC, id LIMIT :limit"),
+        {"limit": limit},
     ).all()
     found = []
     for row in rows:

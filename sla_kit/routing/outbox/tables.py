@@ -36,6 +36,7 @@ event = Table(
     Column("idempotency", String(200), unique=True),
     Column("state", String(10), nullable=False),  # new, planned, dead, dropped
     Column("reason", Text),  # why it is dead
+    Column("urgent", Boolean, nullable=False),  # is planned before what is not, though that came earlier
     Column("body", LargeBinary, nullable=False),  # `events.encode`
     sqlite_autoincrement=True,
 )
@@ -137,7 +138,13 @@ history = Table(
 )
 
 # What is looked for all the time is in small indexes of its own, however long history becomes.
-Index("event_new", event.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+Index(
+    "event_new",
+    event.c.urgent.desc(),
+    event.c.id,
+    sqlite_where=text("state = 'new'"),
+    postgresql_where=text("state = 'new'"),
+)
 Index("event_dead", event.c.id, sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'"))
 Index("event_received", event.c.received_at)
 Index("incident_open", incident.c.dedup_key, unique=True, sqlite_where=text("open"), postgresql_where=text("open"))

@@ -53,6 +53,8 @@ class Intake:
         self._waiting = 0
         self._held = 0
         self._told_at = -_TOLD_SECONDS
+        #: What is planned before all else: by the catalogue, which may be exchanged.
+        self.urgent: Callable[[Event], bool] = lambda event: False
         #: Called after each commit, so that what came in is planned.
         self.committed: Callable[[], None] = lambda: None
         #: Set once the router ends: what comes now is for the next one.
@@ -110,7 +112,10 @@ class Intake:
             now = self.now()
             kept = [self._outbox.submit(partial(attachments.keep, body=body, now=now)) for body in files]
             await asyncio.gather(*map(asyncio.wrap_future, kept))
-        futures = [accept(self._outbox, arrival.event, idempotency=arrival.idempotency) for arrival in arrivals]
+        futures = [
+            accept(self._outbox, each.event, idempotency=each.idempotency, urgent=self.urgent(each.event))
+            for each in arrivals
+        ]
         if len(futures) == 1:
             return [await asyncio.wrap_future(futures[0])]
         return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))

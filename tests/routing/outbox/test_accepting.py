@@ -222,5 +222,6 @@ def blocking(outbox: Outbox) -> threading.Event:
 def spoil(connection: Connection, body: bytes) -> None:
     """An event that is none, as a newer or broken version may have left it."""
     connection.execute(
-        text("INSERT INTO event (received_at, kind, state, body) VALUES (1, 'notice', 'new', :body)"), {"body": body}
+        text("INSERT INTO event (received_at, kind, state, urgent, body) VALUES (1, 'notice', 'new', false, :body)"),
+        {"body": body},
     )

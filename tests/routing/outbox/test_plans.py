@@ -42,8 +42,8 @@ def fill(connection: Connection) -> None:
     connection.execute(text(_FILL.format(columns=_COLUMNS, content=content, now=NOW, numbers=numbers).rstrip() + alias))
     connection.execute(
         text(
-            f"INSERT INTO event (received_at, kind, state, body) SELECT {NOW} - n, 'notice',"
-            f" CASE WHEN n % 1000 = 0 THEN 'dead' ELSE 'planned' END, {content} FROM ({numbers}){alias}"
+            f"INSERT INTO event (received_at, kind, state, urgent, body) SELECT {NOW} - n, 'notice',"
+            f" CASE WHEN n % 1000 = 0 THEN 'dead' ELSE 'planned' END, false, {content} FROM ({numbers}){alias}"
         )
     )
     connection.execute(

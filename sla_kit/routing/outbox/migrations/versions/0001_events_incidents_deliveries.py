@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("idempotency", sa.String(200), unique=True),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("reason", sa.Text),
+        sa.Column("urgent", sa.Boolean, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sqlite_autoincrement=True,
     )
@@ -98,7 +99,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "event_new", "event", ["id"], sqlite_where=sa.text("state = 'new'"), postgresql_where=sa.text("state = 'new'")
+        "event_new",
+        "event",
+        [sa.text("urgent DESC"), "id"],
+        sqlite_where=sa.text("state = 'new'"),
+        postgresql_where=sa.text("state = 'new'"),
     )
     op.create_index(
         "event_dead",
