@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -136,7 +137,7 @@ def _openers(
             raise SlaKitError("there is no bot token for Slack", place="routing.slack", remedy=remedy)
         from sla_kit.routing.slack.adapter import open_adapter
 
-        return open_adapter(routing.slack)
+        return open_adapter(routing.slack, now=time.time if outbox is None else outbox.clock.now)
 
     def email() -> Adapter:
         if not routing.email.host:

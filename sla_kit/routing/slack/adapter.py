@@ -28,32 +28,30 @@ TOKEN = Secret(env="SLACK_BOT_TOKEN")
 SIGNING_SECRET = Secret(env="SLACK_SIGNING_SECRET")
 #: An attempt ends a little earlier than it must, so that what it did is remembered.
 _SECONDS = TIMEOUT_SECONDS - 5.0
-#: A notice does not say when it came: an earlier attempt at it is looked for as far back as this.
+#: Where it is not known when a content came, an earlier attempt at it is looked for as far back as this.
 _LOOK_BACK_SECONDS = 3 * 86400.0
-#: An incident is looked for from a little before it was heard of: Slack's clock is not the outbox's.
-_CLOCKS_SECONDS = 3600.0
+#: An incident is looked for from a little before it was heard of.
+_MARGIN_SECONDS = 3600.0
 
 
 def open_adapter(
     settings: SlackSettings,
     *,
     sleep: Callable[[float], None] = time.sleep,
-    wall_clock: Callable[[], float] = time.time,
+    now: Callable[[], float] = time.time,
 ) -> Adapter:
     """Slack by its Web API. Messages have buttons where a signing secret is known, without which what people press
-    could not be told from forgeries."""
-    return SlackAdapter(settings, sleep, wall_clock)
+    could not be told from forgeries. ``now`` is the clock that incidents' times are of."""
+    return SlackAdapter(settings, sleep, now)
 
 
 class SlackAdapter:
     """See the module. Tokens are read anew for each delivery: their file may be replaced."""
 
-    def __init__(
-        self, settings: SlackSettings, sleep: Callable[[float], None], wall_clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, settings: SlackSettings, sleep: Callable[[float], None], now: Callable[[], float]) -> None:
         self._settings = settings
         self._sleep = sleep
-        self._wall_clock = wall_clock
+        self._now = now
         self._tls = ssl.create_default_context() if settings.url.startswith("https:") else None
 
     def deliver(self, parcel: Parcel, remember: Remember) -> None:
@@ -78,10 +76,10 @@ class SlackAdapter:
     def _deliver(self, parcel: Parcel, conversation: Conversation) -> None:
         content = parcel.content
         if isinstance(content, Incident):
-            conversation.oldest = content.received_at - _CLOCKS_SECONDS
+            conversation.within_seconds = self._since(content.received_at)
             tell(conversation, content, buttons=self._reachable())
             return
-        conversation.oldest = self._wall_clock() - _LOOK_BACK_SECONDS
+        conversation.within_seconds = _LOOK_BACK_SECONDS
         if isinstance(content, Notice):
             conversation.open(notice_message(content))
             share(conversation, content)
@@ -89,6 +87,11 @@ class SlackAdapter:
             conversation.open(change_message(content))
         else:
             raise DeliveryError(f"Slack is not told of {type(content).__name__}", permanent=True)
+
+    def _since(self, received_at: float) -> float:
+        """How long ago that was, and a little more; where the clock was set back since, that can't be known."""
+        ago = self._now() - received_at
+        return ago + _MARGIN_SECONDS if ago >= 0 else _LOOK_BACK_SECONDS
 
     def _reachable(self) -> bool:
         try:

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,6 +99,8 @@ class SlackApi:
         self._url = url
         self._deadline = deadline
         self._tls = tls
+        #: When Slack answered last, by its own clock (epoch seconds); by this machine's where it did not say.
+        self.server_time = time.time()
 
     @property
     def seconds_left(self) -> float:
@@ -136,6 +139,7 @@ class SlackApi:
         )
         if not isinstance(response.data, dict):
             raise SlackError(f"{method} was answered with what is no JSON", place=self._url, unreachable=True)
+        self.server_time = _time_of(response.headers)
         return response.data
 
     def _timeout(self) -> float:
@@ -160,6 +164,15 @@ class SlackApi:
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _unreachable(method, str(error) or type(error).__name__, self._url, uncertain=once) from None
         return found
+
+
+def _time_of(headers: Mapping[str, Any]) -> float:
+    """The time that an answer's ``Date`` says (RFC 9110, 6.6.1)."""
+    said = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    try:
+        return parsedate_to_datetime(said[0] if isinstance(said, list) else str(said)).timestamp()
+    except (ValueError, TypeError, IndexError):
+        return time.time()
 
 
 def _never_sent(reason: object) -> bool:

@@ -31,13 +31,13 @@ _DOUBT = "This may be told twice: whether it arrived before could not be looked 
 
 class Conversation:
     """``remembered`` is what is known of the message: ``channel`` and ``ts`` name it, ``posted`` is the status that it
-    was posted with. ``oldest``: no attempt at it was made before (epoch seconds)."""
+    was posted with. ``within_seconds``: no attempt at it was made longer ago."""
 
     def __init__(self, api: SlackApi, parcel: Parcel, remember: Remember, sleep: Callable[[float], None]) -> None:
         self.api = api
         self.parcel = parcel
         self.sleep = sleep
-        self.oldest = 0.0
+        self.within_seconds = 0.0
         self.remembered = dict(parcel.references)
         self._remember = remember
         self._thread: list[dict[str, Any]] | None = None
@@ -156,10 +156,10 @@ class Conversation:
             if not channel:
                 _log.warning("Slack may be told twice: the bot is in no channel %s that it could read", address)
                 return None, _DOUBT
-            found = lookup.posted(self.api, channel, self.parcel.key, _POSTED, self.oldest)
+            found = lookup.posted(self.api, channel, self.parcel.key, _POSTED, self.within_seconds)
             if found is None:
                 self._settle()
-                found = lookup.posted(self.api, channel, self.parcel.key, _POSTED, self.oldest)
+                found = lookup.posted(self.api, channel, self.parcel.key, _POSTED, self.within_seconds)
         except SlackError as error:
             if not error.permanent:
                 raise

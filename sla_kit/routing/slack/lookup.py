@@ -34,23 +34,17 @@ def channel_id(api: SlackApi, address: str) -> str:
     return ""
 
 
-def posted(api: SlackApi, channel: str, key: str, step: str, oldest: float) -> dict[str, Any] | None:
-    """The message of this key and step that stands in a channel since ``oldest``, outside threads. Raises `SlackError`,
-    a permanent one where it can't be known."""
-    found = _pages(
-        api,
-        "conversations.history",
-        channel=channel,
-        oldest=f"{max(oldest, 0.0):.6f}",
-        inclusive="true",
-        include_all_metadata="true",
-        limit=_PAGE,
-    )
+def posted(api: SlackApi, channel: str, key: str, step: str, within_seconds: float) -> dict[str, Any] | None:
+    """The message of this key and step that stands in a channel outside threads, and was posted within that time by
+    Slack's clock, whatever ours says. Raises `SlackError`, a permanent one where it can't be known."""
+    found = _pages(api, "conversations.history", channel=channel, include_all_metadata="true", limit=_PAGE)
     for answer in found:
-        for message in answer.get("messages", []):
-            payload = payload_of(message, key)
-            if payload.get("step") == step:
+        messages = answer.get("messages", [])  # the newest first
+        for message in messages:
+            if payload_of(message, key).get("step") == step:
                 return dict(message)
+        if messages and api.server_time - float(messages[-1].get("ts") or "inf") > within_seconds:
+            return None
     return None
 
 

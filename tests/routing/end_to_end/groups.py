@@ -85,13 +85,17 @@ def group(chance: random.Random, name: str, severity: str = "") -> Group:
     """A group that fires, may gain alerts, and may be resolved; its webhooks in their order."""
     name, severity = f"{name}Z", severity or chance.choice(("critical", "warning"))
     start, resolved = time.time() - 60, chance.random() < 0.6
-    pods = [{"service": "api", "severity": severity, "pod": f"pod-{number}"} for number in range(chance.randint(1, 3))]
-    told = []
-    for count in range(1, len(pods) + 1):
-        firing = [alert(name, starts_at=start + each, **labels) for each, labels in enumerate(pods[:count])]
-        told.append(webhook(*firing, alertname=name, service="api"))
+    pods = chance.randint(1, 3)
+
+    def state(pod: int, ends_at: float | None = None) -> dict[str, Any]:
+        labels = {"service": "api", "severity": severity, "pod": f"pod-{pod}"}
+        return alert(name, starts_at=start + pod, ends_at=ends_at, **labels)
+
+    told = [
+        webhook(*(state(pod) for pod in range(count)), alertname=name, service="api") for count in range(1, pods + 1)
+    ]
     if resolved:
-        over = [alert(name, starts_at=start + each, ends_at=start + 50, **labels) for each, labels in enumerate(pods)]
+        over = [state(pod, start + 50) for pod in range(pods)]
         told.append(webhook(*over, alertname=name, service="api"))
     return Group(name, severity, told, 1, not resolved)
 

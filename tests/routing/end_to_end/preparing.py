@@ -36,10 +36,11 @@ def break_on_poison() -> None:
     from sqlalchemy import text
 
     from sla_kit.routing.planning import batch
+    from sla_kit.routing.planning.merging import Delivered
 
     merge = batch.Batch._merge
 
-    def broken(self: batch.Batch, delivered: batch.Delivered) -> None:
+    def broken(self: batch.Batch, delivered: Delivered) -> None:
         name = delivered.alerts[0].name
         if "PoisonError" in name:
             raise RuntimeError(f"{name} is more than it can take")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner
@@ -34,6 +34,7 @@ from tests.routing.end_to_end.groups import (
     wait_for_the_last,
 )
 from tests.routing.routers import alert, until, webhook
+from tests.servers import pagerduty, slack
 from tests.servers.mail import mail_server
 
 PREPARING = "tests.routing.end_to_end.preparing"
@@ -64,10 +65,8 @@ def services() -> Iterator[Services]:
 
 # --- services that fail ----------------------------------------------------------------------------------------------
 
-_SLACK_FAULTS = ("rate-limit", "status", "error", "hang", "drop", "status-after", "hang-after", "drop-after")
-_PAGERDUTY_FAULTS = (
-    "none", "rate-limit", "status", "hang", "drop", "refuse", "status-after", "hang-after", "drop-after",
-)  # fmt: skip
+_SLACK_FAULTS = get_args(slack.FaultKind)
+_PAGERDUTY_FAULTS = get_args(pagerduty.FaultKind)
 _SLACK_METHODS = ("", "", "chat.postMessage", "chat.postMessage", "chat.update", "conversations.history")
 
 

@@ -39,7 +39,7 @@ class Channel:
             url=slack.url, token=Secret(file=str(token)), signing_secret=Secret(file=str(secret))
         )
         self.slack = slack
-        self.adapter = open_adapter(self.settings, sleep=lambda seconds: None, wall_clock=lambda: OPENED)
+        self.adapter = open_adapter(self.settings, sleep=lambda seconds: None, now=lambda: OPENED)
         self.parcel = Parcel(
             id=1, key="0123456789abcdef", destination=Destination("slack", address), content=incident(), read=_read
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sla_kit.routing.delivering import DeliveryError
 from sla_kit.routing.events import File, Notice
-from sla_kit.routing.slack import api
+from sla_kit.routing.slack import api, lookup
 from sla_kit.routing.slack.adapter import open_adapter
 from tests.routing.slack.channel import Channel, Crash, channel, course, incident
 from tests.servers.slack import FaultKind
@@ -196,3 +198,37 @@ def test_what_slack_shows_a_moment_after_it_accepted_it_is_found(tmp_path: Path)
         )
         told.tell(incident())
         assert told.slack.posts("incidents") == [late]
+
+
+@pytest.mark.parametrize("ahead", [-86_400.0, 86_400.0])
+@pytest.mark.parametrize("set_since", [-86_400.0, 0.0, 86_400.0])
+def test_what_was_posted_is_found_however_wrong_our_clock_is(ahead: float, set_since: float, tmp_path: Path) -> None:
+    with channel(tmp_path) as told:
+        received_at = time.time() + ahead
+        told.adapter = open_adapter(
+            told.settings, sleep=lambda seconds: None, now=lambda: time.time() + ahead + set_since
+        )
+        told.slack.fail("chat.postMessage", "drop-after")
+        with pytest.raises(DeliveryError):
+            told.attempt(incident(received_at=received_at))
+        told.tell(incident(received_at=received_at))
+        assert len(told.slack.posts("incidents")) == 1
+
+
+def test_the_search_ends_where_nothing_can_have_been_posted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "_PAGE", 2)
+    with channel(tmp_path) as told:
+        at = incident().received_at
+        told.adapter = open_adapter(told.settings, sleep=lambda seconds: None, now=lambda: at + 60)
+        told.slack.fail("chat.postMessage", "drop")
+        with pytest.raises(DeliveryError):
+            told.attempt(incident())
+        old = [replace(told.parcel, key=f"key {number}", uncertain=False) for number in range(9)]
+        for parcel in old:
+            told.adapter.deliver(parcel, lambda references: None)
+        for message in told.slack.channels["incidents"].messages[:7]:
+            message.ts = f"{float(message.ts) - 7200:.6f}"
+        told.slack.calls.clear()
+        told.tell(incident())
+        asked = [call for call in told.slack.calls if call.method == "conversations.history"]
+        assert len(asked) == 4  # two pages of five, each time that it looks
