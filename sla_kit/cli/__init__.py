@@ -12,6 +12,7 @@ import gc
 import logging
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -108,6 +109,10 @@ def _tell_of_retries() -> None:
     if not any(isinstance(handler, _RetryNotice) for handler in logger.handlers):
         logger.addHandler(_RetryNotice())
         logger.propagate = False
+    if find_spec("structlog") and find_spec("stamina"):  # which would then write to standard output instead
+        from stamina import instrumentation
+
+        instrumentation.set_on_retry_hooks([instrumentation.LoggingOnRetryHook])
 
 
 # What is left when a command ends goes with the process; it need not be looked through for cycles before.
