@@ -25,14 +25,13 @@ from tests.servers.process import READY_SECONDS
 
 
 class Nursery:
-    """The process that routers are forked from. ``environment`` is what it has beside that of the tests."""
+    """The process that routers are forked from."""
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.routing.end_to_end.forked"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
         )
         self._lock = threading.Lock()
 

@@ -6,6 +6,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -175,14 +176,15 @@ def wait_for_the_last(outbox: str, seconds: float = 120) -> None:
     until("the last delivery", lambda: nothing_waits(outbox), seconds, 0.02)
 
 
-def check(group: Group, services: Services, of: str) -> None:
-    """Fails unless exactly what had to be told of a group was told."""
+def check(group: Group, services: Services, of: str, *, away: bool = False) -> None:
+    """Fails unless exactly what had to be told of a group was told; ``away``: while somebody could not be reached, of
+    which its thread tells, too."""
     messages = [each for each in services.slack.posts("incidents") if group.name in each.words + each.text]
     assert len(messages) == group.opened, f"{of}: {group.name} has {len(messages)} messages, not {group.opened}"
     for number, message in enumerate(messages, start=1):
         firing = group.firing and number == len(messages)
         assert (ACKNOWLEDGE in message.buttons) == firing, f"{of}: {group.name} does not tell its end"
-        _check_thread(group, services.slack.replies(message), message, firing, of)
+        _check_thread(group, services.slack.replies(message), message, firing, of, away)
     incidents = [each for each in services.pagerduty.incidents if group.name in str(each.payload)]
     if group.severity != "critical":
         assert not incidents, f"{of}: {group.name} paged"
@@ -194,8 +196,11 @@ def check(group: Group, services: Services, of: str) -> None:
     assert not group.firing or states[-1] == "triggered", f"{of}: {group.name} was lost"
 
 
-def _check_thread(group: Group, replies: list[Message], message: Message, firing: bool, of: str) -> None:
+def _check_thread(group: Group, replies: list[Message], message: Message, firing: bool, of: str, away: bool) -> None:
     told_firing = ACKNOWLEDGE in str(message.versions[0])
     expected = 1 if told_firing and not firing else 0
-    told = [each for each in replies if each.metadata.get("step") == "resolved"]
-    assert len(told) == len(replies) == expected, f"{of}: {group.name} has {len(replies)} replies instead of {expected}"
+    steps = Counter(str(each.metadata.get("step")) for each in replies)
+    assert all(count == 1 for count in steps.values()), f"{of}: {group.name} has replies twice: {steps}"
+    assert steps.pop("resolved", 0) == expected, f"{of}: {group.name} does not tell its end in its thread"
+    others = [step for step in steps if not (away and step.startswith("fallbacks-"))]
+    assert not others, f"{of}: {group.name} has more replies: {others}"

@@ -134,6 +134,7 @@ def test_while_pagerduty_is_away_others_are_told_so_and_then_it_hears_of_what_st
             return any(AWAY in words for words in said) and any(AWAY in text for text in mails)
 
         until("the word that PagerDuty can't be reached", lambda: told_so(stays) and told_so(ends))
+        until("the record of the mails", lambda: _mails_waiting(outbox) == 0)  # one on its way would be sent again
         router.kill()
         router.start()
         ends = over(ends)
@@ -150,7 +151,13 @@ def test_while_pagerduty_is_away_others_are_told_so_and_then_it_hears_of_what_st
         assert len([each for each in mail.accepted if ends.name in each.text]) == 2
         router.kill()
         for each in (stays, ends):
-            check(each, services, "away")
+            check(each, services, "away", away=True)
+
+
+def _mails_waiting(outbox: str) -> int:
+    with closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=10)) as file:
+        found = file.execute("SELECT count(*) FROM delivery WHERE pending AND kind = 'email'").fetchone()
+    return int(found[0])
 
 
 def fires(chance: random.Random, name: str, severity: str = "critical") -> Group:
