@@ -132,6 +132,19 @@ def test_work_that_fails_takes_back_its_own_and_nothing_else(outbox: Outbox) -> 
     assert outbox.trouble is None
 
 
+def test_a_statement_that_is_more_than_the_database_takes_is_its_works_alone(outbox: Outbox) -> None:
+    blocked = blocking(outbox)
+    good = accepting.accept(outbox, notice("good"))
+    bad = outbox.submit(lambda connection: connection.execute(text("SELECT 1" + ", 1" * 3000)).scalar())
+    beat = outbox.submit(lambda connection: heartbeats.beat(connection, "after", 1.0))
+    blocked.set()
+    assert isinstance(bad.exception(), OutboxError)
+    assert good.result()
+    assert beat.result() is None
+    assert outbox.trouble is None
+    assert titles(outbox) == ["good"]
+
+
 def test_work_that_is_alone_has_a_transaction_of_its_own(outbox: Outbox) -> None:
     def number(connection: Connection) -> int:
         sqlite = connection.dialect.name == "sqlite"
