@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 #: Nobody is kept waiting longer than this for one answer, in seconds.
@@ -25,13 +27,19 @@ def worth_repeating(error: Exception) -> bool | float:
 
 
 def retry_after(text: str) -> float | None:
-    """The seconds that a Retry-After header asks for (a number, or a date); None where it says nothing."""
+    """The seconds that a Retry-After header asks for: a number, with a fraction where somebody sends one, or a date
+    (RFC 9110, 10.2.3). None where it says nothing usable."""
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
-        pass
+        seconds = _seconds_until(text)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float:
     try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, when.timestamp() - time.time())
+        when = parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError):
+        return math.nan
+    # Without a zone, or with -0000, it is UTC (RFC 5322, 3.3).
+    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp() - time.time()

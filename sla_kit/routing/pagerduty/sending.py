@@ -12,18 +12,17 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from sla_kit.catalogue.routing import PagerDutySettings
 from sla_kit.redacting import redacted
+from sla_kit.retrying import retry_after
 from sla_kit.routing.delivering import DeliveryError, Parcel, Remember
 from sla_kit.routing.events import Change, Notice
 from sla_kit.routing.incident import Incident
 from sla_kit.routing.pagerduty import payload
-from sla_kit.routing.pagerduty.clients import TIMEOUT_SECONDS, Clients, Library, NotAnsweredError, clients
+from sla_kit.routing.pagerduty.clients import TIMEOUT_SECONDS, Answer, Clients, Library, NotAnsweredError, clients
 from sla_kit.routing.pagerduty.keys import routing_key
 
 _EVENTS = "/v2/enqueue"
@@ -120,14 +119,13 @@ class PagerDutyAdapter:
                 message, permanent=True, place=place, remedy="check the integration key of the rotation"
             )
         if answer.status == 429:
-            wait = _retry_after(answer.headers.get("retry-after", ""), time.time())
-            raise DeliveryError(message, retry_after_seconds=wait, place=place)
+            raise DeliveryError(message, retry_after_seconds=_wait_seconds(answer), place=place)
         # 2xx that is not 202, 3xx and 4xx of somebody in between, such as a proxy: PagerDuty itself did not answer.
         raise DeliveryError(
             message,
             uncertain=answer.status >= 500 or answer.status == 408,
             unreachable=True,
-            retry_after_seconds=_retry_after(answer.headers.get("retry-after", ""), time.time()),
+            retry_after_seconds=_wait_seconds(answer),
             place=place,
             remedy="" if answer.status >= 500 else "check routing.pagerduty.url, and what is between",
         )
@@ -151,14 +149,6 @@ class _Refusal(msgspec.Struct, frozen=True):
     errors: list[str] = []  # msgspec makes one for each
 
 
-def _retry_after(text: str, now: float) -> float | None:
-    """Seconds to wait, from seconds or a date (RFC 9110, 10.2.3); None where it says nothing usable."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    seconds = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() - now
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
+def _wait_seconds(answer: Answer) -> float | None:
+    seconds = retry_after(answer.headers.get("retry-after", ""))
+    return None if seconds is None else min(seconds, _LONGEST_RETRY_AFTER)

@@ -22,6 +22,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from sla_kit.redacting import redacted
+from sla_kit.retrying import retry_after
 from sla_kit.routing.delivering import DeliveryError
 
 #: How long one call may take.
@@ -235,10 +236,8 @@ def _final(method: str, code: str, data: Mapping[str, Any], url: str) -> SlackEr
 def _seconds(headers: Mapping[str, str], otherwise: float | None = 1.0) -> float | None:
     for name, value in headers.items():
         if name.lower() == "retry-after":
-            try:
-                return min(max(float(value), 0.0), 3600.0)
-            except ValueError:
-                return otherwise
+            seconds = retry_after(value)
+            return otherwise if seconds is None else min(seconds, 3600.0)
     return otherwise
 
 

@@ -259,7 +259,9 @@ def test_no_attempt_is_made_by_itself_after_a_failure(server: PagerDutyServer, a
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("99999999999", 3600.0)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("6.5", 6.5), ("", None), ("soon", None), ("99999999999", 3600.0)]
+)
 def test_too_many_are_tried_again_when_pagerduty_says(
     server: PagerDutyServer, adapter: PagerDutyAdapter, header: str, seconds: float | None
 ) -> None:
