@@ -50,6 +50,7 @@ class Rounds:
         self._plans = plans
         self._planned = planned
         self._woken = threading.Event()
+        self._apart = threading.Event()  # set at the end, which waits for nothing
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
         self._ended_at = time.monotonic()
@@ -83,6 +84,7 @@ class Rounds:
     def stop(self, timeout: float) -> None:
         """Ends after the round that is under way."""
         self._stopping = True
+        self._apart.set()
         self.wake()
         self._thread.join(timeout)
 
@@ -98,7 +100,7 @@ class Rounds:
                 self._failures, self._trouble = 0, ""
             self._ended_at = time.monotonic()
             if wait > 0:
-                time.sleep(max(0.0, _APART_SECONDS - (self._ended_at - began)))
+                self._apart.wait(max(0.0, _APART_SECONDS - (self._ended_at - began)))
                 self._woken.wait(wait)
 
     def _round(self) -> float:

@@ -45,7 +45,10 @@ class Gates:
         with self._lock:
             bulkhead = self._bulkheads[kind]
             kept = 0 if page else bulkhead.size // 4
-            return bulkhead.free > kept and self._breakers[kind].wait(now) <= 0 and self._limits.paused(kind, now) <= 0
+            # Those that are claimed and have no thread yet will have one.
+            claimed = sum(calls for one, calls in self._calls.items() if one.kind == kind)
+            free = bulkhead.free - max(0, claimed - bulkhead.busy)
+            return free > kept and self._breakers[kind].wait(now) <= 0 and self._limits.paused(kind, now) <= 0
 
     def closed(self, kind: Kind, now: float, *, page: bool) -> set[str]:
         """Destinations of this kind that may not be called now, though the kind may."""
