@@ -14,6 +14,11 @@ from typing import Any
 
 from tests.servers import Alertmanager, Prometheus
 
+#: All areas but those that a chain is about: nothing of theirs runs here.
+OFF = (
+    *("promises", "business", "live_events", "kubernetes", "postgresql", "redis", "ingress", "probes", "hosts"),
+    *("logging", "backups", "delivery", "security", "cloud"),
+)
 PER_SECOND = 40.0
 
 

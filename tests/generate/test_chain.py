@@ -16,7 +16,7 @@ import pytest
 from sla_kit.catalogue import load
 from sla_kit.generate.files import write
 from sla_kit.generate.plan import outputs
-from tests.generate.chain import endpoint, firing, states, until
+from tests.generate.chain import OFF, endpoint, firing, states, until
 from tests.servers import Alertmanager, Prometheus, alertmanager, prometheus, prometheus_versions
 
 CATALOGUE = """\
@@ -53,11 +53,6 @@ monitoring:
     AppDown: {{for: 2s, keep_firing_for: 4s}}
     AppInstancesDown: {{for: 1s, keep_firing_for: 4s}}
 """
-#: All areas but those that this is about: nothing of theirs runs here.
-OFF = (
-    *("promises", "business", "live_events", "kubernetes", "postgresql", "redis", "ingress", "probes", "hosts"),
-    *("logging", "backups", "delivery", "security", "cloud"),
-)
 
 
 def generated(folder: Path, version: str, address: str, manager: str) -> Path:

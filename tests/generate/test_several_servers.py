@@ -11,7 +11,7 @@ import yaml
 from sla_kit.catalogue import load
 from sla_kit.generate.files import OutputError, write
 from sla_kit.generate.plan import outputs
-from tests.generate.test_chain import OFF, asked, endpoint, firing, until
+from tests.generate.chain import OFF, asked, endpoint, firing, until
 from tests.generate.test_plan import AT, TWO
 from tests.servers import Prometheus, prometheus, prometheus_versions
 

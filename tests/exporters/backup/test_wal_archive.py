@@ -118,7 +118,13 @@ def test_a_huge_file_with_the_name_of_a_history_is_not_read(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("suffix", "content"),
-    [("", b""), ("", b"garbage"), (".gz", b""), (".gz", gzip.compress(HISTORY.encode(), mtime=0)[:20]), (".xz", b"?" * 99)],
+    [
+        ("", b""),
+        ("", b"garbage"),
+        (".gz", b""),
+        (".gz", gzip.compress(HISTORY.encode(), mtime=0)[:20]),
+        (".xz", b"?" * 99),
+    ],
 )
 def test_a_damaged_history_stops_a_restore(tmp_path: Path, suffix: str, content: bytes) -> None:
     segments(tmp_path, 1, 1, 2, 3, 4)

@@ -15,8 +15,7 @@ from sla_kit.generate.files import write
 from sla_kit.generate.plan import outputs
 from sla_kit.ledger import open_ledger
 from sla_kit.routing.slack.incidents import ACKNOWLEDGE
-from tests.generate.chain import endpoint
-from tests.generate.test_chain import OFF
+from tests.generate.chain import OFF, endpoint
 from tests.routing.routers import Router, until
 from tests.servers import alertmanager, prometheus
 from tests.servers.mail import mail_server
