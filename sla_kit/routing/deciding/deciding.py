@@ -18,6 +18,7 @@ from sla_kit.routing.events import Change, Notice
 
 #: The least priority of a notice that may page.
 _PAGES_UP_TO = 1
+_WAITS, _PAGES_NOBODY = "waits for a digest, and ", "pages nobody who can be told otherwise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class Deciding:
         if not decision.destinations:
             decision = self.decide(Subject(notice.labels, notice.severity), at)
         pages = self.priority(notice.severity) <= _PAGES_UP_TO and notice.kind not in ("report", "digest")
-        told = self._decision(decision.contacts, decision.route, decision.why, digest=not pages)
+        why = [each.replace(_WAITS, "", 1) for each in decision.why]  # a notice is told at once
+        told = self._decision(decision.contacts, decision.route, why, digest=not pages)
         return replace(told, digest=False)
 
     def for_change(self, change: Change, at: float) -> Decision:
@@ -169,7 +171,7 @@ class Deciding:
         if asked.assumed:
             why.append(f"the alert says no environment: the catalogue's, {asked.environment}, is taken")
         if digest:
-            why.append(f"{asked.severity} waits for a digest, and pages nobody who can be told otherwise")
+            why.append(f"{asked.severity} {_WAITS}{_PAGES_NOBODY}")
         if self._calendar.problem:
             why.append(f"a part of the calendar can't be read: {self._calendar.problem}")
         return why

@@ -192,6 +192,12 @@ def test_the_routers_own_json_is_read_too() -> None:
     assert json.loads(document(ROUTED, found, NOW))["groups"][2]["steps"] == []
 
 
+def test_a_notice_that_the_routes_take_is_not_said_to_wait_for_a_digest() -> None:
+    text = tell(ROUTED, explained(ROUTED, b'{"kind": "notice", "title": "Hello"}'), NOW)
+    assert "Info pages nobody who can be told otherwise" in text
+    assert "digest" not in text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
