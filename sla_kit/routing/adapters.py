@@ -42,6 +42,21 @@ class Unusable:
         """Nothing is open."""
 
 
+class NoSilences(Unusable):
+    """Stands for an Alertmanager that can't be used: whoever asked for a silence is told that there is none, and what
+    waits for its end does not."""
+
+    def __init__(self, error: SlaKitError, outbox: Outbox) -> None:
+        super().__init__("alertmanager", error)
+        self._outbox = outbox
+
+    def deliver(self, parcel: Parcel, remember: Remember) -> None:
+        """Raises `DeliveryError`, once that is kept with the incident where it is for good."""
+        if isinstance(parcel.content, SilenceWanted) and not isinstance(self.error, SecretError):
+            _tell_of_silence(self._outbox, parcel.content, "", self.error.message)
+        super().deliver(parcel, remember)
+
+
 class Unreachable(NamedTuple):
     """An address that nothing can be delivered to, and why."""
 
@@ -68,9 +83,18 @@ def open_adapters(
             )
         except SlaKitError as error:
             adapter = Unusable(kind, error)
+        if kind == "alertmanager" and outbox is not None:
+            adapter = _silencing(adapter, outbox)
         if adapter is not None:
             found[kind] = adapter
     return found
+
+
+def _silencing(adapter: Adapter | None, outbox: Outbox) -> Adapter:
+    if adapter is None:
+        unnamed = SlaKitError("no Alertmanager is named", remedy="say routing.alertmanager.url")
+        return NoSilences(unnamed, outbox)
+    return NoSilences(adapter.error, outbox) if isinstance(adapter, Unusable) else adapter
 
 
 def unreachable(

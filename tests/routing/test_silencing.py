@@ -78,6 +78,21 @@ def test_what_became_of_a_silence_is_said_in_the_incident(tmp_path: Path) -> Non
         assert version == 3
 
 
+def test_where_no_alertmanager_is_named_nobody_takes_an_incident_for_silenced(tmp_path: Path) -> None:
+    with open_outbox(str(tmp_path / "outbox.db")) as outbox:
+        quiet = Silence(until=outbox.clock.now() + 3600, by="erin")
+        _opened(outbox, quiet)
+        wanted = SilenceWanted(incident="key", matchers={"service": "api"}, silence=quiet, comment="c")
+        with pytest.raises(DeliveryError, match="no Alertmanager is named") as caught:
+            _deliver(outbox, "", wanted, {})
+        incident, version = _now(outbox)
+    assert caught.value.permanent
+    assert "routing.alertmanager.url" in caught.value.remedy
+    assert incident.silence is None
+    assert incident.notes == ["It is not silenced, though erin asked for it: no Alertmanager is named."]
+    assert version == 2
+
+
 def test_a_silence_of_before_says_nothing_of_the_one_that_was_asked_for_since(tmp_path: Path) -> None:
     with alertmanager() as server, open_outbox(str(tmp_path / "outbox.db")) as outbox:
         now = outbox.clock.now()
