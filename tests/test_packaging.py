@@ -127,6 +127,18 @@ def test_the_extra_of_the_router_is_all_that_it_needs(wheel: Path, tmp_path: Pat
     )
     result = run(python, "-c", code, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    # What is imported only once it is needed, too; of PagerDuty's two libraries one is enough.
+    code = (
+        "import ast, importlib.util, pathlib, sla_kit.routing\n"
+        "for path in pathlib.Path(sla_kit.routing.__path__[0]).rglob('*.py'):\n"
+        "    for node in ast.walk(ast.parse(path.read_text())):\n"
+        "        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []\n"
+        "        names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []\n"
+        "        for name in {name.partition('.')[0] for name in names} - {'pdpyras'}:\n"
+        "            assert importlib.util.find_spec(name), f'{path} imports {name}'\n"
+    )
+    result = run(python, "-c", code, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
     (tmp_path / "sla.yml").write_text(
         "name: shop\n"
         "contacts: [{name: sre, slack: '#sre', pagerduty: primary, email: sre@example.com}]\n"
