@@ -84,13 +84,15 @@ class EmailSettings(Value, frozen=True, kw_only=True):
 
 class AlertmanagerSettings(Value, frozen=True, kw_only=True):
     """Alertmanager's API v2, for silences: ``url`` is `monitoring.alertmanager` where empty. ``token``, or ``user`` and
-    ``password``, where it asks for them. ``maintenance`` makes silences of the calendar's maintenance windows."""
+    ``password``, where it asks for them. ``maintenance`` makes silences of the calendar's maintenance windows.
+    ``watch`` looks at its list of alerts for ends that it does not tell, such as those of what is silenced."""
 
     url: str = ""
     token: Secret | None = None
     user: str = ""
     password: Secret | None = None
     maintenance: bool = False
+    watch: bool = True
 
 
 class Graphs(Value, frozen=True, kw_only=True):

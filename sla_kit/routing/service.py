@@ -48,6 +48,7 @@ from sla_kit.serving.systemd import notify, notify_reloading
 
 if TYPE_CHECKING:
     from sla_kit.routing.alertmanager.keeping import MaintenanceSilences
+    from sla_kit.routing.alertmanager.watching import Watching
 
 _log = logging.getLogger(__name__)
 #: How long what is under way may take to end; less than the 30 seconds that Kubernetes grants before it kills.
@@ -91,6 +92,7 @@ class _Service:
         self._watcher = Watcher(outbox, self._metrics)
         self._forgetting = Forgetting(outbox, state.routing.keep)
         self._silences: MaintenanceSilences | None = None
+        self._watching: Watching | None = None
         self._lifetime = Lifetime(_END_SECONDS)
         self._watch = _Files(asked.catalogue, state.files)
         self._failed = ""
@@ -106,7 +108,7 @@ class _Service:
         self._dispatcher.start()
         self._watcher.start()
         self._forgetting.start()
-        self._keep_silences(self._state)
+        self._look_after_alertmanager(self._state)
         await self._listener.start(self._state.web.tls)
         self._tell_of_start()
         notify("READY=1")
@@ -127,6 +129,7 @@ class _Service:
             asyncio.to_thread(self._watcher.stop),
             asyncio.to_thread(self._forgetting.stop, _PLANNING_SECONDS),
             *([asyncio.to_thread(self._silences.stop, _PLANNING_SECONDS)] if self._silences else []),
+            *([asyncio.to_thread(self._watching.stop, _PLANNING_SECONDS)] if self._watching else []),
         )
         try:
             await asyncio.wait_for(asyncio.to_thread(self._outbox.close), _CLOSING_SECONDS)
@@ -169,7 +172,7 @@ class _Service:
         self._configure(state)
         self._rounds.exchange(planner)
         self._forgetting.keep_seconds = state.routing.keep
-        self._keep_silences(state)
+        self._look_after_alertmanager(state)
         # The new one delivers at once; what the one before has begun is its own until it ends.
         dispatcher.start()
         before = self._dispatcher, self._adapters
@@ -198,8 +201,8 @@ class _Service:
         dispatcher = Dispatcher(self._outbox, adapters, routing, self._metrics, on_failure, on_recovery=reached_again)
         return dispatcher, adapters
 
-    def _keep_silences(self, state: State) -> None:
-        """Its libraries are loaded once they are asked for."""
+    def _look_after_alertmanager(self, state: State) -> None:
+        """Keeps silences in step, and looks for ends that are not told; libraries are loaded where that is wanted."""
         if self._silences is not None:
             self._silences.exchange(state.catalogue)
         elif state.routing.alertmanager.maintenance:
@@ -207,6 +210,14 @@ class _Service:
 
             self._silences = MaintenanceSilences(state.catalogue, self._outbox.clock)
             self._silences.start()
+        settings = state.routing.alertmanager
+        if self._watching is not None:
+            self._watching.exchange(state.catalogue)
+        elif settings.watch and (settings.url or state.catalogue.monitoring.alertmanager):
+            from sla_kit.routing.alertmanager.watching import Watching
+
+            self._watching = Watching(state.catalogue, self._outbox, self._rounds.wake)
+            self._watching.start()
 
     def _tell_of_start(self) -> None:
         state, scheme = self._state, "https" if self._state.web.tls else "http"

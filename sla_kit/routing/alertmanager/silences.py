@@ -45,11 +45,16 @@ class Silence(Struct, frozen=True, kw_only=True):
 
 
 class FiringAlert(Struct, frozen=True, kw_only=True):
-    """An alert that fires. ``silenced_by`` are ids of silences."""
+    """An alert that fires since ``starts_at`` (epoch seconds). ``silenced_by`` are ids of silences, ``inhibited_by``
+    fingerprints of the alerts that make it superfluous."""
 
     labels: dict[str, str]
     fingerprint: str
+    starts_at: float
+    annotations: dict[str, str]
+    generator_url: str = ""
     silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
 
 
 class _Matcher(Struct, frozen=True):
@@ -79,12 +84,16 @@ class _Made(Struct, frozen=True):
 
 class _AlertStatus(Struct, frozen=True):
     silencedBy: list[str] = []  # noqa: N815
+    inhibitedBy: list[str] = []  # noqa: N815
 
 
 class _Alert(Struct, frozen=True):
     labels: dict[str, str]
     fingerprint: str
     status: _AlertStatus
+    startsAt: str  # noqa: N815
+    annotations: dict[str, str] = {}  # msgspec makes a new one each time
+    generatorURL: str = ""  # noqa: N815
 
 
 class _Version(Struct, frozen=True):
@@ -132,7 +141,15 @@ class Client:
         query = [("filter", written([matcher])) for matcher in matchers]
         body = self._connection.ask("GET", "/alerts", about="reading the alerts", query=query)
         return [
-            FiringAlert(labels=each.labels, fingerprint=each.fingerprint, silenced_by=tuple(each.status.silencedBy))
+            FiringAlert(
+                labels=each.labels,
+                fingerprint=each.fingerprint,
+                starts_at=_seconds(each.startsAt),
+                annotations=each.annotations,
+                generator_url=each.generatorURL,
+                silenced_by=tuple(each.status.silencedBy),
+                inhibited_by=tuple(each.status.inhibitedBy),
+            )
             for each in self._decoded(body, list[_Alert])
         ]
 
@@ -216,8 +233,8 @@ def _amiss(silence: Silence | None, end: float, silence_id: str) -> str:
 def _read(told: _Silence) -> Silence:
     return Silence(
         matchers=tuple(Matcher(each.name, _operator(each), each.value) for each in told.matchers),
-        starts_at=datetime.fromisoformat(told.startsAt).timestamp(),
-        ends_at=datetime.fromisoformat(told.endsAt).timestamp(),
+        starts_at=_seconds(told.startsAt),
+        ends_at=_seconds(told.endsAt),
         created_by=told.createdBy,
         comment=told.comment,
         id=told.id,
@@ -235,6 +252,10 @@ def _matcher(matcher: Matcher) -> _Matcher:
     return _Matcher(
         matcher.label, matcher.value, isRegex=matcher.operator in ("=~", "!~"), isEqual=matcher.operator in ("=", "=~")
     )
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _moment(seconds: float) -> str:

@@ -39,6 +39,12 @@ def get(connection: Connection, kind: str, key: str) -> Timer | None:
     return None if found is None else _timer(*found)
 
 
+def of_kind(connection: Connection, kind: str) -> list[Timer]:
+    """All timers of a kind."""
+    found = connection.execute(text("SELECT kind, key, due_at, data FROM timer WHERE kind = :kind"), {"kind": kind})
+    return [_timer(*row) for row in found]
+
+
 def cancel(connection: Connection, kind: str, key: str) -> bool:
     """Takes a timer away; whether there was one."""
     done = connection.execute(text("DELETE FROM timer WHERE kind = :kind AND key = :key"), {"kind": kind, "key": key})
