@@ -89,7 +89,9 @@ class ForkedRouter(Router):
             return False
 
     def kill(self) -> None:
-        """Ends it at this instant."""
+        """Ends it at this instant, where it lives."""
+        if not self._pid:  # which would mean everything that was started with this process
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
         until("the router's death", lambda: not alive(self._pid), 60, 0.001)
@@ -101,6 +103,7 @@ class ForkedRouter(Router):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGTERM)
             until("the router's end", lambda: not alive(self._pid), 60, 0.01)
+            self._pid = 0
         return 0
 
 
