@@ -3,9 +3,7 @@ whole content, to be compared bit for bit."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -184,26 +182,3 @@ def differences(found: Content, expected: Content, *, in_parts: bool = False) ->
         if fewer or (more and not (in_parts and table == "mark")):
             said.append(f"{table}: {len(more)} other rows, {len(fewer)} missing, as {[*more, *fewer][0][:5]}")
     return said
-
-
-def in_another_process(work: Callable[[], object]) -> int:
-    """Runs something in a fork, which has everything imported already, and returns its process id. It leaves with 0
-    where the work ended well, and writes what went wrong to its standard error."""
-    child = os.fork()
-    if child:
-        return child
-    code = 70
-    try:
-        signal.set_wakeup_fd(-1)
-        work()
-        code = 0
-    except BaseException as error:
-        os.write(2, f"{type(error).__name__}: {error}\n".encode())
-    finally:
-        os._exit(code)
-
-
-def ended_well(*children: int) -> bool:
-    """Whether all those processes ended well; waits for them."""
-    codes = [os.waitpid(child, 0)[1] for child in children]
-    return not any(codes)

@@ -22,7 +22,8 @@ from sla_kit.errors import LedgerError
 from sla_kit.history import HistorySource
 from sla_kit.ledger import closing, open_ledger, store
 from sla_kit.ledger.verifying import verify_ledger
-from tests.ledger.keeping import START, Content, content, differences, ended_well, in_another_process, shop, update
+from tests.forking import ended_well, in_another_process
+from tests.ledger.keeping import START, Content, content, differences, shop, update
 from tests.servers import Postgresql, postgresql
 from tests.servers.postgresql import GUEST, OWNER, PASSWORD
 

@@ -24,7 +24,8 @@ from sla_kit.ledger.verifying import verify_ledger
 from sla_kit.simulate import simulate
 from sla_kit.sources import Indicator, Progress, Source, no_progress
 from sla_kit.timeline import Grid, Timeline
-from tests.ledger.keeping import CATALOGUE, Content, content, differences, in_another_process, scenario, update
+from tests.forking import in_another_process
+from tests.ledger.keeping import CATALOGUE, Content, content, differences, scenario, update
 
 #: A killed run must not hang either.
 PATIENCE = 60.0

@@ -14,6 +14,7 @@ from sla_kit.history import HistorySource
 from sla_kit.ledger import closing, open_ledger
 from sla_kit.ledger.verifying import verify_ledger
 from sla_kit.report.document import to_document
+from tests.forking import ended_well, in_another_process
 from tests.ledger.keeping import (
     DAY,
     END,
@@ -21,8 +22,6 @@ from tests.ledger.keeping import (
     Content,
     content,
     differences,
-    ended_well,
-    in_another_process,
     shop,
     update,
 )

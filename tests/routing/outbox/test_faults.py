@@ -20,7 +20,8 @@ from sla_kit.errors import OutboxError
 from sla_kit.routing.outbox import accepting, connecting, heartbeats, store
 from sla_kit.routing.outbox.migrations import known_revisions
 from sla_kit.routing.outbox.store import Outbox, open_outbox
-from tests.routing.outbox.making import ended_well, in_another_process, notice
+from tests.forking import ended_well, in_another_process
+from tests.routing.outbox.making import notice
 from tests.servers import Postgresql, postgresql
 from tests.servers.postgresql import GUEST, OWNER, PASSWORD, started_again
 

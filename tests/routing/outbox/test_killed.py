@@ -22,7 +22,8 @@ from sla_kit.routing.outbox import accepting, deliveries, incidents
 from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.incidents import Stored
 from sla_kit.routing.outbox.store import Outbox, open_outbox
-from tests.routing.outbox.making import MAIL, SLACK, changed, in_another_process, notice, opened
+from tests.forking import in_another_process
+from tests.routing.outbox.making import MAIL, SLACK, changed, notice, opened
 
 #: A test that hangs must end.
 PATIENCE = 240.0
