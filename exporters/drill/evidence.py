@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
+
+from sla_kit.chaining import proof
 
 #: succeeded: restored in time, and every check held. slow: all held, but it took longer than its objective. failed: not
 #: restored, or a check did not hold.
@@ -80,9 +80,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def proof(self, before: str) -> str:
         """What its digest must be, given that of the record before ("" for the first)."""
-        parts = [before, self.number, self.made_at, self.evidence]
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return proof(before, self.number, self.made_at, self.evidence)
 
     def read(self) -> Evidence:
         """The evidence as a value. Raises `msgspec.ValidationError` where it is none."""
@@ -95,14 +93,3 @@ def next_record(evidence: Evidence, made_at: str, last: Record | None) -> Record
     number, before = (1, "") if last is None else (last.number + 1, last.digest)
     bare = Record(number=number, made_at=made_at, evidence=content)
     return msgspec.structs.replace(bare, digest=bare.proof(before))
-
-
-def broken_link(chain: Sequence[Record]) -> Record | None:
-    """The first record of a whole chain whose digest is wrong, or before which one is missing; None if all are as they
-    were made."""
-    before = ""
-    for number, one in enumerate(chain, 1):
-        if one.number != number or one.digest != one.proof(before):
-            return one
-        before = one.digest
-    return None

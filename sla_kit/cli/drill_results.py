@@ -47,8 +47,8 @@ def list_kept(planned: list[Plan], targets: tuple[str, ...], as_json: bool) -> i
     from rich.console import Console
     from rich.table import Table
 
+    from sla_kit.chaining import broken_link
     from sla_kit.exporters.drill.configuration import beside
-    from sla_kit.exporters.drill.evidence import broken_link
     from sla_kit.exporters.drill.keeping import kept_records
     from sla_kit.exporters.drill.results import end_missing, read_results
 

@@ -103,17 +103,6 @@ def corrections(connection: Connection, until: int | None = None) -> list[Correc
     ]
 
 
-def broken_link(chain: Sequence[Correction]) -> Correction | None:
-    """The first correction of the whole chain whose digest is wrong, or before which one is missing; None if all are
-    as they were made."""
-    before = ""
-    for number, one in enumerate(chain, 1):
-        if one.number != number or one.digest != one.proof(before):
-            return one
-        before = one.digest
-    return None
-
-
 def exclusions(chain: Sequence[Correction], catalogue: str, environment: str) -> list[Interval]:
     """The exclusions of a catalogue that stand after a chain of corrections, in order of time."""
     mine = [one for one in chain if (one.catalogue, one.environment) == (catalogue, environment)]

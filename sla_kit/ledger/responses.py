@@ -3,16 +3,15 @@ corrections, never changed, each one's digest over the one before."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, select
 
+from sla_kit.chaining import proof
 from sla_kit.ledger.tables import response as table
 from sla_kit.routing.delivering import Response
 
@@ -27,9 +26,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def proof(self, before: str) -> str:
         """What its digest must be, given that of the record before ("" for the first)."""
-        parts = [before, self.number, self.made_at, self.content]
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return proof(before, self.number, self.made_at, self.content)
 
     def read(self) -> Response:
         """The response as a value. Raises `msgspec.ValidationError` where it is none."""
@@ -94,17 +91,6 @@ def responses(
 def records(connection: Connection) -> list[Record]:
     """All records in their order."""
     return [_record(row) for row in connection.execute(select(table).order_by(table.c.number))]
-
-
-def broken_link(chain: Sequence[Record]) -> Record | None:
-    """The first record of a whole chain whose digest is wrong, or before which one is missing; None if all are as they
-    were made."""
-    before = ""
-    for number, one in enumerate(chain, 1):
-        if one.number != number or one.digest != one.proof(before):
-            return one
-        before = one.digest
-    return None
 
 
 def mismatched(connection: Connection) -> list[int]:

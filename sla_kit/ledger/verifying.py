@@ -15,18 +15,17 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from sla_kit.chaining import broken_link
 from sla_kit.engine.conclusion import conclude
 from sla_kit.engine.context import Context, grid_for
 from sla_kit.engine.results import Evaluation, Period
 from sla_kit.errors import LedgerError
 from sla_kit.evaluation import results
-from sla_kit.exporters.drill.evidence import broken_link as broken_drill
 from sla_kit.ledger import Ledger
-from sla_kit.ledger.corrections import broken_link, corrections
+from sla_kit.ledger.corrections import corrections
 from sla_kit.ledger.drills import drills, mismatched
 from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
-from sla_kit.ledger.responses import broken_link as broken_response
 from sla_kit.ledger.responses import mismatched as mismatched_responses
 from sla_kit.ledger.responses import records
 from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
@@ -160,7 +159,7 @@ def _file(connection: Connection) -> Iterator[Problem]:
 
 
 def _drills(connection: Connection) -> Iterator[Problem]:
-    link = broken_drill(drills(connection))
+    link = broken_link(drills(connection))
     if link is not None:
         yield Problem(f"restore drill {link.number}", "it, or one before it, was altered or taken away")
     for number in mismatched(connection):
@@ -168,7 +167,7 @@ def _drills(connection: Connection) -> Iterator[Problem]:
 
 
 def _responses(connection: Connection) -> Iterator[Problem]:
-    link = broken_response(records(connection))
+    link = broken_link(records(connection))
     if link is not None:
         yield Problem(f"response {link.number}", "it, or one before it, was altered or taken away")
     for number in mismatched_responses(connection):

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sla_kit.chaining import broken_link
 from sla_kit.errors import ConfigurationError
 from sla_kit.exporters.backup.loading import load
 from sla_kit.exporters.drill import schedule
 from sla_kit.exporters.drill.configuration import Drill, Restore, Timetable
-from sla_kit.exporters.drill.evidence import Evidence, broken_link
+from sla_kit.exporters.drill.evidence import Evidence
 from sla_kit.exporters.drill.keeping import kept_records
 from sla_kit.exporters.drill.loading import read
 from sla_kit.exporters.drill.results import Result, Results, read_results
