@@ -56,13 +56,15 @@ class AwsServer:
 
 @contextmanager
 def aws_server() -> Iterator[AwsServer]:
-    """A server on a free port of the loopback address."""
+    """A server on a free port of the loopback address, with nothing in it: moto keeps its state by process."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield AwsServer(f"http://{host}:{port}")
+        running = AwsServer(f"http://{host}:{port}")
+        running.reset()
+        yield running
     finally:
         server.stop()
