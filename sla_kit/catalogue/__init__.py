@@ -1,6 +1,7 @@
 """The catalogue of promises: its values, reading and writing them as YAML, and checking them."""
 
 from sla_kit.catalogue.load import check, load
+from sla_kit.catalogue.logs import Comparison, ErrorTracking, LogFields, Logs
 from sla_kit.catalogue.model import (
     Agreement,
     Alert,
@@ -19,6 +20,8 @@ from sla_kit.catalogue.model import (
     Freshness,
     LastDuration,
     Latency,
+    LogEvents,
+    LogLatency,
     Matchers,
     Missing,
     Occasion,
@@ -48,16 +51,22 @@ __all__ = [
     "Calendar",
     "Capacity",
     "Catalogue",
+    "Comparison",
     "Composite",
     "Condition",
     "Contact",
     "Dependency",
     "Effect",
+    "ErrorTracking",
     "External",
     "ForeignSource",
     "Freshness",
     "LastDuration",
     "Latency",
+    "LogEvents",
+    "LogFields",
+    "LogLatency",
+    "Logs",
     "Matchers",
     "Missing",
     "Occasion",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import field
 
+from sla_kit.catalogue.logs import Comparison, LogQuery, Logs, ServerType
 from sla_kit.catalogue.monitoring import Monitoring, ServiceMonitoring
 from sla_kit.catalogue.routing import Routing
 from sla_kit.catalogue.values import ForeignQuery as ForeignQuery
@@ -154,6 +155,35 @@ class Promql(_Indicator, frozen=True, kw_only=True, tag="promql", tag_field="kin
     bad: str | None = None
 
 
+class LogEvents(_Indicator, frozen=True, kw_only=True, tag="log-events", tag_field="kind"):
+    """Good or bad over total events, each a document of Elasticsearch.
+
+    ``query`` selects the total (all documents where empty) in ``index`` (a pattern, an alias or a data stream; that of
+    the catalogue's ``logs`` where empty); exactly one of ``good`` and ``bad`` selects that side among them.
+    """
+
+    index: str = ""
+    query: LogQuery = ""
+    good: LogQuery | None = None
+    bad: LogQuery | None = None
+
+
+class LogLatency(_Indicator, frozen=True, kw_only=True, tag="log-latency", tag_field="kind"):
+    """The share of events, each a document of Elasticsearch, whose duration is at or under ``threshold`` seconds, and
+    the quantile itself.
+
+    ``query`` and ``index`` select them as for `LogEvents`. ``field`` holds the duration in units of ``unit_seconds``;
+    both are those of the catalogue's ``logs`` where they are left out. Documents without it are no events.
+    """
+
+    threshold: Duration
+    index: str = ""
+    query: LogQuery = ""
+    field: str = ""
+    unit_seconds: float | None = None
+    quantile: Ratio = 0.95
+
+
 class External(_Indicator, frozen=True, kw_only=True, tag="external", tag_field="kind"):
     """An indicator of a source that sla-kit does not read (``type``: Datadog, SQL), kept so that it can be exported.
 
@@ -212,7 +242,22 @@ class Composite(_Indicator, frozen=True, kw_only=True, tag="composite", tag_fiel
         return self.combine == "all" or (self.combine == "weighted" and all(part.weight is None for part in self.of))
 
 
-Sli = Requests | Latency | Probe | Freshness | LastDuration | Recovery | Bound | Promql | Composite | External
+Sli = (
+    Requests
+    | Latency
+    | Probe
+    | Freshness
+    | LastDuration
+    | Recovery
+    | Bound
+    | Promql
+    | Composite
+    | LogEvents
+    | LogLatency
+    | External
+)
+#: Those that are read from documents, by a source that holds logs.
+LOG_KINDS = (LogEvents, LogLatency)
 
 
 # --- promises -------------------------------------------------------------------------------------------------------
@@ -314,14 +359,22 @@ class Alert(_Labelled, frozen=True, kw_only=True):
 class Server(_Labelled, frozen=True, kw_only=True):
     """A server that history comes from, where a catalogue reads several (regions, tenants).
 
-    ``url`` is its address without secrets; it may be left out and given on the command line. ``tenant`` is sent as
-    X-Scope-OrgID. Credentials come from ``SLA_KIT_PROMETHEUS_<NAME>_TOKEN`` and its like, never from here.
+    ``url`` is its address without secrets; it may be left out and given on the command line. ``type`` says what it
+    is; where it is left out the address does (``elasticsearch+https://…``). ``tenant`` is sent to a Prometheus as
+    X-Scope-OrgID. Credentials come from ``SLA_KIT_PROMETHEUS_<NAME>_TOKEN``, ``SLA_KIT_ELASTICSEARCH_<NAME>_API_KEY``
+    and their like, never from here.
     """
 
     name: Name
     url: str = ""
+    type: ServerType = ""
     tenant: str = ""
     description: str = ""
+
+    @property
+    def holds_logs(self) -> bool:
+        """Whether it is asked for what is read from documents, rather than for metrics."""
+        return self.type == "elasticsearch" or (not self.type and self.url.startswith("elasticsearch+"))
 
 
 class Keeping(Value, frozen=True, kw_only=True):
@@ -342,7 +395,8 @@ class Slo(_Labelled, frozen=True, kw_only=True):
     the server that is asked, where it is not the service's. ``depends_on`` is what the SLO can't be kept without.
     ``objective_title`` tells the objective from others on the same indicator. ``alerts`` names some of the catalogue's,
     or holds them in place. ``low_traffic`` names the SLO (a probe's; of the same service, or service/name) whose burn
-    rate decides while there are too few bad events to tell.
+    rate decides while there are too few bad events to tell. ``compare_with`` names an SLO that measures the same by
+    other means, whose figures stand beside this one's.
     """
 
     name: Name
@@ -365,6 +419,7 @@ class Slo(_Labelled, frozen=True, kw_only=True):
     objective_title: str = ""
     alerts: list[str | Alert] = field(default_factory=list)
     low_traffic: str = ""
+    compare_with: Comparison | None = None
 
 
 class Resource(Value, frozen=True, kw_only=True):
@@ -529,6 +584,7 @@ class Catalogue(Value, frozen=True, kw_only=True):
     ledger: Keeping = field(default_factory=Keeping)
     monitoring: Monitoring = field(default_factory=Monitoring)
     routing: Routing = field(default_factory=Routing)
+    logs: Logs = field(default_factory=Logs)
     folder: Unwritten = ""
 
     def slos(self) -> list[tuple[Service, Slo]]:
@@ -542,7 +598,16 @@ class Catalogue(Value, frozen=True, kw_only=True):
         return service.slis[slo.sli] if slo.sli in service.slis else self.slis[slo.sli]
 
     def source(self, service: Service, slo: Slo) -> str:
-        """The name of the server that is asked about an SLO; empty where the catalogue names none."""
+        """The name of the server that is asked about an SLO; empty where the catalogue names none that could be.
+
+        What an SLO, its indicator or its service names goes before the first server that holds what is asked for;
+        the service's counts only where it does.
+        """
         sli = self.sli(service, slo)
-        of_sli = "" if isinstance(sli, External) else sli.source  # which is none of ours
-        return slo.source or of_sli or service.source or (self.sources[0].name if self.sources else "")
+        if isinstance(sli, External):  # whose source is none of ours
+            return slo.source or service.source or (self.sources[0].name if self.sources else "")
+        logs = isinstance(sli, LOG_KINDS)
+        fitting = [server.name for server in self.sources if server.holds_logs is logs]
+        of_service = service.source if service.source in fitting or not fitting else ""
+        preferred = self.logs.source if logs else ""
+        return slo.source or sli.source or of_service or preferred or (fitting[0] if fitting else "")

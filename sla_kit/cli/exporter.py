@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sla_kit.exporters.sidecar.exporter import Exporter
 
 #: Those that come with sla-kit, each in a package of its name; other distributions add theirs as entry points.
-_OWN = ("backup", "business", "slo")
+_OWN = ("backup", "business", "logs", "slo")
 _GROUP = "sla_kit.exporters"
 
 

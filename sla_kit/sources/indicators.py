@@ -19,6 +19,8 @@ from sla_kit.catalogue.model import (
     Freshness,
     LastDuration,
     Latency,
+    LogEvents,
+    LogLatency,
     Probe,
     Promql,
     Recovery,
@@ -152,6 +154,8 @@ def _timeline_of(indicator: Indicator, answers: _Answers, grid: Grid, reader: Re
             return bound_of_values(sli, *reader.read_promql(sli.promql, grid), grid)
         case External() as sli:
             return unread(sli, grid)
+        case LogEvents() | LogLatency():
+            return without_logs(grid)
         case Promql() as sli:
             return _promql(sli, reader, grid)
         case Recovery() | Composite():
@@ -309,6 +313,14 @@ def unread(sli: External, grid: Grid) -> Timeline:
     unit: Unit = "requests" if sli.counts_events else "minutes"
     finding = Finding("unread", message, grid.count, grid.start, grid.end)
     return Timeline(grid, nothing, nothing.copy(), nothing.copy(), unit, findings=(finding,))
+
+
+def without_logs(grid: Grid) -> Timeline:
+    """The timeline of an indicator of documents that a source of metrics is asked for."""
+    message = "this source holds no logs: give --source elasticsearch+http://host:9200 as well"
+    nothing = np.zeros(grid.count)
+    finding = Finding("unread", message, grid.count, grid.start, grid.end)
+    return Timeline(grid, nothing, nothing.copy(), nothing.copy(), "requests", findings=(finding,))
 
 
 def _promql(sli: Promql, reader: Reader, grid: Grid) -> Timeline:

@@ -40,7 +40,7 @@ class Settings:
 
         Raises `SourceError` for a file that can't be read and for settings that contradict one another.
         """
-        read = _Variables(environment, prefix + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
+        read = Variables(environment, prefix + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
         headers = read.headers("HEADERS")
         settings = cls(
             token=read.secret("TOKEN"),
@@ -101,7 +101,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class _Variables:
+class Variables:
     """The environment's variables that begin with ``prefix``, by the rest of their name."""
 
     environment: Mapping[str, str] = field(repr=False)

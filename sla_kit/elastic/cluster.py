@@ -1,0 +1,178 @@
+"""Questions to a cluster: asked again where that helps, refused answers explained, secrets kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import elasticsearch
+import stamina
+from elasticsearch import ApiError, Elasticsearch, TransportError
+
+from sla_kit.elastic.settings import ClusterAddress, ClusterSettings
+from sla_kit.errors import SourceError
+from sla_kit.redacting import redacted, remember_secret
+from sla_kit.retrying import Passing, retry_after, worth_repeating
+
+_ATTEMPTS = 6
+_PATIENCE_SECONDS = 180.0
+#: What passes: a full queue, a proxy without a node behind it, a cluster that elects its master.
+_PASSING = (429, 502, 503, 504)
+
+
+class ClusterError(SourceError):
+    """A cluster did not answer, or refused. ``status`` is that of the answer (0 where there was none), ``reason`` the
+    type of error that Elasticsearch names (``index_not_found_exception``), empty where it names none."""
+
+    def __init__(
+        self, message: str, *, place: str, remedy: str = "", kind: str = "", status: int = 0, reason: str = ""
+    ) -> None:
+        super().__init__(message, place=place, remedy=remedy)
+        self.kind = kind
+        self.status = status
+        self.reason = reason
+
+
+class _AgainError(ClusterError, Passing):
+    """An answer worth asking for again."""
+
+
+class Cluster:
+    """A cluster, by a client that is given or made from an address; may be used by several threads at once."""
+
+    def __init__(
+        self, address: str | Elasticsearch, settings: ClusterSettings | None = None, *, attempts: int = _ATTEMPTS
+    ) -> None:
+        settings = settings or ClusterSettings()
+        if isinstance(address, str):
+            place = ClusterAddress.parse(address)
+            for secret in (*settings.secrets(), *((place.password,) if place.password else ())):
+                remember_secret(secret)
+            self.name, self.client = place.name, _client(place, settings)
+        else:
+            self.name = ", ".join(f"{node.base_url}" for node in address.transport.node_pool.all())
+            self.client = address
+        self.requests = 0
+        self._attempts = attempts
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Cluster({self.name!r})"
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.client.close()
+
+    def ask(self, what: str, question: Callable[[Elasticsearch], Any]) -> Any:
+        """What ``question(client)`` answers, asked again where its failure may pass. ``what`` is being done, for
+        messages ("search logs-*"). Raises `ClusterError`."""
+        for attempt in stamina.retry_context(
+            on=worth_repeating, attempts=self._attempts, timeout=_PATIENCE_SECONDS, wait_initial=0.2, wait_max=10.0
+        ):
+            with attempt:
+                with self._lock:
+                    self.requests += 1
+                try:
+                    answer = question(self.client)
+                except ApiError as error:
+                    raise self._refused(what, error) from None
+                except TransportError as error:
+                    raise self._unheard(what, error) from None
+                return getattr(answer, "body", answer)
+        raise AssertionError("stamina raises where no attempt succeeds")
+
+    def _refused(self, what: str, error: ApiError) -> ClusterError:
+        status = error.meta.status
+        body = error.body if isinstance(error.body, dict) else {}
+        said = body.get("error")
+        cause = said if isinstance(said, dict) else {}
+        causes = cause.get("root_cause") or [{}]
+        reason = str(causes[0].get("type") or cause.get("type") or "")
+        text = str(causes[0].get("reason") or cause.get("reason") or said or "it says no more")[:300]
+        text = redacted(" ".join(text.split()))
+        if status in _PASSING:
+            again = _AgainError(
+                f"can't {what} now (status {status}): {text}",
+                place=self.name,
+                remedy="see the cluster's health",
+                kind="connect",
+                status=status,
+                reason=reason,
+            )
+            again.wait_seconds = retry_after(error.meta.headers.get("retry-after") or "")
+            return again
+        kind, remedy = "query", "check index and query"
+        if status in (401, 403):
+            kind, remedy = "auth", "check the credentials in SLA_KIT_ELASTICSEARCH_… and what they may read"
+        elif reason == "media_type_header_exception":
+            remedy = f"the server is older than the client {version('elasticsearch')}: pip install 'elasticsearch<9'"
+        return ClusterError(
+            f"can't {what} (status {status}): {text}",
+            place=self.name,
+            remedy=remedy,
+            kind=kind,
+            status=status,
+            reason=reason,
+        )
+
+    def _unheard(self, what: str, error: TransportError) -> ClusterError:
+        late = isinstance(error, elasticsearch.ConnectionTimeout)
+        text = redacted(" ".join(str(error.message).split())[:300])
+        certificate = isinstance(error, elasticsearch.SSLError)
+        form = ClusterError if certificate else _AgainError
+        return form(
+            f"can't {what}: {'no answer in time' if late else text}",
+            place=self.name,
+            remedy="raise SLA_KIT_ELASTICSEARCH_TIMEOUT, or ask for less"
+            if late
+            else "check _CA_FILE or _FINGERPRINT"
+            if certificate
+            else "check the address, and that the cluster runs",
+            kind="timeout" if late else "connect",
+        )
+
+
+def _client(place: ClusterAddress, settings: ClusterSettings) -> Elasticsearch:
+    options: dict[str, Any] = {
+        "request_timeout": settings.timeout_seconds,
+        "max_retries": 0,  # asking again is done here
+        "retry_on_timeout": False,
+    }
+    if place.cloud_id:
+        options["cloud_id"] = place.cloud_id
+    else:
+        options["hosts"] = [place.url]
+    if place.username:
+        options["basic_auth"] = (place.username, place.password)
+    elif settings.username:
+        options["basic_auth"] = (settings.username, settings.password)
+    elif settings.api_key:
+        options["api_key"] = settings.api_key
+    elif settings.token:
+        options["bearer_auth"] = settings.token
+    if settings.ca_file:
+        options["ca_certs"] = settings.ca_file
+    if settings.fingerprint:
+        options["ssl_assert_fingerprint"] = settings.fingerprint
+    if settings.client_cert:
+        options["client_cert"] = settings.client_cert
+    if settings.client_key:
+        options["client_key"] = settings.client_key
+    if settings.headers:
+        options["headers"] = dict(settings.headers)
+    try:
+        return Elasticsearch(**options)
+    except (ValueError, TypeError) as error:
+        text = redacted(str(error))
+        raise SourceError(
+            f"can't make a client: {text}", place=place.name, remedy="check address and settings"
+        ) from None
+
+
+def open_cluster(address: str, server: str = "") -> Cluster:
+    """The cluster behind an address, with what the environment's variables say of authentication (of ``server``, where
+    a catalogue names several)."""
+    return Cluster(address, ClusterSettings.from_environment(os.environ, server))
