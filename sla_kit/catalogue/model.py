@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import field
+from msgspec import field, structs
 
 from sla_kit.catalogue.logs import Comparison, LogQuery, Logs, ServerType
 from sla_kit.catalogue.monitoring import Monitoring, ServiceMonitoring
@@ -596,6 +596,26 @@ class Catalogue(Value, frozen=True, kw_only=True):
         if not isinstance(slo.sli, str):
             return slo.sli
         return service.slis[slo.sli] if slo.sli in service.slis else self.slis[slo.sli]
+
+    @staticmethod
+    def of_logs(sli: Sli) -> bool:
+        """Whether an indicator is read from documents."""
+        return isinstance(sli, LOG_KINDS)
+
+    def filled(self, sli: Sli) -> Sli:
+        """An indicator with what ``logs`` say where it says nothing itself; one that is not read from documents as it
+        is."""
+        if isinstance(sli, LogEvents):
+            return sli if sli.index else structs.replace(sli, index=self.logs.index)
+        if isinstance(sli, LogLatency):
+            fields = self.logs.fields
+            return structs.replace(
+                sli,
+                index=sli.index or self.logs.index,
+                field=sli.field or fields.duration,
+                unit_seconds=fields.duration_unit_seconds if sli.unit_seconds is None else sli.unit_seconds,
+            )
+        return sli
 
     def source(self, service: Service, slo: Slo) -> str:
         """The name of the server that is asked about an SLO; empty where the catalogue names none that could be.

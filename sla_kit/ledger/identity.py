@@ -41,7 +41,9 @@ class Identity:
             for name, value in fields.items()
             if name == "kind" or (name not in _FOR_PEOPLE and value not in (plain[name], {}, []))
         }
-        parts = {"sli": sli, "source": indicator.source}
+        parts: dict[str, object] = {"sli": sli, "source": indicator.source}
+        if indicator.logs is not None:  # what of them tells which documents count, and when
+            parts["logs"] = {"time": indicator.logs.fields.time, "quiet": _plain(indicator.logs.quiet)}
         return cls(
             catalogue.name,
             catalogue.environment,

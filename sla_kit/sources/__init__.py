@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from sla_kit.errors import MissingExtraError, SourceError
 
 if TYPE_CHECKING:
+    from sla_kit.catalogue.logs import Logs
     from sla_kit.catalogue.model import Catalogue, Service, Sli, Slo
     from sla_kit.timeline import Grid, Timeline
 
@@ -31,12 +32,14 @@ def no_progress(done: int, total: int, what: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """One indicator to fetch: its ``key`` (service, name) and how it is measured. ``sum_labels`` are those of the
-    catalogue, ``source`` is the name of the server that is asked where a catalogue names several."""
+    catalogue, ``source`` is the name of the server that is asked where a catalogue names several. An indicator of
+    documents has all of its fields filled in, and ``logs`` are the catalogue's: which field holds the time."""
 
     key: tuple[str, str]
     sli: Sli = field(hash=False)
     sum_labels: tuple[str, ...] = ()
     source: str = ""
+    logs: Logs | None = field(default=None, hash=False)
 
     @classmethod
     def of(cls, catalogue: Catalogue, service: Service, slo: Slo) -> Indicator:
@@ -44,8 +47,9 @@ class Indicator:
         name = slo.sli if isinstance(slo.sli, str) else f"{slo.name}:sli"
         if slo.source and slo.source != service.source:
             name = f"{name}@{slo.source}"
-        sli, source = catalogue.sli(service, slo), catalogue.source(service, slo)
-        return cls((service.name, name), sli, tuple(catalogue.sum_labels), source)
+        sli, source = catalogue.filled(catalogue.sli(service, slo)), catalogue.source(service, slo)
+        logs = catalogue.logs if catalogue.of_logs(sli) else None
+        return cls((service.name, name), sli, tuple(catalogue.sum_labels), source, logs)
 
 
 @runtime_checkable
