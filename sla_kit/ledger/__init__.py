@@ -18,8 +18,10 @@ from types import TracebackType
 from sla_kit.catalogue.intervals import Interval
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.engine.windows import DAY, nominal_seconds
+from sla_kit.error_tracking.results import ErrorState, Status
 from sla_kit.errors import LedgerError
 from sla_kit.ledger import corrections as correcting
+from sla_kit.ledger import error_states as saying
 from sla_kit.ledger import responses as responding
 from sla_kit.ledger.closing import Closed, Wanted, close_buckets
 from sla_kit.ledger.corrections import Correction
@@ -176,6 +178,39 @@ class Ledger:
         """How incidents were responded to that opened at or after ``since`` and before ``until`` (epoch seconds)."""
         with self.store.reading() as connection:
             return responding.responses(connection, since, until, severity=severity, team=team)
+
+    # --- errors -----------------------------------------------------------------------------------------------------
+
+    def say_of_error(
+        self,
+        service: str,
+        key: str,
+        *,
+        status: Status | None = None,
+        owner: str | None = None,
+        release: str = "",
+        note: str = "",
+        by: str = "",
+        at: float | None = None,
+        environment: str = "",
+    ) -> ErrorState:
+        """Appends what somebody says of a group of errors, and returns how it stands then. None leaves ``status`` or
+        ``owner`` as they are; ``at`` is epoch seconds, now where it is None. Raises `LedgerError`."""
+        said = saying.saying(
+            service, key, environment=environment, status=status, owner=owner, release=release, note=note, by=by, at=at
+        )
+        with self.store.writing() as connection:
+            saying.append(connection, said)
+            return saying.states(saying.sayings(connection, environment, service=service, key=key))[service, key]
+
+    def error_states(self, environment: str = "") -> dict[tuple[str, str], ErrorState]:
+        """How the groups of errors stand of which anything was said in an environment, by (service, key)."""
+        return saying.states(self.said_of_errors(environment))
+
+    def said_of_errors(self, environment: str = "", *, service: str = "", key: str = "") -> list[saying.Saying]:
+        """All that was said of groups of errors, or of one service's or one group's, the oldest first."""
+        with self.store.reading() as connection:
+            return saying.sayings(connection, environment, service=service, key=key)
 
     # --- corrections ------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from sla_kit.database import WRITES, make_durable, parse_address
 from sla_kit.errors import LedgerError, MissingExtraError
 
 #: The newest revision in `migrations/versions`; a test holds that it is.
-REVISION = "0003"
+REVISION = "0004"
 #: How long a writer waits for another one.
 _PATIENCE_SECONDS = 60.0
 #: The pages of a new SQLite file: a day's row fits into one.

@@ -78,6 +78,19 @@ response = Table(
     Column("digest", String(64), nullable=False),
 )
 
+#: What people said of groups of errors: their status, their owner. Chained as the others.
+error_state = Table(
+    "error_state",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("made_at", String(40), nullable=False),  # RFC 3339
+    Column("environment", String(200), nullable=False),
+    Column("service", String(200), nullable=False),
+    Column("key", String(512), nullable=False),
+    Column("content", Text, nullable=False),  # JSON
+    Column("digest", String(64), nullable=False),
+)
+
 #: What reports were made of, by the digest of its content: catalogues, calendars, and the digests of input rows.
 content = Table(
     "content",
@@ -127,3 +140,4 @@ judged = Table(
 Index("day_extent", day.c.indicator, day.c.day, day.c.correction, day.c.first, day.c.count, day.c.digest)
 Index("indicator_by_name", indicator.c.catalogue, indicator.c.environment, indicator.c.service, indicator.c.name)
 Index("response_opened", response.c.opened_at, response.c.dedup_key)
+Index("error_state_group", error_state.c.environment, error_state.c.service, error_state.c.key)

@@ -24,6 +24,8 @@ from sla_kit.evaluation import results
 from sla_kit.ledger import Ledger
 from sla_kit.ledger.corrections import corrections
 from sla_kit.ledger.drills import drills, mismatched
+from sla_kit.ledger.error_states import mismatched as mismatched_sayings
+from sla_kit.ledger.error_states import records as sayings
 from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
 from sla_kit.ledger.responses import mismatched as mismatched_responses
@@ -91,6 +93,7 @@ def verify_ledger(ledger: Ledger, progress: Progress = no_progress) -> list[Prob
             problems.append(Problem(f"correction {link.number}", wrong))
         problems.extend(_drills(connection))
         problems.extend(_responses(connection))
+        problems.extend(_sayings(connection))
         for found, kind, body in connection.execute(select(contents.c.digest, contents.c.kind, contents.c.body)):
             if not _is(body, found):
                 problems.append(Problem(f"the {kind} {found[:12]}… of a report", "damaged or altered"))
@@ -172,6 +175,14 @@ def _responses(connection: Connection) -> Iterator[Problem]:
         yield Problem(f"response {link.number}", "it, or one before it, was altered or taken away")
     for number in mismatched_responses(connection):
         yield Problem(f"response {number}", "its incident or its time was altered: its content says another")
+
+
+def _sayings(connection: Connection) -> Iterator[Problem]:
+    link = broken_link(sayings(connection))
+    if link is not None:
+        yield Problem(f"saying {link.number} of errors", "it, or one before it, was altered or taken away")
+    for number in mismatched_sayings(connection):
+        yield Problem(f"saying {number} of errors", "its group was altered: its content says another")
 
 
 def _rows(connection: Connection, progress: Progress, held: set[bytes]) -> Iterator[Problem]:

@@ -136,7 +136,8 @@ def test_a_ledger_from_before_there_were_responses_is_brought_up_to_date(tmp_pat
     path = tmp_path / "ledger.db"
     open_ledger(str(path)).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE response")
+        for table in ("response", "error_state"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     with open_ledger(str(path)) as ledger:
         assert ledger.record(response())
