@@ -12,7 +12,8 @@ Each is a context manager that enters once the server answers and stops it howev
 - ``alertmanager(config=…, data=…, flags=…)``
 - ``postgresql(settings, follows=…)``: ``server.database(name)`` makes an empty database and tells its URL; one that
   follows another is its replica, as is a ``redis(*settings, follows=…)``
-- ``elasticsearch()``: one node, from the jars that ``.ci/elasticsearch`` fetched
+- ``elasticsearch(data=…, port=…, settings=…)``: one node, from the jars that ``.ci/elasticsearch`` fetched; the fixture
+  ``elastic`` is one that the whole run shares, ``index`` a name in it for one test
 - ``node_exporter``, ``postgres_exporter``, ``redis_exporter``, ``blackbox_exporter``, ``elasticsearch_exporter``,
   ``process_exporter``, ``pushgateway``: most as the distribution packages them and as people run them today
 

@@ -65,11 +65,13 @@ def running(
     ready: str,
     name: str,
     tls: ssl.SSLContext | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
     """Runs ``command(port)`` until the block ends; enters it once GET ``ready`` (a path) answers 200, or 401 where the
     server wants to know who asks. ``tls`` is the client's side of a server that speaks https.
 
-    Another process may take the port between choosing and binding it: then another port is tried.
+    Another process may take the port between choosing and binding it: then another port is tried, unless it must be
+    this ``port``.
     """
     scheme = "https" if tls else "http"
     with started(
@@ -78,22 +80,29 @@ def running(
         answers=lambda port: _found(f"{scheme}://127.0.0.1:{port}{ready}", tls),
         name=name,
         scheme=scheme,
+        port=port,
     ) as server:
         yield server
 
 
 @contextmanager
 def started(
-    command: Callable[[int], Sequence[str]], *, data: Path, answers: Callable[[int], bool], name: str, scheme: str
+    command: Callable[[int], Sequence[str]],
+    *,
+    data: Path,
+    answers: Callable[[int], bool],
+    name: str,
+    scheme: str,
+    port: int | None = None,
 ) -> Iterator[Server]:
     """As ``running``, for a server that doesn't speak HTTP: ``answers(port)`` tells whether it is ready."""
     data.mkdir(parents=True, exist_ok=True)
     log = data / f"{name}.log"
     for attempt in range(5):
-        port = free_port()
+        chosen = port or free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(  # the commands are this package's own
-                list(command(port)),
+                list(command(chosen)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -101,12 +110,12 @@ def started(
                 preexec_fn=_die_with_parent,
             )
         try:
-            if not _answers(process, partial(answers, port)):
+            if not _answers(process, partial(answers, chosen)):
                 tail = log.read_text(errors="replace")[-3000:]
                 if _PORT_TAKEN in tail.lower() and attempt < 4:
                     continue
                 pytest.fail(f"{name} did not start within {READY_SECONDS:g} s; its log ends:\n{tail}", pytrace=False)
-            yield Server(f"{scheme}://127.0.0.1:{port}", data, log, process.pid)
+            yield Server(f"{scheme}://127.0.0.1:{chosen}", data, log, process.pid)
             return
         finally:
             _stop(process)

@@ -5,9 +5,10 @@ It has no modules but its transport: no ingest processors, no lifecycle manageme
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,26 +24,45 @@ class Elasticsearch(Server):
 
 
 @contextmanager
-def elasticsearch() -> Iterator[Elasticsearch]:
-    """An empty Elasticsearch, in a data folder that goes when it does."""
+def elasticsearch(
+    *,
+    data: Path | None = None,
+    port: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    heap: str = "512m",
+) -> Iterator[Elasticsearch]:
+    """An Elasticsearch with what is in the folder ``data``; without it an empty one, in a folder that goes when it does.
+
+    ``port`` is for one that comes back where it was; ``settings`` are those of ``elasticsearch.yml``
+    (``{"thread_pool.search.size": 1}``).
+    """
     fetched = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sla-kit-elasticsearch"
     if not (fetched / ".state").is_file():
         pytest.fail("Elasticsearch was not fetched; try: .ci/elasticsearch .venv/bin/python", pytrace=False)
     with tempfile.TemporaryDirectory(prefix="sla-kit-elasticsearch-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch).resolve()
+        folder = Path(data or scratch).resolve()
+        (folder / "config").mkdir(parents=True, exist_ok=True)
+        (folder / "config" / "elasticsearch.yml").write_text(json.dumps(settings or {}))  # JSON is YAML
 
-        def command(port: int) -> list[str]:
+        def command(chosen: int) -> list[str]:
             classes = os.pathsep.join([str(fetched / "classes"), *sorted(map(str, (fetched / "lib").glob("*.jar")))])
             return [
                 str((fetched / "java-program").resolve()),
-                "-Xmx512m",
+                f"-Xmx{heap}",
                 "--enable-native-access=ALL-UNNAMED",
                 "--add-modules=jdk.net",
                 "-Djava.awt.headless=true",
-                f"-Djava.io.tmpdir={folder}",
+                f"-Djava.io.tmpdir={scratch}",
                 f"-Des.path.home={folder}",
-                *("-cp", classes, "org.elasticsearch.node.TestNode", str(folder), str(port), str(free_port())),
+                *(
+                    "-cp",
+                    classes,
+                    "org.elasticsearch.node.TestNode",
+                    str(folder),
+                    str(port or chosen),
+                    str(free_port()),
+                ),
             ]
 
-        with running(command, data=folder, ready="/_cluster/health", name="elasticsearch") as server:
+        with running(command, data=folder, ready="/_cluster/health", name="elasticsearch", port=port) as server:
             yield Elasticsearch(server.url, server.data, server.log, server.pid)
