@@ -11,11 +11,11 @@ from typing import Any, cast
 from prometheus_client.metrics_core import Metric
 
 from sla_kit.exporters.business.configuration import AnySource, MetricOfRows, Since
-from sla_kit.exporters.business.counters import Counters, Watermark
 from sla_kit.exporters.business.parameters import SETTLE_SECONDS, SINCE
 from sla_kit.exporters.business.rows import Increments, from_totals, held, metrics, stored
 from sla_kit.exporters.business.sources import Opened, Opening, Question, Row
 from sla_kit.exporters.sidecar.collector import CollectError, Schedule
+from sla_kit.exporters.sidecar.counters import Counters, Watermark
 
 
 @dataclass(frozen=True)

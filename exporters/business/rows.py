@@ -186,7 +186,7 @@ class Increments:
             self.amounts[name] = self.amounts.get(name, 0.0) + amount
 
 
-#: The series of one stored name: labels and sum, as `sla_kit.exporters.business.counters.Counters.totals` has them.
+#: The series of one stored name: labels and sum, as `sla_kit.exporters.sidecar.counters.Counters.totals` has them.
 Totals = Sequence[tuple[Mapping[str, str], float]]
 
 

@@ -23,7 +23,7 @@ class Brought:
 
 
 def bring(pushed: Pushed, state: Path | None, schedule: Schedule, before: Loaded | None, folder: Path) -> Brought:
-    """What a configuration's ``pushed`` makes; ``state`` is the file of `sla_kit.exporters.business.counters.Counters`,
+    """What a configuration's ``pushed`` makes; ``state`` is the file of `sla_kit.exporters.sidecar.counters.Counters`,
     ``schedule`` that of collectors without one of their own, ``before`` the state of the exporter that this follows,
     ``folder`` that of the configuration.
 

@@ -1,26 +1,20 @@
-"""Counts of documents, from Elasticsearch or what speaks as it does (OpenSearch).
-
-An answer that some shards are missing from, or that ran out of time, is an error: a count from it would be too low.
-"""
+"""Counts of documents, from Elasticsearch or what speaks as it does (OpenSearch)."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from msgspec import field
 
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
-from sla_kit.configuration.secrets import Secret, check_secret
 from sla_kit.configuration.values import Duration, Value
-from sla_kit.exporters.business.sources import Opening, Question
-from sla_kit.exporters.business.sources.http import Answer, Client, Endpoint, bearer
+from sla_kit.exporters.business.sources import Opening, Question, Source
 from sla_kit.exporters.business.sources.window import check_window, window_of
+from sla_kit.exporters.elasticsearch import ElasticsearchEndpoint, Searcher, text_of
 from sla_kit.exporters.sidecar.collector import CollectError
 from sla_kit.exporters.sidecar.configuration import check_label_name
 
@@ -47,19 +41,10 @@ class ElasticsearchQuestion(Value, frozen=True, kw_only=True):
     max_rows: int = 10_000
 
 
-class ElasticsearchSource(Endpoint, frozen=True, kw_only=True, tag="elasticsearch"):
+class ElasticsearchSource(ElasticsearchEndpoint, Source, frozen=True, kw_only=True, tag="elasticsearch"):
     """A cluster of Elasticsearch: ``api_key`` (as its API gives it out, encoded), or ``username`` and ``password``."""
 
     asked_by: ClassVar[str] = "elasticsearch"
-
-    api_key: Secret | None = None
-
-    def check(self, findings: Findings, path: Part) -> None:
-        """Says what is wrong with the source itself."""
-        super().check(findings, path)
-        check_secret(self.api_key, findings, (*path, "api_key"))
-        if self.api_key and self.username:
-            findings.say((*path, "api_key"), "stands beside username", "say one of them")
 
     def check_question(self, asks: Any, parameters: frozenset[str], findings: Findings, path: Part) -> None:
         """Says what is wrong with a question."""
@@ -82,15 +67,14 @@ class ElasticsearchSource(Endpoint, frozen=True, kw_only=True, tag="elasticsearc
 
     def open(self, opening: Opening) -> ElasticsearchReader:
         """Makes what answers, without connecting."""
-        return ElasticsearchReader(self, Client(self.url, self.authority(opening.folder)))
+        return ElasticsearchReader(self.searcher(opening.folder))
 
 
 @dataclass(frozen=True)
 class ElasticsearchReader:
     """Asks one cluster."""
 
-    source: ElasticsearchSource
-    client: Client
+    searcher: Searcher
 
     def rows(self, question: Question, deadline: float) -> Iterator[dict[str, object]]:
         """A row for each set of the labels' values; one row where there are no labels, with 0 where nothing was found.
@@ -114,11 +98,11 @@ class ElasticsearchReader:
                     raise CollectError(
                         "data",
                         f"has more than {asks.max_rows} rows for {', '.join(asks.labels)}",
-                        place=self.client.place,
+                        place=self.searcher.client.place,
                         remedy="narrow query or window, take fields with fewer values, or raise max_rows",
                     )
                 found = bucket["value"]["value"] if asks.distinct else bucket["doc_count"]
-                yield {**{label: _text(bucket["key"].get(label)) for label in asks.labels}, VALUE: float(found)}
+                yield {**{label: text_of(bucket["key"].get(label)) for label in asks.labels}, VALUE: float(found)}
             after = page.get("after_key")
             if after is None or len(page["buckets"]) < _PAGE:
                 return
@@ -127,51 +111,10 @@ class ElasticsearchReader:
         """Nothing is held between questions."""
 
     def _search(self, question: ElasticsearchQuestion, body: dict[str, Any], deadline: float) -> dict[str, Any]:
-        path = f"/{quote(question.index, safe='*,-')}/_search?allow_no_indices=false&allow_partial_search_results=true"
-        headers = bearer("ApiKey", self.source.api_key) if self.source.api_key else self.source.basic()
-        answer = self.client.ask("POST", path, deadline, headers=headers, content=json.dumps(body).encode())
-        self._whole(answer, question)
-        found: dict[str, Any] = answer.body
+        found = self.searcher.search(question.index, body, deadline)
+        if not _shaped(found, question):
+            raise self.searcher.misshapen(question.index)
         return found
-
-    def _whole(self, answer: Answer, question: ElasticsearchQuestion) -> None:
-        """Raises where the answer is none, or not all of it."""
-        place = f"{self.client.place}/{question.index}"
-        body = answer.body if isinstance(answer.body, dict) else {}
-        if answer.status != 200:
-            said = body.get("error")
-            cause = said if isinstance(said, dict) else {}
-            kind = str(cause.get("type", ""))
-            causes = cause.get("root_cause") or [{}]
-            reason = str(causes[0].get("reason") or cause.get("reason") or "it says no more")[:300]
-            if answer.status == 503 and kind == "search_phase_execution_exception":
-                raise CollectError("data", f"has no shard that answers: {reason}", place=place, remedy="see its health")
-            if answer.status >= 500 or answer.status == 429:
-                raise CollectError("connect", f"can't answer now (status {answer.status}): {reason}", place=place)
-            raise CollectError(
-                "query",
-                f"refuses the query (status {answer.status}): {reason}",
-                place=place,
-                remedy="check index and query",
-            )
-        shards = body.get("_shards")
-        if not isinstance(shards, dict) or not shards.get("total") or not _shaped(body, question):
-            raise CollectError("data", "answers what is no search's answer", place=place, remedy="check url")
-        if body.get("timed_out"):
-            raise CollectError(
-                "data", "ran out of time, so that the count is too low", place=place, remedy="raise timeout"
-            )
-        if shards.get("failed"):
-            told = [str(each.get("reason", {}).get("reason", "")) for each in shards.get("failures", [])][:1]
-            raise CollectError(
-                "data",
-                f"has no answer of {shards['failed']} of {shards.get('total')} shards: {' '.join(told)[:300]}",
-                place=place,
-                remedy="a count without them would be too low; see the cluster's health",
-            )
-        clusters = body.get("_clusters") or {}
-        if any(clusters.get(state) for state in ("skipped", "partial", "failed")):
-            raise CollectError("data", "has no whole answer of some clusters", place=place, remedy="see their health")
 
 
 def _body(question: ElasticsearchQuestion, window: float | None, deadline: float, after: Any = None) -> dict[str, Any]:
@@ -209,10 +152,3 @@ def _shaped(body: dict[str, Any], question: ElasticsearchQuestion) -> bool:
     except (KeyError, TypeError):
         return False
     return isinstance(found, int | float)
-
-
-def _text(value: Any) -> str:
-    """A field's value as a label has it; documents without the field have none."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,15 +11,15 @@ from urllib.parse import urlencode
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.secrets import Secret, check_secret
-from sla_kit.exporters.business.sources import Opening, Question
-from sla_kit.exporters.business.sources.http import Answer, Client, Endpoint, bearer
+from sla_kit.exporters.business.sources import Opening, Question, Source
+from sla_kit.exporters.http import Answer, Client, Endpoint, bearer
 from sla_kit.exporters.sidecar.collector import CollectError, Kind
 
 #: The column that holds the number.
 VALUE = "value"
 
 
-class PrometheusSource(Endpoint, frozen=True, kw_only=True, tag="prometheus"):
+class PrometheusSource(Endpoint, Source, frozen=True, kw_only=True, tag="prometheus"):
     """A server that answers PromQL: ``token``, or ``username`` and ``password``; ``tenant`` is Mimir's.
 
     A server's warnings say that the answer may not be whole: they are errors, unless they are to be ignored.

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from sla_kit.exporters.business import EXPORTER
-from sla_kit.exporters.business.counters import Counters
 from sla_kit.exporters.sidecar.collector import CollectError, Collector
+from sla_kit.exporters.sidecar.counters import Counters
 
 pytestmark = pytest.mark.xdist_group("business_postgresql")
 PATIENCE_SECONDS = 60.0

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.secrets import Secret, check_address, check_secret
-from sla_kit.exporters.business.sources import Source
+from sla_kit.configuration.values import Value
 from sla_kit.exporters.sidecar.collector import CollectError, Kind, read_secret
 
 #: An answer larger than this is none to a question for figures.
@@ -33,7 +33,7 @@ _AT_ONCE = 64 * 1024
 _KINDS: dict[int, Kind] = {401: "auth", 403: "auth", 407: "auth", 408: "timeout", 504: "timeout"}
 
 
-class Endpoint(Source, frozen=True, kw_only=True):
+class Endpoint(Value, frozen=True, kw_only=True):
     """A server that answers over HTTP. ``username`` and ``password`` are for basic authentication; ``ca_file`` holds
     the certificates by which it is known, where the system's do not."""
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from sla_kit.exporters.business.counters import Counters, Watermark
 from sla_kit.exporters.sidecar.collector import CollectError
+from sla_kit.exporters.sidecar.counters import Counters, Watermark
 
 #: Counts what a log says, from where it was; it says nothing of what it does but in the file.
 WRITER = """
 import sys
 from pathlib import Path
-from sla_kit.exporters.business.counters import Counters
+from sla_kit.exporters.sidecar.counters import Counters
 counters = Counters(Path(sys.argv[1]))
 rows = [int(line) for line in Path(sys.argv[2]).read_text().split()]
 print("ready", flush=True)
@@ -187,7 +187,7 @@ def test_a_folder_that_is_missing_or_not_to_be_written_is_told(tmp_path: Path) -
 
 
 def test_a_locked_file_is_told_and_good_again_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sla_kit.exporters.business.counters._WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("sla_kit.exporters.sidecar.counters._WAIT_SECONDS", 0.05)
     file = tmp_path / "state.db"
     filled(file, 1)
     holder = sqlite3.connect(file, isolation_level=None)
