@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sla_kit.engine.comparison import Comparison
     from sla_kit.engine.forecast.results import Forecast
+    from sla_kit.error_tracking.results import ErrorReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +400,7 @@ class Evaluation:
     comparison: Comparison | None = None
     audience: Audience | None = None
     forecast: Forecast | None = None
+    errors: ErrorReport | None = None
 
     @property
     def met(self) -> bool | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sla_kit.timeline import Finding
@@ -115,7 +116,8 @@ class ErrorReport:
     ignored ones last), and how much is in no shown group.
 
     ``method`` says in a sentence how it was counted and how sure it is. ``total`` counts all errors of the window,
-    ``before`` those of the time before it, ``documents`` all documents of the window.
+    ``before`` those of the time before it, ``documents`` all documents of the window. ``services`` are those that were
+    asked for, none where it was all.
     """
 
     source: str
@@ -130,3 +132,26 @@ class ErrorReport:
     method: str
     deployments: tuple[Deployment, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    services: tuple[str, ...] = ()
+
+    def of(self, services: Collection[str]) -> ErrorReport:
+        """The part that belongs to some services. Of theirs that are in no shown group it is only known that they are
+        not more than all of those."""
+        if self.services and set(self.services) <= set(services):
+            return self
+        groups = tuple(group for group in self.groups if group.service in services)
+        uncounted = max(0.0, self.before.high - sum(group.before.low for group in self.groups))
+        return replace(
+            self,
+            groups=groups,
+            total=_summed([group.count for group in groups], self.elsewhere.high),
+            before=_summed([group.before for group in groups], uncounted),
+            elsewhere=Estimate(0.0, 0.0, self.elsewhere.high),
+            deployments=tuple(one for one in self.deployments if one.service in services),
+            services=tuple(services),
+        )
+
+
+def _summed(counts: Sequence[Estimate], more: float) -> Estimate:
+    value, low, high = (sum(getattr(count, name) for count in counts) for name in ("value", "low", "high"))
+    return Estimate(value, low, high + more)

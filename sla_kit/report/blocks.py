@@ -23,8 +23,9 @@ def tone_of(met: bool | None) -> Tone:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell: the ``text`` a reader sees, the full ``value`` behind it (a number, or a time as RFC 3339), a ``note``
-    in small print, how full a ``bar`` beside it is (1 is full; under 0 is empty and overspent), and a ``link`` to a
-    file beside the report."""
+    in small print, how full a ``bar`` beside it is (1 is full; under 0 is empty and overspent), a ``link`` to a file
+    beside the report, and a ``trend`` to draw where the format can show pictures, of which ``text`` then is the
+    description."""
 
     text: str
     value: float | str | None = None
@@ -32,6 +33,7 @@ class Cell:
     note: str = ""
     bar: float | None = None
     link: str = ""
+    trend: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Everything from outside is escaped: names, reasons and notes come from files and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from markupsafe import Markup
@@ -34,6 +34,7 @@ class Marker:
 
     def __init__(self, palette: Mapping[str, str] | None) -> None:
         self._icons = {tone: _icon(tone, palette) for tone in _OUTLINES}
+        self._ink = "" if palette is None else palette["plot-left"]
 
     def icon(self, tone: Tone) -> Markup:
         """The shape of a verdict."""
@@ -59,6 +60,8 @@ class Marker:
 
     def _content(self, cell: Cell) -> str:
         figure = escape(joined(cell.text))
+        if cell.trend:
+            figure = f'<span role="img" aria-label="{figure}">{trend(cell.trend, self._ink)}</span>'
         if cell.link:
             figure = f'<a href="{escape(cell.link)}">{figure}</a>'
         elif isinstance(cell.value, str):
@@ -84,6 +87,22 @@ def symbols() -> Markup:
             + "</symbol>"
             for tone, outline in _OUTLINES.items()
         )
+    )
+
+
+def trend(counts: Sequence[float], ink: str = "") -> str:
+    """Counts of slices of equal length as bars over a line, as an SVG; ``ink`` is the colour where the page gives
+    none. What is there but too little to be seen is a thin bar."""
+    most = max(counts)
+    bars = "".join(
+        f"M{4 * place} 20v-{max(1.0, 19 * count / most):.4g}h3v{max(1.0, 19 * count / most):.4g}z"
+        for place, count in enumerate(counts)
+        if count > 0
+    )
+    width, fill = 4 * len(counts) - 1, f' fill="{ink}"' if ink else ""
+    return (
+        f'<svg class="trend" viewBox="0 0 {width} 21" width="{width}" height="21" aria-hidden="true" focusable="false">'
+        f'<path d="{bars}M0 20h{width}v1H0z"{fill}/></svg>'
     )
 
 

@@ -59,6 +59,8 @@ def for_owner(evaluation: Evaluation, catalogue: Catalogue, owner: str) -> Evalu
     contact = next((contact for contact in catalogue.contacts if contact.name == owner), None)
     audience = Audience(owner, *((contact.email, contact.slack, contact.pagerduty) if contact else ("", "", "")))
     ahead = None if evaluation.forecast is None else evaluation.forecast.of({slo.service for slo in slos})
+    owned = [service.name for service in catalogue.services if service.owner == owner]
+    errors = None if evaluation.errors is None else evaluation.errors.of(owned)
     return replace(
         evaluation,
         slos=slos,
@@ -67,6 +69,7 @@ def for_owner(evaluation: Evaluation, catalogue: Catalogue, owner: str) -> Evalu
         comparison=comparison,
         audience=audience,
         forecast=ahead,
+        errors=errors,
     )
 
 
