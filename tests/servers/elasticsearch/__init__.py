@@ -31,7 +31,7 @@ def elasticsearch(
     settings: Mapping[str, object] | None = None,
     heap: str = "512m",
 ) -> Iterator[Elasticsearch]:
-    """An Elasticsearch with what is in the folder ``data``; without it an empty one, in a folder that goes when it does.
+    """An Elasticsearch with what is in the folder ``data``, else an empty one in a folder that goes when it does.
 
     ``port`` is for one that comes back where it was; ``settings`` are those of ``elasticsearch.yml``
     (``{"thread_pool.search.size": 1}``).
@@ -46,6 +46,7 @@ def elasticsearch(
 
         def command(chosen: int) -> list[str]:
             classes = os.pathsep.join([str(fetched / "classes"), *sorted(map(str, (fetched / "lib").glob("*.jar")))])
+            node = ["org.elasticsearch.node.TestNode", str(folder), str(port or chosen), str(free_port())]
             return [
                 str((fetched / "java-program").resolve()),
                 f"-Xmx{heap}",
@@ -54,14 +55,7 @@ def elasticsearch(
                 "-Djava.awt.headless=true",
                 f"-Djava.io.tmpdir={scratch}",
                 f"-Des.path.home={folder}",
-                *(
-                    "-cp",
-                    classes,
-                    "org.elasticsearch.node.TestNode",
-                    str(folder),
-                    str(port or chosen),
-                    str(free_port()),
-                ),
+                *("-cp", classes, *node),
             ]
 
         with running(command, data=folder, ready="/_cluster/health", name="elasticsearch", port=port) as server:
