@@ -69,12 +69,12 @@ def render(evaluation: Evaluation) -> str:
     report = to_report(evaluation)
     columns = {**COLUMNS, **_of_rollups(evaluation)}
     window = report.window
-    shared = [_cell(text) for text in (report.catalogue, report.environment, window.name, window.start, window.end)]
+    shared = [cell(text) for text in (report.catalogue, report.environment, window.name, window.start, window.end)]
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow([*_OF_THE_REPORT, *columns])
     for slo in report.slos:
-        writer.writerow(shared + [_cell(_at(slo, path)) for path in columns.values()])
+        writer.writerow(shared + [cell(_at(slo, path)) for path in columns.values()])
     return out.getvalue()
 
 
@@ -96,7 +96,8 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
     return value
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a cell: exact, and nothing that a spreadsheet would run."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sla_kit.report.document_comparison import ComparisonDocument, comparison_of
+from sla_kit.report.document_errors import ErrorsDocument, errors_of
 from sla_kit.report.document_figures import Budget, Figure, figure_of, sure, truth
 from sla_kit.report.document_forecast import ForecastDocument, forecast_of
 from sla_kit.report.document_resting import Bound, Part, Policy, bound_of, parts_of, policy_of
@@ -200,7 +201,8 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """The whole of report.json. ``proof`` is null where there was no ledger, ``owner`` where it is not one owner's
-    part, ``comparison`` where nothing was compared, ``forecast`` where none was asked for."""
+    part, ``comparison`` where nothing was compared, ``forecast`` where none was asked for, ``errors`` where none were
+    tracked."""
 
     version: Literal[1]
     catalogue: str
@@ -221,6 +223,7 @@ class Report(Struct, frozen=True, kw_only=True):
     owner: str | None = None
     comparison: ComparisonDocument | None = None
     forecast: ForecastDocument | None = None
+    errors: ErrorsDocument | None = None
 
 
 def to_document(evaluation: results.Evaluation) -> dict[str, Any]:
@@ -260,7 +263,13 @@ def to_report(evaluation: results.Evaluation) -> Report:
         proof=None if evaluation.proof is None else Proof(**dataclasses.asdict(evaluation.proof)),
         comparison=None if evaluation.comparison is None else comparison_of(evaluation.comparison),
         forecast=None if evaluation.forecast is None else forecast_of(evaluation.forecast),
+        errors=None if evaluation.errors is None else errors_of(evaluation.errors, owners(evaluation)),
     )
+
+
+def owners(evaluation: results.Evaluation) -> dict[str, str]:
+    """Who owns each service that has an SLO."""
+    return {slo.service: slo.owner for slo in evaluation.slos}
 
 
 def _time(time: float) -> str:
