@@ -23,12 +23,14 @@ from sla_kit.preview.filling import Range
 from sla_kit.preview.log_queries import lines_of, search_body, series_of
 from sla_kit.preview.logs import LogServer
 from sla_kit.preview.running import Settings, preview
-from tests.servers import Elasticsearch, elasticsearch
+from tests.servers import Elasticsearch
+from tests.servers.elasticsearch.clearing import clear, fresh_name
 from tests.servers.process import free_port
 
 Document = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astralfield"
 START = 1_790_532_000  # a full hour
+INDEX = fresh_name()
 SHOWN = Range(START, START + 3600, points=12)
 #: ECS's types of the fields that are asked for (elastic.co/guide: ECS field reference).
 MAPPING = {
@@ -82,16 +84,16 @@ def request(server: Elasticsearch, path: str, body: str, method: str = "POST") -
 
 
 @pytest.fixture(scope="module")
-def logs() -> Iterator[Elasticsearch]:
+def logs(elastic: Elasticsearch) -> Iterator[Elasticsearch]:
     """An Elasticsearch with the documents, over three shards."""
-    with elasticsearch() as server:
-        properties = {name: {"type": kind} for name, kind in MAPPING.items()}
-        settings = {"number_of_shards": 3, "number_of_replicas": 0}
-        request(server, "logs-app", json.dumps({"settings": settings, "mappings": {"properties": properties}}), "PUT")
-        lines = [f'{{"create": {{}}}}\n{json.dumps(document)}\n' for document in DOCUMENTS]
-        stored = request(server, "logs-app/_bulk?refresh=true", "".join(lines))
-        assert not stored["errors"]
-        yield server
+    properties = {name: {"type": kind} for name, kind in MAPPING.items()}
+    settings = {"number_of_shards": 3, "number_of_replicas": 0}
+    request(elastic, INDEX, json.dumps({"settings": settings, "mappings": {"properties": properties}}), "PUT")
+    lines = [f'{{"create": {{}}}}\n{json.dumps(document)}\n' for document in DOCUMENTS]
+    stored = request(elastic, f"{INDEX}/_bulk?refresh=true", "".join(lines))
+    assert not stored["errors"]
+    yield elastic
+    clear(elastic.url, INDEX)
 
 
 def rendered() -> dict[str, Mapping[str, Any]]:
@@ -116,7 +118,7 @@ def found(target: Mapping[str, Any], shown: Range = SHOWN) -> list[Document]:
 
 
 def asked(server: Elasticsearch, target: Mapping[str, Any]) -> dict[str, Any]:
-    return request(server, "logs-app/_search", json.dumps(search_body(target, SHOWN)))
+    return request(server, f"{INDEX}/_search", json.dumps(search_body(target, SHOWN)))
 
 
 @pytest.mark.xdist_group("logs")
@@ -149,7 +151,7 @@ def test_a_bucket_without_documents_is_there_and_empty(logs: Elasticsearch) -> N
     shown = Range(
         int(only["@timestamp"] // 1000) // 3600 * 3600, int(only["@timestamp"] // 1000) // 3600 * 3600 + 3600, 12
     )
-    answer = request(logs, "logs-app/_search", json.dumps(search_body(target, shown)))
+    answer = request(logs, f"{INDEX}/_search", json.dumps(search_body(target, shown)))
     (series,) = series_of(target, answer, shown)
     assert series.labels == {"service.name": only["service.name"]}
     assert series.times.tolist() == [shown.start + 300.0 * number for number in range(13)]
@@ -200,7 +202,7 @@ def test_variables_are_filled_in(logs: Elasticsearch) -> None:
     body = search_body(target, SHOWN, {"service": "api"})
     counts = {
         each.labels["log.level"]: each.counts.sum()
-        for each in series_of(target, request(logs, "logs-app/_search", json.dumps(body)), SHOWN)
+        for each in series_of(target, request(logs, f"{INDEX}/_search", json.dumps(body)), SHOWN)
     }
     assert counts == Counter(
         each["log.level"] for each in found(TARGETS["Lines by level"]) if each["service.name"] == "api"
@@ -214,7 +216,7 @@ def test_panels_of_logs_are_drawn_from_what_the_server_tells(logs: Elasticsearch
         f'# TYPE up gauge\nup{{job="x"}} 1 {START}\nup{{job="x"}} 1 {START + 3600}\n# EOF\n'
     )
     catalogue = load(EXAMPLE, "production")
-    settings = Settings(window="1h", logs=f"{logs.url}/logs-app", picture=False, engine="builtin")
+    settings = Settings(window="1h", logs=f"{logs.url}/{INDEX}", picture=False, engine="builtin")
     (made,) = preview(catalogue, str(tmp_path / "history.om"), ["logging"], tmp_path / "out", settings=settings)
     empty = {title for title, _ in made.empty}
     assert not empty & set(TARGETS)
@@ -241,7 +243,7 @@ def test_panels_of_logs_are_drawn_from_what_the_server_tells(logs: Elasticsearch
 @pytest.mark.xdist_group("logs")
 def test_counts_stand_where_their_buckets_begin(logs: Elasticsearch) -> None:
     target = TARGETS["Lines by level"]
-    asked_for = LogServer(f"{logs.url}/logs-app", {}).answered(target, SHOWN, {})
+    asked_for = LogServer(f"{logs.url}/{INDEX}", {}).answered(target, SHOWN, {})
     assert asked_for.answer is not None
     true = Counter((each["log.level"], each["@timestamp"] // 300_000 * 300) for each in found(target))
     answer = asked_for.answer
@@ -256,13 +258,13 @@ def test_counts_stand_where_their_buckets_begin(logs: Elasticsearch) -> None:
 
 @pytest.mark.xdist_group("logs")
 def test_what_the_server_refuses_is_said_in_the_panel(logs: Elasticsearch) -> None:
-    server = LogServer(f"{logs.url}/logs-app", {})
+    server = LogServer(f"{logs.url}/{INDEX}", {})
     wrong = server.answered({**TARGETS["Lines by level"], "query": "log.level:["}, SHOWN, {})
     assert wrong.empty
     assert "Elasticsearch refuses this" in wrong.said
     assert "log.level:[" in wrong.said
     # An index that is not there has no entries.
-    assert LogServer(f"{logs.url}/nothing-*", {}).answered(TARGETS["Newest errors"], SHOWN, {}).empty
+    assert LogServer(f"{logs.url}/{INDEX}-nothing-*", {}).answered(TARGETS["Newest errors"], SHOWN, {}).empty
     server.close()
 
 

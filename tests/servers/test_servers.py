@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -91,13 +92,23 @@ def test_a_replica_has_what_its_primary_has() -> None:
         assert second.run("EXISTS", "kept") == ":1"
 
 
-def test_elasticsearch_finds_what_was_put_in() -> None:
-    with elasticsearch() as server:
+def test_elasticsearch_finds_what_was_put_in_also_after_a_kill(tmp_path: Path) -> None:
+    with elasticsearch(data=tmp_path, settings={"thread_pool.search.queue_size": 7}) as server:
         body, kind = b'{"message": "kept"}', {"Content-Type": "application/json"}
         put = urllib.request.Request(f"{server.url}/logs/_doc/1?refresh=true", body, kind, method="PUT")
         urllib.request.urlopen(put, timeout=60).close()
-        with urllib.request.urlopen(f"{server.url}/logs/_count", timeout=60) as answer:
-            assert json.load(answer)["count"] == 1
+        with urllib.request.urlopen(f"{server.url}/_nodes/thread_pool", timeout=60) as answer:
+            (node,) = json.load(answer)["nodes"].values()
+        assert node["thread_pool"]["search"]["queue_size"] == 7
+        os.kill(server.pid, signal.SIGKILL)
+    with (
+        elasticsearch(data=tmp_path, port=server.port) as again,
+        urllib.request.urlopen(f"{again.url}/_cluster/health/logs?wait_for_status=yellow", timeout=60) as health,
+        urllib.request.urlopen(f"{again.url}/logs/_count", timeout=60) as answer,
+    ):
+        assert again.url == server.url
+        assert health.status == 200
+        assert json.load(answer)["count"] == 1
 
 
 @pytest.mark.parametrize("edition", ["packaged", "today"])

@@ -19,10 +19,12 @@ from sla_kit.configuration.secrets import Secret
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchQuestion as Asks
 from sla_kit.exporters.business.sources.elasticsearch import ElasticsearchSource
 from tests.exporters.business.sources.asking import answering, changed, mistakes, refusal, rows, trickling
-from tests.servers import elasticsearch
+from tests.servers import Elasticsearch
+from tests.servers.elasticsearch.clearing import clear, fresh_name
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.xdist_group("business_elasticsearch")
+EVENTS, MANY, BROKEN = fresh_name(), fresh_name(), fresh_name()
 NOW = time.time()
 DOCUMENTS: list[dict[str, Any]] = [
     {
@@ -37,18 +39,19 @@ DOCUMENTS: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[ElasticsearchSource]:
-    with elasticsearch() as server:
-        fields = {"user": "keyword", "plan": "keyword", "country": "keyword", "paid": "boolean", "@timestamp": "date"}
-        properties = {name: {"type": kind} for name, kind in fields.items()}
-        one = {"settings": {"number_of_shards": 2, "number_of_replicas": 0}, "mappings": {"properties": properties}}
-        send(server.url, "PUT", "/events-1", one)
-        lines: list[Any] = [line for each in DOCUMENTS for line in ({"index": {"_index": "events-1"}}, each)]
-        lines += [line for n in range(1_500) for line in ({"index": {"_index": "many"}}, {"n": n})]
-        body = "".join(json.dumps(line) + "\n" for line in lines).encode()
-        found = send(server.url, "POST", "/_bulk?refresh=true", body)
-        assert not found["errors"]
-        yield ElasticsearchSource(url=server.url)
+def source(elastic: Elasticsearch) -> Iterator[ElasticsearchSource]:
+    fields = {"user": "keyword", "plan": "keyword", "country": "keyword", "paid": "boolean", "@timestamp": "date"}
+    properties = {name: {"type": kind} for name, kind in fields.items()}
+    one = {"settings": {"number_of_shards": 2, "number_of_replicas": 0}, "mappings": {"properties": properties}}
+    send(elastic.url, "PUT", f"/{EVENTS}-1", one)
+    lines: list[Any] = [line for each in DOCUMENTS for line in ({"index": {"_index": f"{EVENTS}-1"}}, each)]
+    lines += [line for n in range(1_500) for line in ({"index": {"_index": MANY}}, {"n": n})]
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    found = send(elastic.url, "POST", "/_bulk?refresh=true", body)
+    assert not found["errors"]
+    yield ElasticsearchSource(url=elastic.url)
+    for name in (EVENTS, MANY, BROKEN):
+        clear(elastic.url, name)
 
 
 def send(url: str, method: str, path: str, body: Any) -> Any:
@@ -63,9 +66,9 @@ def send(url: str, method: str, path: str, body: Any) -> Any:
 
 
 def test_documents_are_counted(source: ElasticsearchSource) -> None:
-    assert rows(source, Asks(index="events-*")) == [{"value": 100.0}]
-    assert rows(source, Asks(index="events-1", query={"term": {"plan": "pro"}})) == [{"value": 50.0}]
-    assert rows(source, Asks(index="events-1", query={"term": {"plan": "none"}})) == [{"value": 0.0}]
+    assert rows(source, Asks(index=f"{EVENTS}-*")) == [{"value": 100.0}]
+    assert rows(source, Asks(index=f"{EVENTS}-1", query={"term": {"plan": "pro"}})) == [{"value": 50.0}]
+    assert rows(source, Asks(index=f"{EVENTS}-1", query={"term": {"plan": "none"}})) == [{"value": 0.0}]
 
 
 def test_the_window_is_told_or_bound(source: ElasticsearchSource) -> None:
@@ -73,40 +76,40 @@ def test_the_window_is_told_or_bound(source: ElasticsearchSource) -> None:
         return float(sum(each["@timestamp"] > (time.time() - 600) * 1000 for each in DOCUMENTS))
 
     before = within()
-    ((_, found),) = rows(source, Asks(index="events-1", window=600.0))[0].items()
+    ((_, found),) = rows(source, Asks(index=f"{EVENTS}-1", window=600.0))[0].items()
     assert before >= found >= within()
-    assert rows(source, Asks(index="events-1"), window_seconds=86400.0) == [{"value": 100.0}]
+    assert rows(source, Asks(index=f"{EVENTS}-1"), window_seconds=86400.0) == [{"value": 100.0}]
 
 
 def test_values_of_fields_are_labels(source: ElasticsearchSource) -> None:
-    found = rows(source, Asks(index="events-1", labels={"tier": "plan", "country": "country"}))
+    found = rows(source, Asks(index=f"{EVENTS}-1", labels={"tier": "plan", "country": "country"}))
     assert {(row["tier"], row["country"]): row["value"] for row in found} == {
         ("free", ""): 40.0,
         ("free", "de"): 10.0,
         ("pro", ""): 40.0,
         ("pro", "de"): 10.0,
     }
-    paid = rows(source, Asks(index="events-1", labels={"paid": "paid"}))
+    paid = rows(source, Asks(index=f"{EVENTS}-1", labels={"paid": "paid"}))
     assert {row["paid"]: row["value"] for row in paid} == {"true": 34.0, "false": 66.0}
 
 
 def test_different_values_are_counted(source: ElasticsearchSource) -> None:
-    assert rows(source, Asks(index="events-1", distinct="user")) == [{"value": 7.0}]
-    found = rows(source, Asks(index="events-1", distinct="user", labels={"plan": "plan"}))
+    assert rows(source, Asks(index=f"{EVENTS}-1", distinct="user")) == [{"value": 7.0}]
+    found = rows(source, Asks(index=f"{EVENTS}-1", distinct="user", labels={"plan": "plan"}))
     assert {row["plan"]: row["value"] for row in found} == {"free": 7.0, "pro": 7.0}
 
 
 def test_all_pages_of_rows_are_read_and_too_many_are_an_error(source: ElasticsearchSource) -> None:
-    found = rows(source, Asks(index="many", labels={"n": "n"}))
+    found = rows(source, Asks(index=MANY, labels={"n": "n"}))
     assert {row["n"] for row in found} == {str(number) for number in range(1_500)}
-    told = refusal(source, Asks(index="many", labels={"n": "n"}, max_rows=1_499))
+    told = refusal(source, Asks(index=MANY, labels={"n": "n"}, max_rows=1_499))
     assert (told.kind, "more than 1499 rows" in told.message) == ("data", True)
 
 
 def test_what_is_not_there_is_an_error_and_no_zero(source: ElasticsearchSource) -> None:
-    assert refusal(source, Asks(index="events-2")).kind == "query"
-    assert refusal(source, Asks(index="nothing-*")).kind == "query"
-    told = refusal(source, Asks(index="events-1", query={"termm": {"plan": "pro"}}))
+    assert refusal(source, Asks(index=f"{EVENTS}-2")).kind == "query"
+    assert refusal(source, Asks(index=f"{EVENTS}-nothing-*")).kind == "query"
+    told = refusal(source, Asks(index=f"{EVENTS}-1", query={"termm": {"plan": "pro"}}))
     assert told.kind == "query"
     assert "termm" in told.message
 
@@ -114,8 +117,8 @@ def test_what_is_not_there_is_an_error_and_no_zero(source: ElasticsearchSource) 
 def test_a_failing_shard_is_an_error_and_no_low_number(source: ElasticsearchSource) -> None:
     # A range on a field that is a keyword there and a date elsewhere fails on one index only.
     properties = {"@timestamp": {"type": "geo_point"}}
-    send(source.url, "PUT", "/broken-1", {"mappings": {"properties": properties}})
-    told = refusal(source, Asks(index="events-1,broken-1", window=600.0))
+    send(source.url, "PUT", f"/{BROKEN}", {"mappings": {"properties": properties}})
+    told = refusal(source, Asks(index=f"{EVENTS}-1,{BROKEN}", window=600.0))
     assert told.kind == "data"
     assert "shards" in told.message
 
