@@ -23,6 +23,7 @@ from sla_kit.report.blocks import (
     tone_of,
 )
 from sla_kit.report.comparing import section
+from sla_kit.report.errors import errors
 from sla_kit.report.language import _, ngettext
 from sla_kit.report.outlook import outlook
 from sla_kit.report.rollups import rollups
@@ -66,6 +67,7 @@ def page(evaluation: Evaluation) -> Page:
                 ("forecast", _("Forecast"), outlook(evaluation.forecast) if evaluation.forecast else ()),
                 ("heat", _("When errors happened"), heat(evaluation)),
                 ("incidents", _("Incidents"), incidents(evaluation)),
+                ("errors", _("Errors"), _errors(evaluation)),
                 ("evidence", _("Backup and restore evidence"), evidence(evaluation)),
                 ("events", _("Live events"), live_events(evaluation)),
                 ("exclusions", _("Exclusions"), exclusions(evaluation)),
@@ -344,6 +346,13 @@ def _objective(slo: SloResult) -> tuple[Cell, ...]:
         if figure.total
         else Cell(formats.UNKNOWN),
     )
+
+
+def _errors(evaluation: Evaluation) -> tuple[Block, ...]:
+    if evaluation.errors is None:
+        return ()
+    owners = {slo.service: slo.owner for slo in evaluation.slos}
+    return errors(evaluation.errors, evaluation.timezone, owners)
 
 
 def _agreement(met: bool | None, objective: str) -> str:

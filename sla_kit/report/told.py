@@ -44,6 +44,7 @@ _SENTENCES = (
     marked("times run backwards in {file}"),
     marked("a recorded history holds no native histograms, so {metric} is not in it"),
     marked("the server answered from a part of its storage only"),
+    marked("errors could not be tracked: {reason}"),
     # forecasts
     marked("its window is shorter than a day"),
     marked("too little history: {days} of the {least} days that are needed"),
