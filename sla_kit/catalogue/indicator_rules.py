@@ -6,12 +6,15 @@ import re
 import warnings
 from functools import lru_cache
 
+from sla_kit.catalogue.log_rules import check_log_indicator
 from sla_kit.catalogue.model import (
     Bound,
     External,
     Freshness,
     LastDuration,
     Latency,
+    LogEvents,
+    LogLatency,
     Matchers,
     Probe,
     Promql,
@@ -54,6 +57,8 @@ def check_indicator(sli: Sli, path: Path, findings: Findings) -> None:
             _bound(sli, path, findings)
         case Promql():
             _promql(sli, path, findings)
+        case LogEvents() | LogLatency():
+            check_log_indicator(sli, path, findings)
 
 
 def _requests(sli: Requests, path: Path, findings: Findings) -> None:

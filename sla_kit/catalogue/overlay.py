@@ -1,7 +1,8 @@
 """Environments: what differs from the base of a catalogue, merged before anything is decoded.
 
-Mappings merge key by key. A list whose items have names merges by name, and the overlay may write it as a list or
-as a mapping from name to changes. Other lists and scalars replace what the base has; null takes it away.
+Mappings merge key by key, apart from queries of documents, which are one thing. A list whose items have names merges
+by name, and the overlay may write it as a list or as a mapping from name to changes. Other lists and scalars replace
+what the base has; null takes it away.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import re
 from collections.abc import Iterable
 from typing import get_args
 
-from sla_kit.catalogue.model import Sli
+from sla_kit.catalogue.model import LOG_KINDS, Sli
 from sla_kit.configuration.nodes import Mapping, Node, Scalar, Sequence, is_null
 from sla_kit.configuration.places import Place, nearest
 from sla_kit.errors import Mistake
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_OF_DOCUMENTS = {str(each.__struct_config__.tag) for each in LOG_KINDS}
 _KINDS = {str(each.__struct_config__.tag) for each in get_args(Sli)}
 
 
@@ -76,9 +78,16 @@ def _mappings(base: Mapping, over: Mapping, mistakes: list[Mistake]) -> Mapping:
             if entries.pop(key, None) is None:
                 mistakes.append(place.mistake(f"{key} is not there to be taken away", nearest(key, base.entries)))
         else:
-            before = base.entries.get(key)
+            before = None if _is_query(base, key) else base.entries.get(key)
             entries[key] = (place, _merged(before[1] if before else None, value, mistakes))
     return Mapping(base.place, entries)
+
+
+def _is_query(owner: Mapping, key: str) -> bool:
+    """Whether what stands under a key selects documents, as a whole."""
+    kind = owner.get("kind")
+    sides = isinstance(kind, Scalar) and kind.text in _OF_DOCUMENTS
+    return key == "query" or (sides and key in ("good", "bad"))
 
 
 def _without_nulls(node: Mapping) -> Mapping:

@@ -10,6 +10,8 @@ from sla_kit.catalogue.model import (
     Dependency,
     External,
     Latency,
+    LogEvents,
+    LogLatency,
     Part,
     Probe,
     Promql,
@@ -115,7 +117,9 @@ def unit_of(catalogue: Catalogue, key: Key, seen: frozenset[Key] = frozenset()) 
         return unit_of(catalogue, sli.of[0].target(key[0]), seen | {key}) if sli.of else None
     if isinstance(sli, Recovery):
         return "outages"
-    if isinstance(sli, Requests | Latency | Promql) or (isinstance(sli, External) and sli.counts_events):
+    if isinstance(sli, Requests | Latency | Promql | LogEvents | LogLatency) or (
+        isinstance(sli, External) and sli.counts_events
+    ):
         return "requests" if slo.budgeting in (None, "occurrences") else "minutes"
     return "samples" if isinstance(sli, Probe) and slo.budgeting == "occurrences" else "minutes"
 

@@ -17,7 +17,20 @@ from sla_kit.catalogue.capacity_rules import check_capacity
 from sla_kit.catalogue.conforming import check_types
 from sla_kit.catalogue.indicator_rules import check_indicator, check_sum_label
 from sla_kit.catalogue.language_rules import check_language
-from sla_kit.catalogue.model import Catalogue, Composite, PolicyStep, Recovery, Requests, Service, Sli, Slo, Window
+from sla_kit.catalogue.log_rules import check_comparison, check_logs, check_server, check_source_of, is_cloud
+from sla_kit.catalogue.model import (
+    Catalogue,
+    Composite,
+    LogEvents,
+    LogLatency,
+    PolicyStep,
+    Recovery,
+    Requests,
+    Service,
+    Sli,
+    Slo,
+    Window,
+)
 from sla_kit.catalogue.model import External as ExternalSli
 from sla_kit.catalogue.model import Latency as LatencySli
 from sla_kit.catalogue.model import Promql as PromqlSli
@@ -74,6 +87,7 @@ class _Rules:
         self._url(catalogue.runbooks, ("runbooks",))
         check_language(catalogue, self.findings)
         check_monitoring(catalogue, self.findings)
+        check_logs(catalogue, self.findings, self.environments)
         for key in ("services", "promises", "contacts", "severities", "sources", "alerts", "conditions", "external"):
             self._unique(getattr(catalogue, key), (key,), key)
         for index, label in enumerate(catalogue.sum_labels):
@@ -160,7 +174,9 @@ class _Rules:
         self._share(slo.min_coverage, (*path, "min_coverage"), "a coverage")
         self._policy(slo.policy or [], (*path, "policy"))
         check_dependencies(slo.depends_on, service, (*path, "depends_on"), self.catalogue, self.findings)
-        self._source(slo.source, (*path, "source"))
+        if not whole or not check_source_of(slo.source, sli, (*path, "source"), self.catalogue, self.findings):
+            self._source(slo.source, (*path, "source"))
+        check_comparison(service, slo, path, self.catalogue, self.findings)
         check_alerts_of(slo.alerts, (*path, "alerts"), self.catalogue, self.findings)
 
     def _objectives(self, slo: Slo, path: Path) -> None:
@@ -200,9 +216,9 @@ class _Rules:
 
     def _slices(self, slo: Slo, sli: Sli, path: Path) -> None:
         say, bucket = self.findings.say, self.catalogue.bucket
-        counted = isinstance(sli, Requests | LatencySli | PromqlSli | Recovery | Composite) or (
-            isinstance(sli, ExternalSli) and sli.counts_events
-        )
+        counted = isinstance(
+            sli, Requests | LatencySli | PromqlSli | LogEvents | LogLatency | Recovery | Composite
+        ) or (isinstance(sli, ExternalSli) and sli.counts_events)
         if isinstance(sli, Composite) and slo.missing == "bad":
             say((*path, "missing"), "what is missing of a composite is missing of its parts", "say it of the parts")
         if isinstance(sli, Composite) and slo.budgeting is not None:
@@ -225,7 +241,9 @@ class _Rules:
         if slo.slice_target is not None:
             if not 0 < slo.slice_target <= 1:
                 say((*path, "slice_target"), "a slice_target must be above 0 % and at most 100 %")
-        elif slo.budgeting == "timeslices" and isinstance(sli, Requests | LatencySli | PromqlSli | ExternalSli):
+        elif slo.budgeting == "timeslices" and isinstance(
+            sli, Requests | LatencySli | PromqlSli | LogEvents | LogLatency | ExternalSli
+        ):
             places = self.findings.places
             if not places.broken((*path, "slice_target")) and not places.broken((*path, "budgeting")):
                 hint = "the share of good events that makes a slice good, such as 99%"
@@ -235,7 +253,7 @@ class _Rules:
         check_indicator(sli, path, self.findings)
         if isinstance(sli, ExternalSli):
             check_external(sli, path, self.catalogue, self.findings)
-        else:
+        elif not check_source_of(sli.source, sli, (*path, "source"), self.catalogue, self.findings):
             self._source(sli.source, (*path, "source"))
         if isinstance(sli, Recovery):
             check_recovery(sli, service, path, self.catalogue, self.findings)
@@ -256,10 +274,12 @@ class _Rules:
         for index, server in enumerate(self.catalogue.sources):
             path = ("sources", index)
             if SECRET.search(server.url):  # which is not repeated in the message
-                hint = "credentials come from SLA_KIT_PROMETHEUS_<NAME>_TOKEN and its like"
+                kind = "ELASTICSEARCH" if server.holds_logs else "PROMETHEUS"
+                hint = f"credentials come from SLA_KIT_{kind}_<NAME>_TOKEN and its like"
                 self.findings.say((*path, "url"), "the address holds a password", hint)
-            else:
-                self._url(server.url, (*path, "url"))
+            elif not is_cloud(server.url):
+                self._url(server.url.removeprefix("elasticsearch+"), (*path, "url"))
+            check_server(server, path, self.findings)
             if "\n" in server.tenant or "\r" in server.tenant:
                 self.findings.say((*path, "tenant"), "a tenant is one line")
         for key in ("lag", "keep"):

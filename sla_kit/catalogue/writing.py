@@ -47,7 +47,7 @@ def _plain(value: Any, form: str = "") -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, form) for key, item in value.items()}
     if form == "duration" and value is not None:
         return format_duration(float(value))
     if form == "ratio" and value is not None:
@@ -61,8 +61,13 @@ def _struct(value: msgspec.Struct) -> dict[str, Any]:
     for each in sorted(written_fields(type(value)), key=lambda each: each.name != "name"):
         content = getattr(value, each.name)
         if each.required or content != _default(each):
-            written[each.encode_name] = _plain(content, field_form(each.type))
+            written[each.encode_name] = _plain(content, _form(each.type))
     return written
+
+
+def _form(wanted: Any) -> str:
+    """How a field's value is written; of a mapping, its values."""
+    return field_form(typing.get_args(wanted)[1] if typing.get_origin(wanted) is dict else wanted)
 
 
 def _default(each: msgspec.structs.FieldInfo) -> Any:

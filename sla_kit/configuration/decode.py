@@ -150,7 +150,9 @@ class _Decoder:
         structs = wanted.structs
         if structs and isinstance(node, Mapping):
             return self.struct(node, self._tagged(node, structs, path) if len(structs) > 1 else structs[0], path)
-        return self.value(node, wanted.of[1 if isinstance(node, Sequence) else 0], path)
+        return self.value(
+            node, wanted.of[1 if isinstance(node, Sequence) else 2 if isinstance(node, Mapping) else 0], path
+        )
 
     def _tagged(self, node: Mapping, structs: tuple[Any, ...], path: Path) -> Any:
         field = structs[0].__struct_config__.tag_field
@@ -267,8 +269,8 @@ class _Wanted(msgspec.Struct, frozen=True):
     """A type of the model taken apart, which is done once.
 
     ``type`` is it without its annotation, ``form`` what that asks for (of a mapping: for its keys). ``of`` is the type
-    of a list's items or a mapping's values; of a union what text is read as, and what a list is. A union may allow
-    ``nothing`` and have ``structs``; ``words`` are those that a text may be.
+    of a list's items or a mapping's values; of a union what text is read as, what a list is and what a mapping. A union
+    may allow ``nothing`` and have ``structs``; ``words`` are those that a text may be.
     """
 
     type: Any
@@ -306,9 +308,13 @@ def _taken_apart(wanted: Any) -> _Wanted:
     if options is not None:
         structs = tuple(each for each in options if _is_struct(each))
         rest = [_taken_apart(each) for each in options if each is not type(None) and not _is_struct(each)]
-        lists, others = ([each for each in rest if (each.kind == "list") is listed] for listed in (True, False))
-        text, listed = (next(iter(first or rest), None) or _taken_apart(structs[0]) for first in (others, lists))
-        return _Wanted(wanted, form, "union", (text, listed), type(None) in options, structs)
+        lists, maps = ([each for each in rest if each.kind == kind] for kind in ("list", "dict"))
+        others = [each for each in rest if each.kind not in ("list", "dict")]
+        of = tuple(
+            next(iter(first), None) or _taken_apart(structs[0])
+            for first in (others or rest, lists or rest, maps or others or rest)
+        )
+        return _Wanted(wanted, form, "union", of, type(None) in options, structs)
     origin, of = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is list:
         return _Wanted(wanted, form, "list", (_taken_apart(of[0]),))

@@ -17,6 +17,8 @@ from sla_kit.catalogue.model import (
     Composite,
     External,
     Latency,
+    LogEvents,
+    LogLatency,
     Missing,
     Promql,
     Recovery,
@@ -80,8 +82,8 @@ class Terms:
     @classmethod
     def of(cls, slo: Slo, sli: Sli) -> Terms:
         """The terms of an SLO, with the budgeting that its kind of indicator has where none is declared: events that
-        are counted (requests, latency, promql, outages) by occurrences, gauges by time slices of one bucket."""
-        counted = isinstance(sli, Requests | Latency | Promql | Recovery | Composite) or (
+        are counted (requests, latency, promql, documents, outages) by occurrences, gauges by time slices of one bucket."""
+        counted = isinstance(sli, Requests | Latency | Promql | LogEvents | LogLatency | Recovery | Composite) or (
             isinstance(sli, External) and sli.counts_events
         )
         budgeting: Budgeting = slo.budgeting or ("occurrences" if counted else "timeslices")

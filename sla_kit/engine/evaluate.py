@@ -13,6 +13,7 @@ from sla_kit.catalogue.model import (
     Freshness,
     LastDuration,
     Latency,
+    LogLatency,
     Recovery,
     Service,
     Sli,
@@ -200,7 +201,7 @@ def _figures(context: Context, service: Service, slo: Slo, counts: Counts, worst
         sla_met=None if slo.sla is None else _sla_met(current, counts, slo.sla.objective, where),
         sla_consequence="" if slo.sla is None else slo.sla.consequence,
         threshold=_threshold(sli),
-        quantile=sli.quantile if isinstance(sli, Latency) else None,
+        quantile=sli.quantile if isinstance(sli, Latency | LogLatency) else None,
         before=previous if known else None,
         during_events=None if split is None else over(window, split),
         outside_events=None if split is None else over(window, ~split),
@@ -272,7 +273,7 @@ def _sla_met(found: Figure, counts: Counts, objective: float, where: slice) -> b
 def _threshold(sli: Sli) -> float | None:
     """The limit that the measured figure is held against, in the figure's own unit."""
     match sli:
-        case Latency():
+        case Latency() | LogLatency():
             return sli.threshold
         case Freshness():
             return sli.max_age

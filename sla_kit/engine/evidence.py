@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sla_kit.catalogue.model import Bound, Freshness, LastDuration, Latency, Probe, Sli
+from sla_kit.catalogue.model import Bound, Freshness, LastDuration, Latency, LogLatency, Probe, Sli
 from sla_kit.engine.quantiles import quantile
 from sla_kit.engine.results import Evidence, Period
 from sla_kit.timeline import Floats, Mask, Timeline
@@ -43,7 +43,7 @@ def worst_value(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None)
     Latency: the quantile in seconds. Freshness and duration: the largest, in seconds. Probe: the lowest share of
     successful probes of a bucket. Bound: the value farthest out of, or nearest to, its bounds.
     """
-    if isinstance(sli, Latency):
+    if isinstance(sli, Latency | LogLatency):
         if timeline.histogram is None:
             return None
         found = quantile(timeline.histogram, sli.quantile, where, inside)

@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, func, select, tuple_
 
 from sla_kit.catalogue.intervals import Interval
-from sla_kit.catalogue.model import Latency, Service, Sli, Slo
+from sla_kit.catalogue.model import Latency, LogLatency, Service, Sli, Slo
 from sla_kit.engine.budgeting import Terms, count, leaving_out
 from sla_kit.engine.context import Context
 from sla_kit.engine.evidence import worst_of, worst_value
@@ -235,7 +235,7 @@ class _Days:
         for column, values in ((self.sums.total, total), (self.sums.bad, bad), (self.sums.coverage, coverage)):
             column[into] = np.array(values, dtype=np.float64)[same]
         self.sums.worst[into] = np.array([np.nan if each is None else each for each in worst])[same]
-        if isinstance(self.one.sli, Latency):
+        if isinstance(self.one.sli, Latency | LogLatency):
             for position in np.flatnonzero(same):
                 self.sums.bounds[at[position]] = bounds[position] or b""
                 self.sums.counts[at[position]] = counts[position] or b""
@@ -317,7 +317,7 @@ def sum_of(one: Asked, timeline: Timeline, maintenance: Sequence[Interval], star
 
 
 def _measured(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None) -> tuple[float, bytes, bytes]:
-    if isinstance(sli, Latency):
+    if isinstance(sli, Latency | LogLatency):
         if timeline.histogram is None:
             return np.nan, b"", b""
         return np.nan, timeline.histogram.bounds.tobytes(), summed(timeline.histogram, where, inside).tobytes()
@@ -327,7 +327,7 @@ def _measured(sli: Sli, timeline: Timeline, where: slice, inside: Mask | None) -
 
 def _value(sli: Sli, sums: Sums, chosen: Ints, parts: Sequence[Sums]) -> float | None:
     """The measured figure of several days: the quantile of their histograms, or the worst of their values."""
-    if not isinstance(sli, Latency):
+    if not isinstance(sli, Latency | LogLatency):
         return worst_of(sli, np.concatenate([sums.worst[chosen], *(part.worst for part in parts)]))
     by_bounds: dict[bytes, list[bytes]] = {}
     for at in chosen:

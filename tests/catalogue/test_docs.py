@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from sla_kit.catalogue import Catalogue, Sli, check, check_catalogue
+from sla_kit.catalogue.logs import Comparison, Deployments, ErrorTracking, LogFields, Logs
 from sla_kit.catalogue.model import (
     Agreement,
     Capacity,
@@ -23,6 +24,7 @@ from sla_kit.catalogue.model import (
     PolicyStep,
     Resource,
     Route,
+    Server,
     Service,
     SeverityLevel,
     Slo,
@@ -57,6 +59,7 @@ STRUCTS += [Part, Dependency, Capacity, Resource]
 STRUCTS += [Monitoring, ServiceMonitoring, RuleSettings, DuringEvents, SloRules, Delivery]
 STRUCTS += [Routing, Digest, Storm, DeadMan, Fallback, SlackSettings, PagerDutySettings, EmailSettings]
 STRUCTS += [AlertmanagerSettings, Graphs, Secret]
+STRUCTS += [Server, Logs, LogFields, ErrorTracking, Deployments, Comparison]
 INDICATORS: list[Any] = list(typing.get_args(Sli))
 
 
@@ -77,7 +80,7 @@ def test_example_is_valid_for_an_editor(text: str) -> None:
 
 
 def test_examples_show_every_kind_of_indicator() -> None:
-    shown = set(re.findall(r"kind: (\w+)", "".join(EXAMPLES)))
+    shown = set(re.findall(r"kind: ([\w-]+)", "".join(EXAMPLES)))
     assert shown == {each.__struct_config__.tag for each in INDICATORS}
 
 

@@ -11,7 +11,7 @@ import pytest
 from sla_kit.catalogue import Catalogue, Latency, check, load
 from sla_kit.catalogue.calendar import intervals
 from sla_kit.catalogue.dependencies import check_bounds
-from sla_kit.catalogue.model import Composite, External, Promql, Recovery
+from sla_kit.catalogue.model import Composite, External, LogEvents, LogLatency, Promql, Recovery
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "astralfield"
 PROMISES = ["availability", "response-time", "error-rate", "recovery-time", "backup-recovery"]
@@ -58,7 +58,7 @@ def test_indicators_select_metrics_and_labels_that_are_there(catalogue: Catalogu
         sli = catalogue.sli(service, slo)
         if isinstance(sli, Recovery | Composite):
             continue
-        assert not isinstance(sli, Promql | External)
+        assert not isinstance(sli, Promql | External | LogEvents | LogLatency)
         matched = set(sli.matchers) | set(getattr(sli, "good", None) or {}) | set(getattr(sli, "bad", None) or {})
         assert matched <= LABELS[sli.metric], (service.name, slo.name)
         metrics.add(sli.metric)

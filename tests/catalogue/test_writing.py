@@ -20,6 +20,8 @@ from sla_kit.catalogue import (
     Freshness,
     LastDuration,
     Latency,
+    LogEvents,
+    LogLatency,
     Occasion,
     PolicyStep,
     Probe,
@@ -34,6 +36,7 @@ from sla_kit.catalogue import (
     load,
     to_yaml,
 )
+from sla_kit.catalogue.logs import ErrorTracking, LogFields, LogQuery, Logs
 from sla_kit.catalogue.routing import DeadMan, Graphs, Routing, SlackSettings, Storm
 from sla_kit.configuration.secrets import Secret
 
@@ -49,6 +52,17 @@ _VALUES = _TEXT.filter(lambda text: not text.startswith(("=~", "!~", "!=")))
 _MATCHERS = st.dictionaries(
     st.from_regex(r"[a-z][a-z_]{0,5}", fullmatch=True), _VALUES | st.lists(_VALUES, min_size=1, max_size=3), max_size=3
 )
+_QUERIES: st.SearchStrategy[LogQuery] = st.sampled_from(
+    [
+        "",
+        "service.name:web AND status:[500 TO *]",
+        'message:"a: b"',
+        {},
+        {"term": {"http.response.status_code": 500}},
+        {"bool": {"must_not": [{"exists": {"field": "no"}}], "filter": [{"range": {"a": {"gte": 1.5, "lt": None}}}]}},
+        {"terms": {"a": ["null", "1e3", 7, True, ""]}},
+    ]
+)
 _BOUNDS = st.floats(-1e12, 1e12)
 _SLIS: st.SearchStrategy[Sli] = st.one_of(
     st.builds(Requests, metric=st.just("r_total"), matchers=_MATCHERS, bad_metric=st.just("e_total"), bad=_MATCHERS),
@@ -57,6 +71,19 @@ _SLIS: st.SearchStrategy[Sli] = st.one_of(
     st.builds(Freshness, metric=st.just("t"), max_age=_SECONDS),
     st.builds(LastDuration, metric=st.just("t"), max=_SECONDS, completed_metric=st.none() | st.just("c")),
     st.builds(Bound, metric=st.just("g"), min=_BOUNDS),
+    st.builds(
+        LogEvents,
+        index=st.sampled_from(["", "logs-*", "logs-web,-logs-web-old"]),
+        query=_QUERIES,
+        bad=_QUERIES.filter(lambda query: query not in ("", {})),
+    ).filter(lambda sli: sli.query != sli.bad),
+    st.builds(
+        LogLatency,
+        threshold=_SECONDS,
+        query=_QUERIES,
+        field=st.sampled_from(["", "took"]),
+        unit_seconds=st.none() | _SHARES,
+    ),
     st.just(Promql(total="sum(increase(a[$window]))", good="sum(increase(b[$window]))")),
 )
 _SLOS = st.builds(
@@ -115,6 +142,14 @@ _CATALOGUES = st.builds(
     contacts=st.just([Contact(name="someone", slack="#room")]),
     routes=st.lists(_ROUTES, min_size=1, max_size=2),
     routing=_ROUTINGS,
+    logs=st.builds(
+        Logs,
+        fields=st.builds(LogFields, time=st.sampled_from(["@timestamp", "time"]), duration_unit_seconds=_SHARES),
+        quiet=_SECONDS,
+        errors=st.builds(ErrorTracking, query=_QUERIES, enabled=st.booleans(), lookback=_SECONDS),
+        stream=st.sampled_from(["", "logs-web-production"]),
+        retention=st.dictionaries(st.just("dev"), st.integers(1, 1000).map(float), max_size=1),
+    ),
     calendar=st.just(
         Calendar(
             events=[Occasion(name="a game", start="2026-09-06T13:00", duration=3600.0, repeat="FREQ=WEEKLY")],
