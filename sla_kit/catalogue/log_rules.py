@@ -252,8 +252,8 @@ def check_comparison(service: Service, slo: Slo, path: Path, catalogue: Catalogu
     other = expect_slo(target, (*here, "slo"), catalogue, findings)
     if other is None or findings.places.has_broken(path):
         return
-    for key, name in ((mine, slo.name), (target, comparison.slo)):
-        unit = unit_of(catalogue, key)
+    for measured, name in ((mine, slo.name), (target, comparison.slo)):
+        unit = unit_of(catalogue, measured)
         if unit is not None and unit != "requests":
             say((*here, "slo"), f"{name} counts {unit}, no events", "only SLOs that count events can be compared")
             return

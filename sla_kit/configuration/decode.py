@@ -310,11 +310,11 @@ def _taken_apart(wanted: Any) -> _Wanted:
         rest = [_taken_apart(each) for each in options if each is not type(None) and not _is_struct(each)]
         lists, maps = ([each for each in rest if each.kind == kind] for kind in ("list", "dict"))
         others = [each for each in rest if each.kind not in ("list", "dict")]
-        of = tuple(
+        read_as = tuple(
             next(iter(first), None) or _taken_apart(structs[0])
             for first in (others or rest, lists or rest, maps or others or rest)
         )
-        return _Wanted(wanted, form, "union", of, type(None) in options, structs)
+        return _Wanted(wanted, form, "union", read_as, type(None) in options, structs)
     origin, of = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is list:
         return _Wanted(wanted, form, "list", (_taken_apart(of[0]),))
