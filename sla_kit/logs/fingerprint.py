@@ -56,7 +56,8 @@ _NAMED = "(?:" + "|".join(f"(?<={name})" for name in ("password", "passwd", "pas
 _NAMED += "|" + "|".join(f"(?<={name})" for name in ("api_key", "api-key", "apikey", "access_key", "accesskey"))
 _NAMED += "|" + "|".join(f"(?<={name})" for name in ("private_key", "account_key", "credential", "signature")) + ")"
 _WORDS = "(?:(?<=password)|(?<=passwd)|(?<=passphrase))"
-_SCHEME = "(?:(?<=bearer[ =:])|(?<=basic[ =:])|(?<=digest[ =:])|(?<=negotiate[ =:])|(?<=apikey[ =:]))"
+_SCHEME = r"(?:(?<=bearer[\s=:])|(?<=basic[\s=:])|(?<=digest[\s=:])|(?<=negotiate[\s=:])|(?<=apikey[\s=:]))"
+_GAP = r"[ \t\r\n\f\x0b]{0,20}"
 _PAIR = r"[^ \t\r\n=;,<>\"']{1,100}=[^ \t\r\n;,<>\"']{0,4000}"
 
 #: What must be shown to nobody, in this order. The last one is only a suspicion (any number of that shape): Python
@@ -75,7 +76,7 @@ REDACTIONS: tuple[Rule, ...] = (
     ),
     Rule(
         "authorization",
-        rf"(?i){_SCHEME} ?(?!auth|realm|token|credential|header|scheme|algorithm)[0-9A-Za-z+/=_.~:-]{{6,}}",
+        rf"(?i){_SCHEME}{_GAP}(?!auth|realm|token|credential|header|scheme|algorithm)[0-9A-Za-z+/=_.~:-]{{6,}}",
         "<token>",
     ),
     Rule(
@@ -87,13 +88,13 @@ REDACTIONS: tuple[Rule, ...] = (
         "<token>",
     ),
     Rule("cookie", rf"(?i)(?<=cookie: ){_PAIR}(?:; ?{_PAIR}){{0,100}}", "<secret>"),
-    Rule("named in JSON", rf'(?i){_NAMED}" ?: ?"(?:[^"\\]|\\[\s\S])*(?:"|{_END})', '": "<secret>"'),
+    Rule("named in JSON", rf'(?i){_NAMED}"{_GAP}:{_GAP}"(?:[^"\\]|\\[\s\S])*(?:"|\\?{_END})', '": "<secret>"'),
     Rule("named", rf"(?i){_NAMED}=(?:\"[^\"]*\"|'[^']*'|{_WORD}+)", "=<secret>"),
-    Rule("password", rf"(?i){_WORDS}: ?{_WORD}+", ": <secret>"),
-    Rule("named, with a number in it", rf"(?i){_NAMED}: ?(?={_WORD}{{0,60}}[0-9]){_WORD}{{6,}}", ": <secret>"),
+    Rule("password", rf"(?i){_WORDS}:{_GAP}{_WORD}+", ": <secret>"),
+    Rule("named, with a number in it", rf"(?i){_NAMED}:{_GAP}(?={_WORD}{{0,60}}[0-9]){_WORD}{{6,}}", ": <secret>"),
     Rule(
         "e-mail address",
-        r"[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![0-9A-Za-z])",
+        r"[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}",
         "<email>",
     ),
     Rule(
@@ -146,7 +147,7 @@ NORMALISATIONS: tuple[Rule, ...] = (
         "<time>",
     ),
     Rule("time of day", rf"(?<![0-9:]){_CLOCK}(?![0-9:])", "<time>"),
-    Rule("IPv4 address", r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?(?![0-9]|\.[0-9])", "<ip>"),
+    Rule("IPv4 address", r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?(?![0-9<]|\.[0-9<])", "<ip>"),
     Rule(
         "IPv6 address",
         r"(?<![0-9A-Za-z_<>:.])(?=[0-9A-Fa-f:]{0,39}[0-9])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}"
@@ -174,7 +175,7 @@ NORMALISATIONS: tuple[Rule, ...] = (
     Rule(
         "number",
         rf"(?<![0-9])(?<![0-9][.,])(?<![A-Z]){_TELLING}(?:(?<![0-9A-Za-z_<>)\].+-])[+-])?"
-        r"[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?",
+        r"[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+(?:[.,][0-9]+)*)?",
         "<number>",
     ),
     Rule("numbers in a row", r"<number>(?:[,;] ?<number>)+", "<number>"),
