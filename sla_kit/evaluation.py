@@ -41,11 +41,12 @@ def evaluate(
 ) -> Evaluation:
     """Evaluates every SLO of a catalogue (or only those of some ``services``) over a window that ends at ``at``.
 
-    ``source`` is an address ("http://prometheus:9090"), a path of a recorded history, several of them as
-    ["NAME=ADDRESS", …], a `Source` or a connection of prometheus-api-client; without one the servers are read that the
-    catalogue names. ``window`` is what ``--window`` takes: "7d", "week", "last-month", "2026-Q3", "START/END". ``at``
-    defaults to the end of a recorded history, or to a minute ago. ``rollups`` are periods whose figures stand beside
-    the window's, by the same names: ("month", "last-quarter", "2026").
+    ``source`` is an address ("http://prometheus:9090", "elasticsearch+http://elastic:9200"), a path of a recorded
+    history, a `Source`, a connection of prometheus-api-client or a client of elasticsearch; several are one of metrics
+    and one of logs, or ["NAME=ADDRESS", …]; without one the servers are read that the catalogue names. ``window`` is
+    what ``--window`` takes: "7d", "week", "last-month", "2026-Q3", "START/END". ``at`` defaults to the end of a recorded
+    history, or to a minute ago. ``rollups`` are periods whose figures stand beside the window's, by the same names:
+    ("month", "last-quarter", "2026").
 
     With a ``ledger`` (a path, a URL or an open one) only buckets that it lacks are read from the source, and are kept
     there; its corrections count, and the result carries the proof of what it was made of. A ledger without any source

@@ -7,21 +7,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from sla_kit.errors import SlaKitError, SourceError
 from sla_kit.sources import Source
 from sla_kit.sources.many import open_sources
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
     from prometheus_api_client import PrometheusConnect
 
     from sla_kit.catalogue.model import Catalogue
     from sla_kit.ledger import Ledger
 
-    #: What may be given as a source: an address or a path, several of them as NAME=ADDRESS for the sources that the
-    #: catalogue names, a `Source`, or a user's own client; None reads the servers that the catalogue names.
-    Given: TypeAlias = Source | PrometheusConnect | str | Path | Sequence[str] | None
+    #: One source: an address or a path, NAME=ADDRESS for one that the catalogue names, a `Source`, or a user's own
+    #: client.
+    One: TypeAlias = Source | PrometheusConnect | Elasticsearch | str | Path
+    #: What may be given as a source: one, one of metrics and one of logs, or several by the catalogue's names; None
+    #: reads the servers that the catalogue names.
+    Given: TypeAlias = One | Sequence[One] | None
 
 #: A fresh Prometheus answers for the last scrapes only after a moment; the newest buckets are left to the next run.
 SETTLE_SECONDS = 60
@@ -30,24 +34,34 @@ SETTLE_SECONDS = 60
 @contextmanager
 def opened(given: Given, catalogue: Catalogue) -> Iterator[Source]:
     """A source from whatever was given; closed afterwards only if it was opened here. Raises `SourceError`."""
-    if given is None or isinstance(given, str | Path | list | tuple):
-        several: Sequence[str | Path] = [] if given is None else [given] if isinstance(given, str | Path) else given
-        texts = [str(one) for one in several]
-        source = open_sources(catalogue, texts)
-        try:
-            yield source
-        finally:
-            source.close()
-    elif isinstance(given, Source):
-        yield given
-    elif type(given).__name__ == "PrometheusConnect" or hasattr(given, "custom_query_range"):
+    several = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+    read = [str(one) if isinstance(one, str | Path) else _source_of(one) for one in several]
+    if len(read) == 1 and not isinstance(read[0], str):
+        yield read[0]
+        return
+    source = open_sources(catalogue, read)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _source_of(given: object) -> Source:
+    """A source as it is, or one that asks by a client of the user's own."""
+    if isinstance(given, Source):
+        return given
+    if type(given).__name__ == "PrometheusConnect" or hasattr(given, "custom_query_range"):
         from sla_kit.sources.prometheus import PrometheusSource
 
-        yield PrometheusSource(given)
-    else:
-        raise SourceError(
-            f"a {type(given).__name__} is no source", remedy="give an address, a path, a Source or a PrometheusConnect"
-        )
+        return PrometheusSource(cast("PrometheusConnect", given))
+    if type(given).__name__ == "Elasticsearch" or hasattr(given, "msearch"):
+        from sla_kit.sources.elasticsearch import ElasticsearchSource
+
+        return ElasticsearchSource(cast("Elasticsearch", given))
+    raise SourceError(
+        f"a {type(given).__name__} is no source",
+        remedy="give an address, a path, a Source, a PrometheusConnect or an Elasticsearch",
+    )
 
 
 @contextmanager

@@ -92,8 +92,9 @@ def source_option(command: Command) -> Command:
         envvar="SLA_KIT_SOURCE",
         show_envvar=True,
         metavar="URL|PATH",
-        help="Where the history is: http(s)://… a Prometheus API, or a path (.om, .om.gz, .parquet, a folder). "
-        "NAME=URL, which may be repeated, is one of the sources that the catalogue names. Default: those.",
+        help="Where the history is: http(s)://… a Prometheus API, a path (.om, .om.gz, .parquet, a folder), or "
+        "elasticsearch+http(s)://… the logs. One of metrics and one of logs may be given together; NAME=URL, which may "
+        "be repeated, is one of the sources that the catalogue names. Default: those.",
     )
     return option(command)
 

@@ -323,6 +323,21 @@ def without_logs(grid: Grid) -> Timeline:
     return Timeline(grid, nothing, nothing.copy(), nothing.copy(), "requests", findings=(finding,))
 
 
+def without_metrics(sli: Sli, grid: Grid) -> Timeline:
+    """The timeline of an indicator of metrics that a source of logs is asked for."""
+    if isinstance(sli, External):
+        return unread(sli, grid)
+    message = "this source holds no metrics: give --source http://host:9090 as well"
+    nothing = np.zeros(grid.count)
+    unit: Unit = "minutes"
+    if isinstance(sli, Requests | Latency | Promql):
+        unit = "requests"
+    elif isinstance(sli, Probe):
+        unit = "samples"
+    finding = Finding("unread", message, grid.count, grid.start, grid.end)
+    return Timeline(grid, nothing, nothing.copy(), nothing.copy(), unit, findings=(finding,))
+
+
 def _promql(sli: Promql, reader: Reader, grid: Grid) -> Timeline:
     total, findings = reader.read_promql(sli.total, grid)
     expression = sli.good if sli.good is not None else sli.bad

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-import queue
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from sla_kit.errors import SourceError
+from sla_kit.catalogue.model import Composite, Recovery
+from sla_kit.errors import MissingExtraError, SourceError
 from sla_kit.sources import Indicator, Progress, Source, no_progress, open_source
+from sla_kit.sources.beside import side_by_side
+from sla_kit.sources.kinds import MetricsAndLogs, are_logs, unanswered
 
 if TYPE_CHECKING:
-    from sla_kit.catalogue.model import Catalogue
+    from sla_kit.catalogue.model import Catalogue, Server
     from sla_kit.timeline import Grid, Timeline
 
 #: Requests under way at the same time, to all servers together.
 CONNECTIONS = 8
-#: Timelines that wait to be judged; a server that is ahead of the engine waits then.
-_AHEAD = 16
 
 
 class ManySources:
@@ -47,10 +44,14 @@ class ManySources:
     def fetch(
         self, indicators: Sequence[Indicator], grid: Grid, progress: Progress = no_progress
     ) -> Iterator[tuple[Indicator, Timeline]]:
-        """Each indicator with its timeline, as the servers answer. The first error of any ends the reading."""
+        """Each indicator with its timeline, as the servers answer; nothing is known of one for which the catalogue has
+        no server. The first error of any ends the reading."""
         asked: dict[str, list[Indicator]] = {}
         for indicator in indicators:
             asked.setdefault(indicator.source, []).append(indicator)
+        if "" not in self.sources:
+            for indicator in asked.pop("", []):
+                yield indicator, unanswered(indicator, grid)
         unknown = [name for name in asked if name not in self.sources]
         if unknown:
             raise SourceError(
@@ -59,10 +60,9 @@ class ManySources:
         if len(asked) == 1:
             name, wanted = asked.popitem()
             yield from self.sources[name].fetch(wanted, grid, progress)
-            return
-        yield from _side_by_side(
-            [(self.sources[name], wanted) for name, wanted in asked.items()], grid, progress, self._side_by_side
-        )
+        elif asked:
+            work = [(self.sources[name], wanted) for name, wanted in asked.items()]
+            yield from side_by_side(work, grid, progress, self._side_by_side)
 
     def give_up_at(self, until: float) -> None:
         """Has reading end by then (of `time.monotonic`), of those sources that wait for somebody."""
@@ -77,128 +77,126 @@ class ManySources:
                 stack.callback(source.close)
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A source has answered all."""
-
-
-def _side_by_side(
-    work: Sequence[tuple[Source, list[Indicator]]], grid: Grid, progress: Progress, workers: int
-) -> Iterator[tuple[Indicator, Timeline]]:
-    found: queue.Queue[tuple[Indicator, Timeline] | _Done] = queue.Queue(_AHEAD)
-    stopped = threading.Event()
-    told = _Told(progress, len(work))
-
-    def put(item: tuple[Indicator, Timeline] | _Done) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                found.put(item, timeout=0.1)
-                return
-
-    def read(number: int, source: Source, wanted: list[Indicator]) -> None:
-        try:
-            if not stopped.is_set():
-                for answer in source.fetch(wanted, grid, told.of(number)):
-                    put(answer)
-                    if stopped.is_set():
-                        return
-        finally:
-            put(_Done())
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="sla-kit-source")
-    running: list[Future[None]] = [pool.submit(read, number, *one) for number, one in enumerate(work)]
-    try:
-        left = len(work)
-        while left:
-            item = found.get()
-            if not isinstance(item, _Done):
-                yield item
-                continue
-            left -= 1
-            for future in running:
-                if future.done():
-                    future.result()
-        for future in running:
-            future.result()
-    finally:
-        stopped.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Told:
-    """One progress from several that run at the same time."""
-
-    def __init__(self, progress: Progress, parts: int) -> None:
-        self._progress = progress
-        self._lock = threading.Lock()
-        self._shares = [0.0] * parts
-
-    def of(self, number: int) -> Progress:
-        """The progress of one part."""
-
-        def report(done: int, total: int, what: str) -> None:
-            with self._lock:
-                self._shares[number] = done / total if total else 1.0
-                self._progress(round(1000 * sum(self._shares)), 1000 * len(self._shares), what)
-
-        return report
-
-
-def open_sources(catalogue: Catalogue, given: Sequence[str] = ()) -> Source:
+def open_sources(catalogue: Catalogue, given: Sequence[str | Source] = ()) -> Source:
     """The source of a catalogue's history: what the command line gives, else the servers that the catalogue names.
 
-    ``given`` are addresses or paths. ``NAME=ADDRESS`` stands for one of the catalogue's sources; an address without a
-    name for all of them. Raises `SourceError` where something has no address.
+    ``given`` are addresses or paths, or sources that are open already. ``NAME=ADDRESS`` stands for one of the
+    catalogue's sources; an address without a name for all of them that hold the same: one of metrics and one of logs
+    may be given together, and what is asked of the kind that is not given is unread. Raises `SourceError` where
+    something has no address.
     """
-    from sla_kit.configuration.places import nearest
-
-    names = [server.name for server in catalogue.sources]
-    addresses = {server.name: server.url for server in catalogue.sources if server.url}
-    plain: list[str] = []
-    for text in given:
-        name, equals, address = text.partition("=")
-        if equals and name in names:
-            addresses[name] = address
-        elif not equals or "/" in name or not names:  # an address or a path may hold an equals sign, too
-            plain.append(text)
-        else:
+    named, plain = _told_apart(catalogue, given)
+    by_kind: dict[bool, str | Source] = {}
+    for one in plain:
+        logs = _names_logs(one)
+        if logs in by_kind:
+            what = " of logs" if logs else " of metrics" if any(_names_logs(each) for each in plain) else ""
             raise SourceError(
-                f"the catalogue has no source {name!r}", remedy=nearest(name, names) or "name one of them"
+                f"several sources{what} are given without saying which is which",
+                remedy="write --source NAME=ADDRESS, with the names that the catalogue gives under sources",
             )
-    if len(plain) > 1:
-        raise SourceError(
-            "several sources are given without saying which is which",
-            remedy="write --source NAME=ADDRESS, with the names that the catalogue gives under sources",
-        )
-    if plain:
-        return open_source(plain[0])
-    if not names:
+        by_kind[logs] = one
+    if not plain and not catalogue.sources:
         raise SourceError(
             "it is not said where the history is",
             remedy="give --source (http://host:9090, or the path of a recording), or name servers under sources",
         )
-    used = list(dict.fromkeys(catalogue.source(service, slo) for service, slo in catalogue.slos()))
+    if not plain:
+        return _servers(catalogue, {server.name: server.url for server in catalogue.sources if server.url} | named)
+    beside = {
+        logs: [server.name for server in catalogue.sources if server.holds_logs is logs and server.name in named]
+        for logs in (False, True)
+        if logs not in by_kind
+    }
+    opened: dict[bool, Source] = {}
+    with ExitStack() as stack:
+        for logs, one in by_kind.items():
+            opened[logs] = open_source(one) if isinstance(one, str) else one
+            if isinstance(one, str):
+                stack.callback(opened[logs].close)
+        for logs, names in beside.items():
+            if names:
+                opened[logs] = _servers(catalogue, named, logs)
+                stack.callback(opened[logs].close)
+        if len(opened) == 1:
+            [(logs, only)] = opened.items()
+            if isinstance(by_kind[logs], str):
+                stack.pop_all()
+                return only
+        return MetricsAndLogs(opened.get(False), opened.get(True), stack.pop_all().close)
+
+
+def _names_logs(given: str | Source) -> bool:
+    return given.startswith("elasticsearch+") if isinstance(given, str) else are_logs(given)
+
+
+def _told_apart(catalogue: Catalogue, given: Sequence[str | Source]) -> tuple[dict[str, str], list[str | Source]]:
+    """The addresses of the catalogue's sources by their names, and those without a name."""
+    from sla_kit.configuration.places import nearest
+
+    names = [server.name for server in catalogue.sources]
+    named: dict[str, str] = {}
+    plain: list[str | Source] = []
+    for one in given:
+        if not isinstance(one, str):
+            plain.append(one)
+            continue
+        name, equals, address = one.partition("=")
+        if equals and name in names:
+            named[name] = address
+        elif not equals or "/" in name or not names:  # an address or a path may hold an equals sign, too
+            plain.append(one)
+        else:
+            raise SourceError(
+                f"the catalogue has no source {name!r}", remedy=nearest(name, names) or "name one of them"
+            )
+    return named, plain
+
+
+def _servers(catalogue: Catalogue, addresses: Mapping[str, str], logs: bool | None = None) -> ManySources:
+    """The servers that the catalogue's SLOs ask, of one kind where that is said."""
+    used = dict.fromkeys(
+        name
+        for service, slo in catalogue.slos()
+        for sli in [catalogue.sli(service, slo)]
+        if not isinstance(sli, Recovery | Composite) and logs in (None, catalogue.of_logs(sli))
+        for name in [catalogue.source(service, slo)]
+        if name
+    )
     missing = [name for name in used if name not in addresses]
+    servers = {server.name: server for server in catalogue.sources}
     if missing:
+        write = "elasticsearch+http://host:9200" if servers[missing[0]].holds_logs else "http://host:9090"
         raise SourceError(
             f"the source {missing[0]!r} has no address",
-            remedy=f"give it a url in the catalogue, or --source {missing[0]}=http://host:9090",
+            remedy=f"give it a url in the catalogue, or --source {missing[0]}={write}",
         )
-    tenants = {server.name: server.tenant for server in catalogue.sources}
     each = max(1, min(4, CONNECTIONS // max(1, len(used))))
     with ExitStack() as stack:
         opened: dict[str, Source] = {}
         for name in used:
-            opened[name] = _opened(name, addresses[name], tenants[name], each)
+            opened[name] = _opened(servers[name], addresses[name], each)
             stack.callback(opened[name].close)
         stack.pop_all()
     return ManySources(opened)
 
 
-def _opened(name: str, address: str, tenant: str, connections: int) -> Source:
+def _opened(server: Server, address: str, connections: int) -> Source:
+    if address.startswith("elasticsearch+") or (server.holds_logs and "://" in address):
+        return _elasticsearch(address, server.name)
     if not address.startswith(("http://", "https://")):
         return open_source(address)
     from sla_kit.sources.prometheus import PrometheusSource
     from sla_kit.sources.settings import Settings
 
-    return PrometheusSource(address, Settings.from_environment(os.environ, name, tenant), connections=connections)
+    settings = Settings.from_environment(os.environ, server.name, server.tenant)
+    return PrometheusSource(address, settings, connections=connections)
+
+
+def _elasticsearch(address: str, name: str) -> Source:
+    try:
+        from sla_kit.elastic.settings import ClusterSettings
+        from sla_kit.sources.elasticsearch import ElasticsearchSource
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("reading logs", error.name or "?", "report,elasticsearch") from error
+    return ElasticsearchSource(address, ClusterSettings.from_environment(os.environ, name))
