@@ -48,6 +48,7 @@ class _Fault:
     cut_after: int | None = None
     late_seconds: float = 0.0
     change: Change | None = None
+    action: Callable[[], None] | None = None
     skip: int = 0
 
 
@@ -89,6 +90,10 @@ class FaultyProxy:
     def alter(self, change: Change, *, times: int | None = 1, only: str = "_search", skip: int = 0) -> None:
         """Answers with what ``change`` makes of each search's answer (in an ``_msearch`` of each of its responses)."""
         self._add(_Fault(only, _left(times), change=change, skip=skip))
+
+    def meanwhile(self, action: Callable[[], None], *, times: int | None = 1, only: str = "", skip: int = 0) -> None:
+        """Calls ``action`` once the request has come, before the node is asked: to stop that, say."""
+        self._add(_Fault(only, _left(times), action=action, skip=skip))
 
     def heal(self) -> None:
         """Forgets the faults that were not met."""
@@ -151,12 +156,18 @@ def faulty(url: str) -> Iterator[FaultyProxy]:
             fault = proxy._next(self.path)
             if fault and fault.late_seconds:
                 proxy._over.wait(fault.late_seconds)
+            if fault and fault.action:
+                fault.action()
             if fault and fault.status:
                 self._answer(fault.status, _refusal(fault), body, _retry(fault))
             elif fault and fault.cut_after == 0:
                 self._cut(body, 0)
             else:
-                status, headers, answer = self._asked(body)
+                try:
+                    status, headers, answer = self._asked(body)
+                except (OSError, http.client.HTTPException):
+                    self._cut(body, 0)  # as if the node itself had been asked
+                    return
                 if fault and fault.change:
                     answer = _changed(answer, fault.change)
                 self._answer(status, answer, body, headers, fault.cut_after if fault else None)
@@ -182,8 +193,6 @@ def faulty(url: str) -> Iterator[FaultyProxy]:
                 found = connection.getresponse()
                 told = {name: value for name, value in found.getheaders() if name.lower() not in _NOT_PASSED_ON}
                 return found.status, told, found.read()
-            except OSError as error:
-                return 502, {}, json.dumps({"error": f"nobody behind the proxy: {type(error).__name__}"}).encode()
             finally:
                 connection.close()
 
