@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sla_kit.cli.options import catalogue_options, ledger_option, router_and_outbox, source_options, tell_option
 from sla_kit.cli.progress import progress_bar, working
 from sla_kit.report import Paper
+
+if TYPE_CHECKING:
+    from sla_kit.catalogue.model import Catalogue
 
 FORMATS = ("html", "md", "json", "csv", "pdf", "png")
 
@@ -62,6 +66,12 @@ FORMATS = ("html", "md", "json", "csv", "pdf", "png")
     "--compare-environment", metavar="NAME", help="Also evaluate this environment and tell what differs from it."
 )
 @click.option("--forecast", "with_forecast", is_flag=True, help="Also tell when budgets run out.")
+@click.option(
+    "--errors/--no-errors",
+    "errors_wanted",
+    default=None,
+    help="Also tell which errors are new, came back or surge. Default: where an Elasticsearch is among the sources.",
+)
 @click.option("--owner", metavar="NAME", help="Only the services of this owner, and speaking to them.")
 @click.option(
     "--by-owner", is_flag=True, help="Also write owners/NAME.… for each owner, and owners.html with links to them."
@@ -90,6 +100,7 @@ def report(
     compare_window: str | None,
     compare_environment: str | None,
     with_forecast: bool,
+    errors_wanted: bool | None,
     owner: str | None,
     by_owner: bool,
     paper: Paper,
@@ -133,6 +144,12 @@ def report(
         with progress_bar("forecasting") as progress:
             ahead = forecast(loaded, source, evaluation.at, progress=progress, services=chosen, ledger=ledger)
         evaluation = replace(evaluation, forecast=ahead)
+    if tracks_errors(loaded, source, errors_wanted):
+        from sla_kit.error_tracking.opening import with_errors
+
+        services = services_of(loaded, owner) if owner else ()
+        with progress_bar("reading errors") as progress:
+            evaluation = with_errors(evaluation, loaded, source, services=services, ledger=ledger, progress=progress)
     with working("writing the report"):
         told = for_owner(evaluation, loaded, owner) if owner else evaluation
         paths = write(told, out, wanted, language=spoken, paper=paper)
@@ -148,6 +165,24 @@ def report(
         with working("telling the router"):
             notify(report_notice(told, to), files=files_to_send(paths), router=router, outbox=outbox)
             notify_all(budget_alerts(evaluation), router=router, outbox=outbox)
+            if told.errors is not None:
+                from sla_kit.report.error_digest import error_digest
+
+                digest = error_digest(told.errors, loaded, window, to)
+                notify_all([] if digest is None else [digest], router=router, outbox=outbox)
+
+
+def tracks_errors(catalogue: Catalogue, source: tuple[str, ...] | None, wanted: bool | None) -> bool:
+    """Whether a report tells of errors: where that is asked for, else where the catalogue tracks them and a cluster is
+    among the sources. Raises `SourceError` where it is asked for and there is no cluster."""
+    if wanted is False or (wanted is None and not catalogue.logs.errors.enabled):
+        return False
+    from sla_kit.error_tracking.opening import log_server, no_logs
+
+    there = bool(log_server(catalogue, source)[0])
+    if wanted and not there:
+        raise no_logs()
+    return there
 
 
 def _wanted(formats: tuple[str, ...]) -> list[str]:

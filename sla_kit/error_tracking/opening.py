@@ -106,14 +106,18 @@ def open_logs(catalogue: Catalogue, given: Given = None) -> Cluster:
     """The cluster that holds a catalogue's logs. Raises `SourceError` where none is named."""
     address, name = log_server(catalogue, given, instead=True)
     if not address:
-        raise SourceError(
-            "it is not said where the logs are",
-            remedy="give --source elasticsearch+https://host:9200, or name a server of `type: elasticsearch` under "
-            "sources",
-        )
+        raise no_logs()
     from sla_kit.elastic import open_cluster
 
     return open_cluster(address if address.startswith(SCHEME) else f"{SCHEME}{address}", name)
+
+
+def no_logs() -> SourceError:
+    """That no cluster is named."""
+    return SourceError(
+        "it is not said where the logs are",
+        remedy="give --source elasticsearch+https://host:9200, or name a server of `type: elasticsearch` under sources",
+    )
 
 
 def with_errors(

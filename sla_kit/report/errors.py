@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from sla_kit.logs.fingerprint import redacted_message
 from sla_kit.report import formats
 from sla_kit.report.blocks import Block, Cell, Column, Fold, Page, Paragraph, Section, Tone
 from sla_kit.report.language import _, ngettext
@@ -86,9 +87,9 @@ def sparkline(trend: Collection[float]) -> str:
 
 
 def named(group: ErrorGroup) -> str:
-    """What a group is called: its type and message."""
+    """What a group is called: its type and message, without what nobody may be shown."""
     text = f"{group.type}: {group.message}" if group.type and group.message else group.type or group.message
-    text = " ".join(text.split()) or _("no message")
+    text = " ".join(redacted_message(text).split()) or _("no message")
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 

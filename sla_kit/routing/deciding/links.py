@@ -61,17 +61,24 @@ def _logs(catalogue: Catalogue, incident: Incident) -> str:
     """Kibana's Discover, with the fields of the Elastic Common Schema, for the service and the pod that are known."""
     base, renamed = catalogue.monitoring.kibana.rstrip("/"), catalogue.monitoring.labels
     fields = {"service.name": "service", "kubernetes.pod.name": "pod"}
-    values = {name: _plain(value_of(incident.labels, label, renamed)) for name, label in fields.items()}
+    values = {name: quotable(value_of(incident.labels, label, renamed)) for name, label in fields.items()}
     sought = " AND ".join(f'{name}:"{value}"' for name, value in values.items() if value)
     if not base or not sought:
         return ""
-    end = "now" if incident.resolved_at is None else f"'{_moment(incident.resolved_at + _BEFORE)}'"
-    times = f"(time:(from:'{_moment(incident.opened_at - _BEFORE)}',to:{end}))"
+    end = None if incident.resolved_at is None else incident.resolved_at + _BEFORE
+    return discover(base, sought, incident.opened_at - _BEFORE, end)
+
+
+def discover(kibana: str, sought: str, start: float, end: float | None) -> str:
+    """Kibana's Discover, searching documents by a query string from ``start`` to ``end``, epoch seconds; to now where
+    that is None. Values in the query must be `quotable`."""
+    until = "now" if end is None else f"'{_moment(end)}'"
+    times = f"(time:(from:'{_moment(start)}',to:{until}))"
     query = f"(query:(language:lucene,query:'{quote(sought, safe='*:._-')}'))"
-    return f"{base}/app/discover#/?_g={times}&_a={query}".replace("'", "%27")
+    return f"{kibana.rstrip('/')}/app/discover#/?_g={times}&_a={query}".replace("'", "%27")
 
 
-def _plain(text: str) -> str:
+def quotable(text: str) -> str:
     """A value inside quotes of a search, inside quotes of a Rison text: neither may end there."""
     return "".join(each for each in text if each.isprintable() and each not in "\"'!\\")
 
