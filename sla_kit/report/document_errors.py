@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from sla_kit.error_tracking.results import Deployment, ErrorGroup, ErrorReport, Estimate, IncidentLink
+from sla_kit.logs.fingerprint import redacted_message
 from sla_kit.report.formats import number, rfc3339
 
 
@@ -162,13 +163,13 @@ def errors_document(report: ErrorReport, owners: Mapping[str, str]) -> dict[str,
 
 
 def group_of(group: ErrorGroup, owners: Mapping[str, str]) -> ErrorGroupDocument:
-    """One group as those values."""
+    """One group as those values; what nobody may be shown is taken out of texts."""
     state, example = group.state, group.example
     return ErrorGroupDocument(
         service=group.service,
         key=group.key,
         type=group.type,
-        message=group.message,
+        message=redacted_message(group.message),
         frames=list(group.frames),
         first_seen=_time(group.first_seen),
         last_seen=_time(group.last_seen),
@@ -193,11 +194,11 @@ def group_of(group: ErrorGroup, owners: Mapping[str, str]) -> ErrorGroupDocument
         if example is None
         else ExampleDocument(
             time=_time(example.time),
-            message=example.message,
+            message=redacted_message(example.message),
             host=example.host,
             version=example.version,
             trace=example.trace,
-            stack=example.stack,
+            stack=redacted_message(example.stack),
         ),
     )
 
