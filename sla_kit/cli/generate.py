@@ -84,7 +84,7 @@ def generate(
     outputs = plan.outputs(loaded, moment, parts, form)
     folder = Path(out)
     if check:
-        sys.exit(_told(files.differences(outputs, folder, part=bool(only)), folder))
+        sys.exit(told_of(files.differences(outputs, folder, part=bool(only)), folder))
     written = files.write(outputs, folder, force=force, part=bool(only))
     made = plan.counted(outputs)
     dashboards = f", {made.dashboards} dashboards" if "dashboards" in parts and form != "ruler" else ""
@@ -96,7 +96,7 @@ def generate(
     )
 
 
-def _told(differences: list, folder: Path) -> int:  # type: ignore[type-arg]  # of a module that loads when it is needed
+def told_of(differences: list, folder: Path) -> int:  # type: ignore[type-arg]  # of a module that loads when it is needed
     """Prints what differs, and tells the exit code."""
     for each in differences:
         click.echo(f"{folder / each.path}: {each.what}", err=True)
