@@ -105,9 +105,9 @@ def compile_format(text: str) -> AccessFormat:
 def _compiled(text: str) -> AccessFormat:
     nginx = bool(_NGINX_VARIABLE.search(text))
     if not nginx and not _APACHE_DIRECTIVE.search(text):
-        names = ", ".join(sorted(NAMED))
+        known = ", ".join(sorted(NAMED))
         raise LogFormatError(
-            f"{text!r} is no format of log lines", remedy=f"auto, json, text, {names}, or {' '.join(_WRITE.split())}"
+            f"{text!r} is no format of log lines", remedy=f"auto, json, text, {known}, or {' '.join(_WRITE.split())}"
         )
     # Apache's configuration writes quotation marks with a backslash.
     text = text if nginx else text.replace('\\"', '"')

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -24,10 +25,15 @@ _LIMITS = {"message": _LONGEST_TEXT, "error.message": _LONGEST_TEXT, "error.stac
 _ERROR_LEVELS = frozenset({"error", "critical", "fatal", "alert", "emergency"})
 #: In an address the @ is often written so.
 _ENCODED_EMAIL = re.compile(r"[0-9A-Za-z._+-]{1,64}%40(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}", re.IGNORECASE)
-#: A text without any of these holds nothing to take out: most are looked at no further.
-_SUSPICIOUS = re.compile(
-    r"@|%40|eyJ|://[^/\s]{0,200}:|-----|[Cc]ookie: |[0-9][0-9 -]{11}|AKIA|ASIA|gh[pousr]_|pat[_-]|xox|[prs]k[_-]|AIza|SG\.|npm_|pypi-|"
-    r"bearer|basic|digest|negotiate|key|pass|pwd|secret|token|credential|signature",
+#: A text without any of these (in small letters) holds nothing to take out: most are looked at no further.
+_SUSPICIOUS = (
+    "@", "%40", "eyj", "-----", "cookie", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-",
+    "xox", "k_live_", "k_test_", "aiza", "sg.", "npm_", "sk-", "pypi-", "bearer", "basic", "digest", "negotiate", "key",
+    "pass", "pwd", "secret", "token", "credential", "signature",
+)  # fmt: skip
+_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){11}")
+_SECRET_NAME = re.compile(
+    r"(?:^|[._-])(?:passw(?:or)?d|passphrase|pwd|secret|(?:\w+[_-])?token|api[_-]?key|authorization|cookies?|credentials?)\Z",
     re.IGNORECASE,
 )
 _ID_BYTES = 18
@@ -112,24 +118,30 @@ def finished(
 def nested(document: Mapping[str, object]) -> dict[str, object]:
     """Objects within objects for dotted names. Where one name is a value and another is below it, the value goes to
     ``labels``, as an index can hold but one of them."""
-    tree: dict[str, object] = {}
+    tree: dict[str, Any] = {}
     astray: dict[str, object] = {}
+    # A value comes before what is below its name.
     for name in sorted(document):
-        *parents, last = name.split(".")
-        place: dict[str, object] = tree
-        for number, parent in enumerate(parents):
-            below = place.setdefault(parent, {})
-            if not isinstance(below, dict):
-                astray[parent if not number else "_".join(parents[: number + 1])] = below
+        place = tree
+        parents = _parents(name)
+        for number, parent in enumerate(parents[:-1]):
+            below = place.get(parent)
+            if type(below) is not dict:
+                if below is not None:
+                    astray["_".join(parents[: number + 1])] = below
                 below = place[parent] = {}
             place = below
-        place[last] = document[name]
+        place[parents[-1]] = document[name]
     if astray:
         labels = tree.setdefault("labels", {})
-        if isinstance(labels, dict):
-            for name, value in astray.items():
-                labels.setdefault(name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+        for name, value in astray.items():
+            labels.setdefault(name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
     return tree
+
+
+@lru_cache(maxsize=4096)
+def _parents(name: str) -> tuple[str, ...]:
+    return tuple(name.split("."))
 
 
 def renamed(document: Flat, fields: LogFields) -> Flat:
@@ -179,15 +191,28 @@ def _add_fingerprint(found: Flat) -> None:
 
 def _redact(found: Flat) -> None:
     for name, value in found.items():
-        if isinstance(value, str) and (name in _REDACTED or name.startswith("labels.")) and _SUSPICIOUS.search(value):
+        treated = _treated(name)
+        if treated == "secret":
+            found[name] = "<secret>"
+        elif treated and isinstance(value, str):
             found[name] = _redacted(value)
     stack = found.get("error.stack_trace")
     if isinstance(stack, str):
         found["error.stack_trace"] = redacted_message(stack, _LONGEST_STACK)
 
 
+@lru_cache(maxsize=4096)
+def _treated(name: str) -> str:
+    if _SECRET_NAME.search(name):
+        return "secret"
+    return "text" if name in _REDACTED or name.startswith("labels.") else ""
+
+
 @lru_cache(maxsize=16_384)
 def _redacted(text: str) -> str:
+    small = text.lower()
+    if not any(word in small for word in _SUSPICIOUS) and not _DIGITS.search(text):
+        return text
     return redacted_message(_ENCODED_EMAIL.sub("<email>", text), _LONGEST_TEXT)
 
 

@@ -57,7 +57,8 @@ def expand(patterns: Sequence[str]) -> list[str]:
         if pattern == STDIN or Path(pattern).is_file():
             found[pattern] = None
             continue
-        names = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]
+        # Path.glob takes no absolute patterns.
+        names = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
         if not names:
             named = Path(pattern).is_dir()
             raise LogFileError(
@@ -122,7 +123,7 @@ def _skip_rest(stream: IO[bytes], piece: int) -> bool:
 
 
 def _opened(file: str) -> IO[bytes]:
-    stream: IO[bytes] = sys.stdin.buffer if file == STDIN else Path(file).open("rb")
+    stream: IO[bytes] = sys.stdin.buffer if file == STDIN else Path(file).open("rb")  # noqa: SIM115
     reader = stream if hasattr(stream, "peek") else io.BufferedReader(cast(io.RawIOBase, stream))
     start = cast(io.BufferedReader, reader).peek(8)[:8]
     if start.startswith(b"\x1f\x8b"):

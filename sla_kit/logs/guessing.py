@@ -23,8 +23,8 @@ class Guess:
 
 
 def guess(lines: Sequence[str], place: str = "") -> Guess:
-    """The format of the lines, of which at least seven in ten must have it. Raises `LogFormatError` where none is known,
-    or where a fifth or more clearly has another one."""
+    """The format of the lines, of which at least seven in ten must have it. Raises `LogFormatError` where none is
+    known, or where a fifth or more clearly has another one."""
     lines = [line for line in lines if line.strip()]
     if not lines:
         return Guess("text", 0.0)

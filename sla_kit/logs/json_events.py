@@ -6,7 +6,6 @@ OpenTelemetry, containers' files and web servers that log JSON.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import tzinfo
 
@@ -26,7 +25,8 @@ _PINO = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fat
 _PYTHON = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "critical"}
 _SYSLOG = ("emergency", "alert", "critical", "error", "warn", "notice", "info", "debug")
 _SAME_LEVEL = {
-    "warning": "warn", "err": "error", "eror": "error", "information": "info", "informational": "info", "crit": "critical",
+    "warning": "warn", "err": "error", "eror": "error", "information": "info", "informational": "info",
+    "crit": "critical",
     "emerg": "emergency", "panic": "fatal", "dpanic": "fatal", "verbose": "debug", "severe": "error", "dbug": "debug",
     "fail": "error", "wrn": "warn", "inf": "info", "dbg": "debug", "ftl": "fatal", "vrb": "trace",
     "w": "warn", "e": "error", "i": "info", "d": "debug", "f": "fatal", "t": "trace", "n": "notice", "c": "critical",
@@ -60,32 +60,33 @@ _ALIASES: dict[str, tuple[str, ...]] = {
         "source.address", "remote_addr", "client_ip", "clientIp", "ip", "remote_ip", "req.remoteAddress", "remoteAddr",
     ),
     "error.type": (
-        "error.type", "exc_type", "exception.type", "exception.class", "exception.exception_class", "err.type", "err.name",
-        "error.name", "error_type", "error.kind", "exception_type", "exc.type",
+        "error.type", "exc_type", "exception.type", "exception.class", "exception.exception_class", "err.type",
+        "err.name", "error.name", "error_type", "error.kind", "exception_type", "exc.type",
     ),
     "error.message": (
         "error.message", "exc_message", "exception.message", "exception.exception_message", "err.message", "err.msg",
         "error_message", "error", "err", "exc_value",
     ),
     "error.stack_trace": (
-        "error.stack_trace", "exc_info", "exc_text", "exception", "stack_trace", "stacktrace", "stackTrace", "stack", "err.stack",
-        "error.stack", "exception.stacktrace", "errorVerbose", "@x", "traceback",
+        "error.stack_trace", "exc_info", "exc_text", "exception", "stack_trace", "stacktrace", "stackTrace", "stack",
+        "err.stack", "error.stack", "exception.stacktrace", "errorVerbose", "@x", "traceback",
     ),
 }  # fmt: skip
 #: How long what is told of took: the seconds that one of its unit is.
 _DURATIONS = {
-    "responseTime": 1e-3, "duration_ms": 1e-3, "durationMs": 1e-3, "elapsed_ms": 1e-3, "latency_ms": 1e-3, "duration_s": 1.0,
-    "request_time": 1.0, "duration_seconds": 1.0, "took_ms": 1e-3, "duration_ns": 1e-9, "duration_us": 1e-6,
+    "responseTime": 1e-3, "duration_ms": 1e-3, "durationMs": 1e-3, "elapsed_ms": 1e-3,
+    "latency_ms": 1e-3, "duration_s": 1.0, "request_time": 1.0,
+    "duration_seconds": 1.0, "took_ms": 1e-3, "duration_ns": 1e-9, "duration_us": 1e-6,
 }  # fmt: skip
 _OWN_WORDS = frozenset(target for target in _ALIASES) | {"@timestamp", "log.level", "event.duration"}
-_ECS_ROOTS = frozenset(
-    "agent client cloud container data_stream destination dns ecs error event file geo group host http labels log network "
-    "observer orchestrator organization package process related rule server service session source span tags tls trace "
-    "transaction upstream url user user_agent".split()
-)
+_ECS_ROOTS = frozenset({
+    "agent", "client", "cloud", "container", "data_stream", "destination", "dns", "ecs", "error", "event", "file",
+    "geo", "group", "host", "http", "labels", "log", "network", "observer", "orchestrator", "organization",
+    "package", "process", "related", "rule", "server", "service", "session", "source", "span", "tags", "tls",
+    "trace", "transaction", "upstream", "url", "user", "user_agent",
+})  # fmt: skip
 _MOST_LABELS, _LONGEST_LABEL = 64, 4096
 _decoder = msgspec.json.Decoder()
-_SEQUENCE = re.compile(r"[\ud800-\udfff]")
 
 
 def decoded(line: str) -> dict[str, object] | None:
@@ -142,7 +143,12 @@ def event(fields: Mapping[str, object]) -> Flat:
                 break
     for name, unit in _DURATIONS.items():
         value = left.get(name)
-        if "event.duration" not in left and isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if (
+            "event.duration" not in left
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and value >= 0
+        ):
             left.pop(name)
             found["event.duration"] = round(value * unit * 1e9)
             break
@@ -151,7 +157,9 @@ def event(fields: Mapping[str, object]) -> Flat:
         if name in TIME_NAMES and (name == "@timestamp" or times_like(value)):
             continue
         root = name.partition(".")[0]
-        if name not in found and (native or ("." in name and root in _ECS_ROOTS) or name in _OWN_WORDS or name == "tags"):
+        if name not in found and (
+            native or ("." in name and root in _ECS_ROOTS) or name in _OWN_WORDS or name == "tags"
+        ):
             found[name] = value
         elif labels < _MOST_LABELS and name != "v":
             labels += 1
@@ -169,6 +177,11 @@ def level_named(text: str) -> str:
     """A level in one spelling: ``warn`` for WARNING, ``error`` for ERR."""
     word = text.strip().lower()
     return _SAME_LEVEL.get(word, word)
+
+
+def _stands_below_a_root(name: str) -> bool:
+    root, dot, _ = name.partition(".")
+    return bool(dot) and root in _ECS_ROOTS
 
 
 def _take_level(left: dict[str, object]) -> str:

@@ -6,6 +6,7 @@ Python (with chained exceptions), Java and Kotlin (with ``Caused by``), JavaScri
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: More of a trace than this is not kept, in characters.
@@ -14,8 +15,10 @@ _LONGEST_MESSAGE = 8 * 1024
 #: A line that begins a trace of its own, which no logger wrote a time before.
 _BEGINS = re.compile(
     r"Traceback \(most recent call last\):|Exception in thread \"|panic: |fatal error: |Unhandled exception|"
-    r"goroutine \d+ \[|Uncaught |(?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable)\b|[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?:"
+    r"goroutine \d+ \[|Uncaught |(?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable)\b|"
+    r"[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?:"
 )
+_ENDS = re.compile(r"panic: |fatal error: |Exception in thread \"|Unhandled exception")
 _TYPE = r"(?:[A-Za-z_][\w$]*[.:]{1,2})*[A-Za-z_][\w$]*"
 _PYTHON_START = "Traceback (most recent call last):"
 _PYTHON_END = re.compile(rf"({_TYPE})(?:: (.*))?\Z", re.DOTALL)
@@ -42,6 +45,11 @@ class Trace:
 def begins_trace(line: str) -> bool:
     """Whether a line begins a stack trace by itself."""
     return bool(_BEGINS.match(line))
+
+
+def ends_program(line: str, before: Sequence[str]) -> bool:
+    """Whether a line is the runtime's own last word, which no logger wrote, and not part of a trace ``before`` it."""
+    return bool(_ENDS.match(line)) and not any(_ENDS.match(each) for each in before[:2])
 
 
 def find_trace(text: str) -> Trace | None:
@@ -95,12 +103,18 @@ def _with_at(lines: list[str]) -> Trace | None:
         return None
     # A message may have several lines: the nearest line above that names a type is the header.
     for number in range(first - 1, max(-1, first - 20), -1):
+        if lines[number].lstrip().startswith("---> "):
+            continue
         found = _HEADER.match(lines[number][:4000])
         if found:
-            message = "\n".join([found.group(3) or "", *lines[number + 1 : first]]).strip()
+            message = "\n".join([found.group(3) or "", *lines[number + 1 : first]])
             name = found.group(1)
             begin = found.start(1)
-            return Trace(name, message.split("\n ---> ")[0], "\n".join([lines[number][begin:], *lines[number + 1 :]]).strip("\n"))
+            return Trace(
+                name,
+                message.split("\n ---> ")[0].strip(),
+                "\n".join([lines[number][begin:], *lines[number + 1 :]]).strip("\n"),
+            )
     return Trace("", "", "\n".join(lines[first:]).strip("\n"))
 
 

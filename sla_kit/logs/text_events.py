@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from sla_kit.logs import json_events, times
 from sla_kit.logs.access_events import Flat
 from sla_kit.logs.files import Line
-from sla_kit.logs.stack_traces import add_trace, begins_trace, find_trace
+from sla_kit.logs.stack_traces import add_trace, begins_trace, ends_program, find_trace
 
 #: An event is cut after so many lines or characters; what a runaway trace goes on with is left off, and counted.
 MOST_LINES, MOST_CHARACTERS = 2_000, 256 * 1024
@@ -22,12 +22,22 @@ _START = re.compile(rf"[\[(]?(?P<time>{_ISO}|{_CLF}|{_WORDS})[\])]?[ \t,:|;-]{{0
 _KLOG = re.compile(r"([IWEF])(\d\d)(\d\d) (\d\d:\d\d:\d\d\.\d{1,9}) +\d+ (\S+:\d+)\] ?")
 _SYSLOG = re.compile(r"(?:<\d{1,3}>1? ?)?")
 _PLACE = re.compile(r"(\S{1,255}) ([A-Za-z][\w./-]{0,64})(?:\[(\d{1,10})\])?: ")
-_NAMES = "trace|debug|info|information|notice|warn|warning|error|err|fatal|critical|crit|alert|emerg|emergency|panic|severe"
-_LEVEL = re.compile(rf"(?:^|[\s\[(|<:-])(?:\w{{1,20}}:)?({_NAMES})(?=[\s\])|>:,.-]|$)", re.IGNORECASE)
-_UPPER_OR_MARKED = re.compile(rf"(?:^|[\s|-])({_NAMES.upper()})(?=[\s\])|:,-]|$)|[\[(<]\s?(?:\w{{1,20}}:)?({_NAMES})\s?[\])>]|^({_NAMES}):", re.I)
+_NAMES = (
+    "trace|debug|information|info|notice|warning|warn|error|err|fatal|critical|crit|alert|emergency|emerg|panic|severe"
+    "|inf|wrn|dbg|ftl|vrb"
+)
+#: A level stands alone in capitals, or in brackets, or before a colon at the start.
+_LEVEL = re.compile(
+    rf"(?:^|[\s|:-])({_NAMES.upper()})(?=[\s\])|:,-]|$)"
+    rf"|[\[(<]\s?(?:\w{{1,20}}:)?((?i:{_NAMES}))\s?[\])>]|^((?i:{_NAMES}))(?=[:\s])"
+)
+_NGINX = re.compile(r"(\d{1,10})#\d{1,10}: (?:\*\d+ )?")
 _LEVEL_WITHIN = 120
 _LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]{0,64})=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
-_LOGGER = re.compile(r"(?:\s*(?:\[(?P<thread>[^\]\n]{1,64})\]|\d+|---|-))*\s*(?P<logger>(?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*)\s*(?:\[[^\]]*\]\s*)?[:-]\s")
+_LOGGER = re.compile(
+    r"(?:\s*(?:\[(?P<thread>[^\]\n]{1,64})\]|\d+|---|-))*\s*"
+    r"(?P<logger>(?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$\[][\w$/.-]*\]?)\s*(?:\[[^\]]*\]\s*)?[:-]\s"
+)
 _ERRORS = frozenset({"error", "critical", "fatal", "alert", "emergency"})
 
 
@@ -57,8 +67,8 @@ def join(lines: Iterable[Line]) -> Iterator[Joined]:
     cut = False
     for line in lines:
         begins = first is None or line.file != first.file or starts_event(line.text)
-        if not begins and begins_trace(line.text) and not _tells_of_error(kept):
-            begins = True
+        if not begins and kept:
+            begins = ends_program(line.text, kept) or (begins_trace(line.text) and not _tells_of_error(kept))
         if begins and first is not None:
             yield Joined(first, "\n".join(kept).rstrip(), count, cut, damaged)
         if begins:
@@ -105,7 +115,9 @@ def event(text: str) -> Flat:
     start = _start(text)
     first_line, _, more = text.partition("\n")
     if klog:
-        found["log.level"] = json_events.level_named({"I": "info", "W": "warn", "E": "error", "F": "fatal"}[klog.group(1)])
+        found["log.level"] = json_events.level_named(
+            {"I": "info", "W": "warn", "E": "error", "F": "fatal"}[klog.group(1)]
+        )
         found["log.logger"] = klog.group(5)
         rest = first_line[klog.end() :]
     else:
@@ -138,11 +150,10 @@ def _after_level(found: Flat, rest: str, *, syslog: bool) -> str:
         if place.group(3):
             found["process.pid"] = int(place.group(3))
         rest = rest[place.end() :]
-    level = _UPPER_OR_MARKED.search(rest[:_LEVEL_WITHIN]) or _LEVEL.match(rest[:_LEVEL_WITHIN])
+    level = _LEVEL.search(rest[:_LEVEL_WITHIN])
     if not level:
         return rest
-    word = next(group for group in level.groups() if group)
-    found["log.level"] = json_events.level_named(word)
+    found["log.level"] = json_events.level_named(_word(level))
     before, after = rest[: level.start()], rest[level.end() :].lstrip(" \t])>:|,")
     thread = re.match(r"\s*\[([^\]\n]{1,64})\]", before)
     if thread:
@@ -155,17 +166,23 @@ def _after_level(found: Flat, rest: str, *, syslog: bool) -> str:
         after = after[logger.end() :]
     elif re.fullmatch(r"\s*(?:-\s*)?[\w.]{1,100}\s*-?\s*", before) and "." in before:
         found["log.logger"] = before.strip(" -")
+    nginx = _NGINX.match(after)
+    if nginx:
+        found["process.pid"] = int(nginx.group(1))
+        after = after[nginx.end() :]
     return after.removeprefix("- ")
 
 
 def _tells_of_error(lines: list[str]) -> bool:
+    """Whether a trace that comes next belongs to these lines: unless they are a single one of another level."""
     if not lines:
         return False
-    level = _UPPER_OR_MARKED.search(lines[0][: _LEVEL_WITHIN + 60])
-    if len(lines) == 1 and (level is None or json_events.level_named(next(g for g in level.groups() if g)) in _ERRORS):
-        return True
-    # Within a trace every further line belongs to it.
-    return len(lines) > 1 or level is None
+    level = _LEVEL.search(lines[0][: _LEVEL_WITHIN + 60])
+    return len(lines) > 1 or level is None or json_events.level_named(_word(level)) in _ERRORS
+
+
+def _word(level: re.Match[str]) -> str:
+    return next(group for group in level.groups() if group)
 
 
 def _without_year(text: str, zone: tzinfo, year: int | None) -> int | None:
@@ -174,8 +191,10 @@ def _without_year(text: str, zone: tzinfo, year: int | None) -> int | None:
     now = datetime.now(zone)
     moment = times.from_text(text, zone, year=now.year)
     day = 86_400_000
-    return moment if moment is not None and moment <= now.timestamp() * 1000 + day else times.from_text(
-        text, zone, year=now.year - 1
+    return (
+        moment
+        if moment is not None and moment <= now.timestamp() * 1000 + day
+        else times.from_text(text, zone, year=now.year - 1)
     )
 
 
@@ -187,4 +206,7 @@ def _is_logfmt(text: str) -> bool:
 def _pairs(text: str) -> Iterator[tuple[str, object]]:
     for found in _LOGFMT.finditer(text):
         name, quoted, bare = found.groups()
-        yield name, re.sub(r"\\(.)", lambda c: {"n": "\n", "t": "\t"}.get(c[1], c[1]), quoted) if quoted is not None else bare
+        yield (
+            name,
+            re.sub(r"\\(.)", lambda c: {"n": "\n", "t": "\t"}.get(c[1], c[1]), quoted) if quoted is not None else bare,
+        )

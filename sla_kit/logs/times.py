@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTHS = {name: number + 1 for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())}
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number + 1 for number, name in enumerate(_NAMES)}
 #: Elasticsearch's dates reach further, but a log's do not: years 1970 to 9999.
 _LAST_MS = 253_402_300_799_999
 _CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?: ([+-])(\d\d):?(\d\d))?\Z")
