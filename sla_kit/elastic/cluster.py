@@ -18,6 +18,8 @@ from sla_kit.redacting import redacted, remember_secret
 from sla_kit.retrying import Passing, retry_after, worth_repeating
 
 _ATTEMPTS = 6
+#: Of a cluster that has answered before: it may be on its way back.
+_ATTEMPTS_KNOWN = 10
 _PATIENCE_SECONDS = 180.0
 #: What passes: a full queue, a proxy without a node behind it, a cluster that elects its master.
 _PASSING = (429, 502, 503, 504)
@@ -44,7 +46,7 @@ class Cluster:
     """A cluster, by a client that is given or made from an address; may be used by several threads at once."""
 
     def __init__(
-        self, address: str | Elasticsearch, settings: ClusterSettings | None = None, *, attempts: int = _ATTEMPTS
+        self, address: str | Elasticsearch, settings: ClusterSettings | None = None, *, attempts: int | None = None
     ) -> None:
         settings = settings or ClusterSettings()
         if isinstance(address, str):
@@ -56,7 +58,9 @@ class Cluster:
             self.name = ", ".join(f"{node.base_url}" for node in address.transport.node_pool.all())
             self.client = address
         self.requests = 0
+        self.timeout_seconds = settings.timeout_seconds
         self._attempts = attempts
+        self._heard = False
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -66,11 +70,12 @@ class Cluster:
         """Closes the connections."""
         self.client.close()
 
-    def ask(self, what: str, question: Callable[[Elasticsearch], Any]) -> Any:
-        """What ``question(client)`` answers, asked again where its failure may pass. ``what`` is being done, for
-        messages ("search logs-*"). Raises `ClusterError`."""
+    def ask(self, what: str, question: Callable[[Elasticsearch], Any], *, attempts: int | None = None) -> Any:
+        """What ``question(client)`` answers, asked again (``attempts`` times at most) where its failure may pass.
+        ``what`` is being done, for messages ("search logs-*"). Raises `ClusterError`."""
+        most = attempts or self._attempts or (_ATTEMPTS_KNOWN if self._heard else _ATTEMPTS)
         for attempt in stamina.retry_context(
-            on=worth_repeating, attempts=self._attempts, timeout=_PATIENCE_SECONDS, wait_initial=0.2, wait_max=10.0
+            on=worth_repeating, attempts=most, timeout=_PATIENCE_SECONDS, wait_initial=0.2, wait_max=10.0
         ):
             with attempt:
                 with self._lock:
@@ -81,6 +86,7 @@ class Cluster:
                     raise self._refused(what, error) from None
                 except TransportError as error:
                     raise self._unheard(what, error) from None
+                self._heard = True
                 return getattr(answer, "body", answer)
         raise AssertionError("stamina raises where no attempt succeeds")
 

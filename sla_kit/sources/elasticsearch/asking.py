@@ -1,0 +1,298 @@
+"""Searches sent to a cluster, many in one request, against one point in time; what fails is asked again or noted."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sla_kit.elastic import Cluster, ClusterError
+from sla_kit.redacting import redacted
+from sla_kit.sources.elasticsearch.questions import Json, Question
+from sla_kit.sources.elasticsearch.searches import Search
+
+#: One request's searches and the buckets that their answers may hold: a megabyte to send, some megabytes to read.
+MOST_SEARCHES = 200
+MOST_CELLS = 200_000
+#: Searches that the cluster works at for us at the same time.
+CONCURRENT = 4
+#: How long a point in time is kept after its last use.
+KEEP_ALIVE = "5m"
+#: A search is asked so often before it is taken as it comes.
+TRIES = 4
+_PASSING = (429, 500, 502, 503, 504)
+_ONLY = ",".join(
+    f"responses.{part}"
+    for part in (
+        "status",
+        "error",
+        "timed_out",
+        "_shards",
+        "_clusters",
+        "pit_id",
+        "aggregations.*.doc_count",
+        "aggregations.*.*.values",
+        "aggregations.t.after_key",
+        "aggregations.t.buckets.key",
+        "aggregations.t.buckets.doc_count",
+        "aggregations.t.buckets.*.doc_count",
+        "aggregations.t.buckets.*.value",
+        "aggregations.t.buckets.*.*.buckets.doc_count",
+    )
+)
+
+
+class LostPointError(Exception):
+    """The point in time is gone: what was read against it can't be continued."""
+
+
+@dataclass(slots=True)
+class Point:
+    """Where searches look: at a point in time, or at an index expression where there is none (``id`` empty)."""
+
+    target: str
+    id: str = ""
+    missing: str = ""  # why there is none
+
+    def header(self) -> Json:
+        """The first line of a search in a request for many."""
+        if self.id:
+            return {}
+        return {"index": self.target, "ignore_unavailable": True, "allow_no_indices": True}
+
+    def place(self, body: Json) -> Json:
+        """A search's body with the point in time."""
+        return {**body, "pit": {"id": self.id, "keep_alive": KEEP_ALIVE}} if self.id else body
+
+
+@contextmanager
+def point_in_time(cluster: Cluster, target: str) -> Iterator[Point]:
+    """A point in time of an index expression, closed afterwards; none where the server or its permissions have none."""
+    point = Point(target)
+    try:
+        found = cluster.ask(
+            f"open a point in time of {target}",
+            lambda es: es.open_point_in_time(index=target, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
+            attempts=2,
+        )
+        point.id = str(found["id"])
+    except ClusterError as error:
+        if error.status not in (400, 403, 404, 405, 500, 501, 503):
+            raise
+        point.missing = f"status {error.status}" + (f", {error.reason}" if error.reason else "")
+    try:
+        yield point
+    finally:
+        if point.id:
+            with suppress(ClusterError):  # it ends by itself
+                cluster.ask("close a point in time", lambda es: es.close_point_in_time(id=point.id), attempts=1)
+
+
+def run(
+    cluster: Cluster,
+    point: Point,
+    searches: Iterable[Search],
+    told: Callable[[int], None] = lambda cells: None,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Asks all searches, and what follows them, in as few requests as their bounds allow. ``told`` is called with the
+    buckets that each round has answered.
+
+    Raises `LostPointError` where the point in time is gone, `ClusterError` where the cluster does not answer, and for a
+    query that it can't understand, naming the indicator.
+    """
+    waiting = deque(searches)
+    most = MOST_SEARCHES
+    while waiting:
+        some = _taken(waiting, most)
+        answers = _ask(cluster, point, some)
+        if answers is None:  # too much at once
+            if len(some) > 1:
+                most = max(1, len(some) // 2)
+                waiting.extendleft(reversed(some))
+            else:
+                _reduce(some[0], waiting, "no answer in time")
+            continue
+        late = 0
+        for search, answer in zip(some, answers, strict=True):
+            point.id = answer.get("pit_id", point.id)
+            late = max(late, _judge(cluster, point, search, answer, waiting))
+        told(sum(search.cells for search in some))
+        if late:
+            pause(min(0.25 * 2**late, 5.0))
+
+
+def _taken(waiting: deque[Search], most: int) -> list[Search]:
+    some = [waiting.popleft()]
+    cells = some[0].cells
+    while waiting and len(some) < most and cells + waiting[0].cells <= MOST_CELLS:
+        cells += waiting[0].cells
+        some.append(waiting.popleft())
+    return some
+
+
+def _ask(cluster: Cluster, point: Point, some: Sequence[Search]) -> list[Json] | None:
+    """The answers to some searches; None where the request was too much."""
+    bodies: list[Json] = []
+    for search in some:
+        bodies += [point.header(), point.place({**search.body(), "timeout": _timeout(cluster)})]
+    try:
+        answer = cluster.ask(
+            f"search {point.target}",
+            lambda es: es.msearch(
+                searches=bodies, max_concurrent_searches=CONCURRENT, rest_total_hits_as_int=None, filter_path=_ONLY
+            ),
+        )
+    except ClusterError as error:
+        if error.kind == "timeout" or error.status == 413:
+            return None
+        if error.status == 404 and point.id:
+            raise LostPointError from error
+        if error.status != 400:
+            raise
+        if len(some) == 1 and len(some[0].questions) <= 1:
+            raise _refused(cluster, some[0].questions, error.message) from error
+        for search in some:  # one query that is none makes the whole request fail
+            for question in search.questions:
+                _try_alone(cluster, point, question)
+        raise
+    responses = answer.get("responses") if isinstance(answer, Mapping) else None
+    if not isinstance(responses, list) or len(responses) != len(some):
+        raise ClusterError(
+            "the answer to a search is none",
+            place=cluster.name,
+            remedy="check that the address is an Elasticsearch's, and what stands before it",
+        )
+    return responses
+
+
+def _timeout(cluster: Cluster) -> str:
+    """After how long a search is to answer with what it has: before the client stops waiting."""
+    return f"{max(1, int(cluster.timeout_seconds * 0.5))}s"
+
+
+def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting: deque[Search]) -> int:
+    """Takes an answer, or has its search asked again. Returns how often it was asked in vain, 0 where it was not."""
+    failed = answer.get("error")
+    status = int(answer.get("status", 200))
+    if failed is not None:
+        types, reason = set(_types(failed)), _reason(failed)
+        if "search_context_missing_exception" in types or (status == 404 and point.id):
+            raise LostPointError
+        if "too_many_buckets_exception" in types or "circuit_breaking_exception" in types:
+            return _reduce(search, waiting, reason)
+        if status in _PASSING:
+            if search.tries + 1 < TRIES:
+                waiting.append(search.again())
+                return search.tries + 1
+            search.lost(f"{point.target}: no answer (status {status}): {reason}")
+            return 0
+        if status == 404:
+            search.lost(f"{point.target}: {reason}")
+            return 0
+        if len(search.questions) > 1:
+            for question in search.questions:
+                _try_alone(cluster, point, question)
+        raise _refused(cluster, search.questions, reason)
+    shards = answer.get("_shards", {})
+    failures = [each for each in shards.get("failures", []) if isinstance(each, Mapping)]
+    if any("search_context_missing_exception" in _types(each) for each in failures):
+        raise LostPointError
+    if answer.get("timed_out"):
+        return _reduce(search, waiting, "the search took too long")
+    share, reason = _share(shards, answer.get("_clusters", {}), failures)
+    if share < 1 and search.tries + 1 < TRIES:
+        waiting.append(search.again())
+        return search.tries + 1
+    more = search.take(answer.get("aggregations", {}), share, f"{point.target}: {reason}")
+    if more is not None:
+        waiting.append(more)
+    return 0
+
+
+def _reduce(search: Search, waiting: deque[Search], reason: str) -> int:
+    """Has a search that was too much asked for in smaller parts."""
+    parts = search.smaller()
+    if len(parts) > 1:
+        waiting.extendleft(reversed(parts))
+        return 0
+    if search.tries + 1 < TRIES:
+        waiting.append(parts[0].again())
+        return search.tries + 1
+    search.lost(reason)
+    return 0
+
+
+def _share(shards: Json, clusters: Json, failures: Sequence[Mapping[str, Any]]) -> tuple[float, str]:
+    """The share of shards that answered, and why the others did not."""
+    total, successful = int(shards.get("total", 0)), int(shards.get("successful", 0))
+    missing = max(int(shards.get("failed", 0)), total - successful)
+    of_clusters, skipped = int(clusters.get("total", 0)), int(clusters.get("skipped", 0))
+    skipped = max(skipped, int(clusters.get("partial", 0)))
+    share, reasons = 1.0, []
+    if total and missing:
+        share = (total - missing) / total
+        reasons.append(f"{missing} of {total} shards did not answer")
+        reasons += dict.fromkeys(_reason(each) for each in failures[:3])
+    if of_clusters and skipped:
+        share *= (of_clusters - skipped) / of_clusters
+        reasons.append(f"{skipped} of {of_clusters} clusters did not answer fully")
+    return share, "; ".join(reason for reason in reasons if reason)
+
+
+def _try_alone(cluster: Cluster, point: Point, question: Question) -> None:
+    """Raises `ClusterError` where it is this question that the cluster can't understand."""
+    body: Json = {"size": 0, "query": {"bool": {"filter": [question.total] if question.total else []}}}
+    asked = question.aggregation()
+    if asked is not None:
+        body["aggs"] = {"a": asked}
+    try:
+        answer = cluster.ask(
+            f"search {point.target}", lambda es: es.msearch(searches=[point.header(), point.place(body)])
+        )
+    except ClusterError as error:
+        if error.status == 400:
+            raise _refused(cluster, [question], error.message) from error
+        raise
+    failed = answer["responses"][0].get("error")
+    if failed is not None and int(answer["responses"][0].get("status", 400)) == 400:
+        raise _refused(cluster, [question], _reason(failed))
+
+
+def _refused(cluster: Cluster, questions: Sequence[Question], reason: str) -> ClusterError:
+    named = ", ".join("/".join(each.indicator.key) for each in questions) or "the index"
+    return ClusterError(
+        f"the query of {named} can't be answered: {reason}",
+        place=cluster.name,
+        remedy="correct query, good or bad in the catalogue (`sla-kit check` finds slips without a server)",
+        kind="query",
+        status=400,
+    )
+
+
+def _types(error: Any) -> Iterator[str]:
+    """Every type of error that is named in one."""
+    if isinstance(error, Mapping):
+        if isinstance(error.get("type"), str):
+            yield error["type"]
+        for part in error.values():
+            yield from _types(part)
+    elif isinstance(error, list):
+        for part in error:
+            yield from _types(part)
+
+
+def _reason(error: Any) -> str:
+    """What an error says at its root, in one line and without secrets."""
+    deepest, at = "", error
+    while isinstance(at, Mapping):
+        if isinstance(at.get("reason"), str):
+            deepest = at["reason"] if not deepest or at.get("type") != "search_phase_execution_exception" else deepest
+        shards = at.get("failed_shards")
+        inner = at.get("caused_by") if isinstance(at.get("caused_by"), Mapping) else at.get("reason")
+        at = shards[0] if isinstance(shards, list) and shards else inner
+    text = " ".join((deepest or str(error)).split())
+    return redacted(text if len(text) <= 200 else text[:190] + "…")
