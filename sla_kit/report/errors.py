@@ -134,9 +134,9 @@ def _columns() -> tuple[Column, ...]:
         Column(_("Trend")),
         Column(_("Last seen")),
         Column(_("Users"), numeric=True),
+        Column(_("Owner")),
         Column(_("Releases")),
         Column(_("Incidents")),
-        Column(_("Owner")),
     )
 
 
@@ -152,7 +152,7 @@ def _row(group: ErrorGroup, timezone: str, owners: Mapping[str, str]) -> tuple[C
     more = len(group.releases) - len(shown)
     versions = ", ".join(shown) + (f" +{formats.count(more)}" if more else "")
     since = "" if released is None else _(
-        "after {version}, {when}", version=released.version, when=formats.moment(released.time, timezone)
+        "after {version}, {when}", version=released.version, when=_moment(released.time, timezone)
     )  # fmt: skip
     return (
         Cell(named(group), note=f"{group.service or formats.UNKNOWN} · {group.key}"),
@@ -161,15 +161,20 @@ def _row(group: ErrorGroup, timezone: str, owners: Mapping[str, str]) -> tuple[C
         Cell(sparkline(group.trend) or formats.UNKNOWN, trend=group.trend if any(group.trend) else ()),
         _seen(group, timezone),
         users,
+        Cell(owner or formats.UNKNOWN, note=_status(group, timezone)),
         Cell(versions or formats.UNKNOWN, note=since),
         Cell(_incidents(group.incidents) or formats.UNKNOWN),
-        Cell(owner or formats.UNKNOWN, note=_status(group, timezone)),
     )
 
 
 def _seen(group: ErrorGroup, timezone: str) -> Cell:
-    first = _("first: {when}", when=formats.moment(group.first_seen, timezone))
-    return Cell(formats.moment(group.last_seen, timezone), formats.rfc3339(round(group.last_seen, 3)), note=first)
+    first = _("first: {when}", when=_moment(group.first_seen, timezone))
+    return Cell(_moment(group.last_seen, timezone), formats.rfc3339(round(group.last_seen, 3)), note=first)
+
+
+def _moment(time: float, timezone: str) -> str:
+    """A moment without its year: a window's moments are told in a table."""
+    return f"{formats.short_day(time, timezone)}, {formats.clock(time, timezone)}"
 
 
 def _incidents(links: Collection[IncidentLink]) -> str:
@@ -182,7 +187,7 @@ def _status(group: ErrorGroup, timezone: str) -> str:
     state = group.state
     if state.status == "open":
         return ""
-    words = {"day": formats.day(state.at, timezone), "by": state.by or formats.UNKNOWN}
+    words = {"day": formats.short_day(state.at, timezone), "by": state.by or formats.UNKNOWN}
     if state.status == "ignored":
         return _("ignored {day}, {by}", **words)
     if state.release:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from rich import box
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -46,12 +47,21 @@ def _print(blocks: Iterable[Block], console: Console) -> None:
 
 
 def _table(block: Table, console: Console) -> RichTable:
+    """The table with as many of its columns as there is room for."""
+    shown = len(block.columns) if console.width >= _NARROW else min(_FEW, len(block.columns))
+    table = _of_columns(block, shown, console)
+    while shown > _FEW and Measurement.get(console, console.options, table).minimum > console.width:
+        shown -= 1
+        table = _of_columns(block, shown, console)
+    return table
+
+
+def _of_columns(block: Table, shown: int, console: Console) -> RichTable:
     fancy = (console.encoding or "").lower().startswith("utf")
     table = RichTable(
         title=_printable(block.caption), title_justify="left", title_style="dim", pad_edge=False,
         box=box.SIMPLE_HEAD if fancy else box.ASCII2,
     )  # fmt: skip
-    shown = len(block.columns) if console.width >= _NARROW else _FEW
     for place, column in enumerate(block.columns[:shown]):
         justify: Literal["left", "right"] = "right" if column.numeric else "left"
         least = None if place else min(_NAME, max((len(row[0].text) for row in block.rows), default=_NAME))

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.error_tracking.results import Estimate
@@ -25,19 +26,12 @@ from sla_kit.report.document_errors import CSV_COLUMNS, errors_csv, errors_docum
 from sla_kit.report.errors import errors, errors_page, estimate, headline, named, sparkline, told_of
 from sla_kit.report.markup import trend
 from sla_kit.report.owners import for_owner
+from sla_kit.report.terminal import print_page
 from tests.report.errors_sample import BACK, IGNORED, NEW, USUAL, errors_sample, group
 from tests.report.sample import ZONE, sample
 
 OWNERS = {"api": "platform", "web": "front"}
 EVALUATION = replace(sample(), errors=errors_sample())
-
-
-def rows(report_page_blocks: object) -> list[list[str]]:
-    """Text of all cells, row by row."""
-    assert isinstance(report_page_blocks, tuple)
-    return [
-        [cell.text for cell in row] for block in report_page_blocks if isinstance(block, Table) for row in block.rows
-    ]
 
 
 def test_the_headline_counts_what_is_worth_telling_and_nothing_that_is_ignored() -> None:
@@ -55,18 +49,18 @@ def test_what_changed_stands_before_what_is_frequent() -> None:
     changed, frequent = [block for block in found if isinstance(block, Table)]
     assert [row[0].note for row in changed.rows] == [f"api · {NEW.key}", f"web · {BACK.key}"]
     assert [row[0].note for row in frequent.rows] == [f"api · {USUAL.key}", f"api · {IGNORED.key}"]
-    kind, count, drawn, seen, users, releases, incidents, owner = changed.rows[0][1:]
+    kind, count, drawn, seen, users, owner, releases, incidents = changed.rows[0][1:]
     assert (kind.text, kind.tone) == ("new, surging", "missed")
     assert (count.text, count.note) == ("999", "before: 0")
     assert drawn.trend == NEW.trend
-    assert seen.note == "first: Sat 19 Sep 2026, 18:40"
+    assert seen.note == "first: 19 Sep, 18:40"
     assert users.text == "12"
-    assert (releases.text, releases.note) == ("1.4.2", "after 1.4.2, Sat 19 Sep 2026, 18:30")
+    assert (releases.text, releases.note) == ("1.4.2", "after 1.4.2, 19 Sep, 18:30")
     assert incidents.text == "api / availability; api / latency +1"
     assert (owner.text, owner.note) == ("platform", "")
     back = changed.rows[1]
     assert (back[2].text, back[5].text) == ("1,200 ± 110", "40 ± 7")
-    assert (back[-1].text, back[-1].note) == ("sre", "resolved in 1.4.1, Tue 15 Sep 2026, R. Byrd")
+    assert (back[6].text, back[6].note) == ("sre", "resolved in 1.4.1, 15 Sep, R. Byrd")
     assert frequent.rows[1][1].tone == ""  # nobody is to look at what is ignored
 
 
@@ -192,3 +186,17 @@ def test_a_group_is_called_by_its_type_and_message_on_one_line() -> None:
     assert named(group(1, type="", message="")) == "no message"
     assert len(named(group(1, message="x" * 1000))) == 160
     assert named(group(1, type="E", message="of ann@example.com")) == "E: of <email>"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 140, 200])
+def test_a_terminal_shows_the_columns_that_it_has_room_for(width: int) -> None:
+    busy = tuple(replace(one, trend=(1.0, 2.0) * 12) for one in (NEW, BACK))
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=False)
+    print_page(errors_page(errors_sample(*busy), ZONE, OWNERS), console)
+    text = out.getvalue()
+    assert "\x1b" not in text
+    assert NEW.key in text
+    for title, least in (("Count", 60), ("Last seen", 80), ("Owner", 120), ("Incidents", 200)):
+        assert (title in text) or width < least
+    assert all(len(line) <= width for line in text.splitlines())
