@@ -11,6 +11,7 @@ from sla_kit.catalogue.load import load as load_catalogue
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.configuration.decode import Shorthands
 from sla_kit.configuration.places import Findings, nearest
+from sla_kit.configuration.places import Path as Part
 from sla_kit.configuration.secrets import check_address
 from sla_kit.configuration.values import Duration, Value
 from sla_kit.engine.windows import parse_period
@@ -42,14 +43,14 @@ class Forecasting(Value, frozen=True, kw_only=True):
 class SloConfiguration(SidecarConfiguration, frozen=True, kw_only=True):
     """The whole configuration.
 
-    ``source`` is an address or a recorded history for all SLOs, ``sources`` those of the servers that the catalogue
-    names; without either they are read where the catalogue says. ``ledger`` is where closed buckets are kept for good;
+    ``source`` is an address or a recorded history for all SLOs, or one of metrics and one of logs; ``sources`` are those
+    of the servers that the catalogue names; without either they are read where the catalogue says. ``ledger`` is where closed buckets are kept for good;
     without one they are kept in a file that goes with the process. ``windows`` are further periods to tell figures of,
     beside each SLO's own: "1d", "week", "last-month". ``services`` are all where none is named.
     """
 
     catalogue: CatalogueFile
-    source: str = ""
+    source: str | list[str] = ""
     sources: dict[str, str] = field(default_factory=dict)
     ledger: str = ""
     windows: list[str] = field(default_factory=list)
@@ -58,6 +59,12 @@ class SloConfiguration(SidecarConfiguration, frozen=True, kw_only=True):
     interval: Duration = 60.0
     timeout: Duration = 50.0
     max_series: int = 200_000
+
+    @property
+    def given(self) -> list[str]:
+        """What stands under ``source``."""
+        several = [self.source] if isinstance(self.source, str) else self.source
+        return [address for address in several if address]
 
 
 _SHORTHANDS: Shorthands = {CatalogueFile: lambda text: CatalogueFile(path=text)}
@@ -116,10 +123,16 @@ def _check_addresses(configuration: SloConfiguration, findings: Findings) -> Non
     if configuration.source and configuration.sources:
         findings.say(("sources",), "stands beside source", "say source for one server, sources for several by name")
     check_address(configuration.ledger, findings, ("ledger",), "take it out; it comes from PGPASSWORD or ~/.pgpass")
-    servers = "take it out; it comes from SLA_KIT_PROMETHEUS_PASSWORD or SLA_KIT_PROMETHEUS_PASSWORD_FILE"
-    check_address(configuration.source, findings, ("source",), servers)
+    for place, address in enumerate(configuration.given):
+        path: Part = ("source",) if isinstance(configuration.source, str) else ("source", place)
+        check_address(address, findings, path, _from_elsewhere(address))
     for name, address in configuration.sources.items():
-        check_address(address, findings, ("sources", name), servers)
+        check_address(address, findings, ("sources", name), _from_elsewhere(address))
+
+
+def _from_elsewhere(address: str) -> str:
+    kind = "ELASTICSEARCH" if address.startswith("elasticsearch+") else "PROMETHEUS"
+    return f"take it out; it comes from SLA_KIT_{kind}_PASSWORD or SLA_KIT_{kind}_PASSWORD_FILE"
 
 
 def _check_forecast(forecast: Forecasting, findings: Findings) -> None:

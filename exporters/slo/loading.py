@@ -48,7 +48,7 @@ def load(path: Path, *, before: Loaded | None = None) -> Loaded:
 def _addresses(configuration: SloConfiguration, catalogue: Catalogue, path: Path) -> tuple[str, ...] | None:
     """What sources are opened by; None where there is but a ledger."""
     folder = path.parent
-    given = [located(configuration.source, folder)] if configuration.source else []
+    given = [located(address, folder) for address in configuration.given]
     given += [f"{name}={located(address, folder)}" for name, address in configuration.sources.items()]
     if not given and configuration.ledger and not any(server.url for server in catalogue.sources):
         return None

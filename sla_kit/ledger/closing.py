@@ -122,6 +122,8 @@ def _read(
     for indicator, timeline in source.fetch(
         [one.indicator for one in ones], _around(start, end, step, margin, now), progress
     ):
+        if _nobody_read(timeline):
+            continue
         if _in_the_dark(timeline, start, end):
             again.append(by_key[indicator.key])
         else:
@@ -135,6 +137,11 @@ def _read(
 def _around(start: int, end: int, step: int, margin: int, now: int) -> Grid:
     last = max(end, min(end + margin, now // step * step))
     return Grid(start - margin, step, (last - start + margin) // step)
+
+
+def _nobody_read(timeline: Timeline) -> bool:
+    """Whether the source could not be asked for this at all, as metrics can't be for logs: another one may be."""
+    return any(finding.kind == "unread" for finding in timeline.findings)
 
 
 def _in_the_dark(timeline: Timeline, start: int, end: int) -> bool:
