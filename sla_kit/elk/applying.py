@@ -17,6 +17,7 @@ from sla_kit.catalogue.model import Catalogue
 from sla_kit.elastic import Cluster, ClusterError
 from sla_kit.elk import names
 from sla_kit.elk.comparing import Change, changes, covers, mapping_changes, settings_changes
+from sla_kit.elk.ingest_pipeline import processors_of
 from sla_kit.elk.objects import PRIORITY, ClusterObject, Part, objects
 
 State = Literal["equal", "new", "different", "skipped", "applied", "lacking", "left out", "failed", "not done"]
@@ -37,7 +38,7 @@ _LACKS = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One object of the cluster, how it is (``state``) and what differs; ``note`` says why it is not as it should be."""
+    """One object of the cluster, how it is (``state``), what differs, and in ``note`` why it is not as it should be."""
 
     what: ClusterObject
     state: State
@@ -86,8 +87,10 @@ def look(cluster: Cluster, catalogue: Catalogue, *, skip: Sequence[Part] = ()) -
     """What differs, and nothing else: no request of these changes anything. Raises `ClusterError` where the cluster
     can't be asked at all."""
     steps: list[Step] = []
+    processors = None if "pipeline" in skip else _processors(cluster)
     for each in objects(catalogue):
-        steps.append(Step(each, "skipped") if each.part in skip else _looked_at(cluster, each))
+        step = Step(each, "skipped") if each.part in skip else _looked_at(cluster, each, processors)
+        steps.append(_left_out(step, steps) or step)
     return Outcome(tuple(steps), _stream(cluster, catalogue, steps), _collisions(cluster, names.stream_name(catalogue)))
 
 
@@ -120,7 +123,12 @@ def apply(
     return Outcome(tuple(after), stream, found.warnings, tuple(done))
 
 
-def _looked_at(cluster: Cluster, what: ClusterObject) -> Step:
+def _looked_at(cluster: Cluster, what: ClusterObject, processors: frozenset[str] | None) -> Step:
+    if processors is not None and what.kind == "ingest pipeline":
+        absent = sorted({kind for kind, _ in processors_of(what.body)} - processors)
+        if absent:
+            note = f"this cluster has no processor {', '.join(absent)}: it lacks the module {what.module}"
+            return Step(what, "lacking", changes(what.body, {}), note)
     try:
         current = _current(cluster, what)
     except ClusterError as error:
@@ -137,9 +145,8 @@ def _brought(cluster: Cluster, step: Step, before: Sequence[Step]) -> Step:
     if any(each.state == "not done" for each in before):
         return replace(step, state="not done", note="the cluster was gone")
     what = step.what
-    missing = [each for each in before if what.needs and each.what.kind == what.needs and each.state in WRONG]
-    if missing and step.state != "skipped":
-        return replace(step, state="left out", note=f"it names the {what.needs} {missing[0].what.name}")
+    if left_out := _left_out(step, before):
+        return left_out
     if step.state not in ("new", "different"):
         return step
     try:
@@ -154,6 +161,30 @@ def _brought(cluster: Cluster, step: Step, before: Sequence[Step]) -> Step:
     if left:
         return replace(step, state="failed", changes=left, note="the cluster gives it back otherwise than it was told")
     return replace(step, state="applied")
+
+
+def _left_out(step: Step, before: Sequence[Step]) -> Step | None:
+    """The same left out, where what it names is not there."""
+    needs = step.what.needs
+    missing = [each for each in before if needs and each.what.kind == needs and each.state in WRONG]
+    if not missing or step.state in ("skipped", "lacking"):
+        return None
+    return replace(step, state="left out", note=f"it names the {needs} {missing[0].what.name}")
+
+
+def _processors(cluster: Cluster) -> frozenset[str] | None:
+    """The processors that every node has; None where the cluster does not say, which takes the right to monitor it."""
+    try:
+        answer = _send(cluster, "ask for the processors", "GET", "/_nodes/ingest?filter_path=nodes.*.ingest.processors")
+    except ClusterError as error:
+        if not error.status:
+            raise
+        return None
+    nodes = [
+        frozenset(str(each["type"]) for each in node.get("ingest", {}).get("processors", ()))
+        for node in answer.get("nodes", {}).values()
+    ]
+    return frozenset.intersection(*nodes) if nodes else None
 
 
 def _current(cluster: Cluster, what: ClusterObject) -> dict[str, Any] | None:
@@ -193,12 +224,12 @@ def _stream(cluster: Cluster, catalogue: Catalogue, steps: Sequence[Step]) -> St
 
 
 def _templates(steps: Sequence[Step]) -> Iterator[Step]:
-    """The component templates that the cluster has, or will have."""
+    """The component templates that the cluster has, or will have; that of the mappings always, to compare with."""
     for step in steps:
-        if step.what.kind == "component template" and step.state not in (*WRONG, "skipped"):
-            absent = [each for each in steps if step.what.needs == each.what.kind and each.state in WRONG]
-            if not absent:
-                yield step
+        if step.what.kind == "component template" and (
+            step.what.name.endswith("@mappings") or step.state not in (*WRONG, "skipped")
+        ):
+            yield step
 
 
 def _add_fields(cluster: Cluster, stream: Stream, catalogue: Catalogue) -> None:

@@ -50,7 +50,8 @@ def mapping_changes(
     """What an index's mapping lacks and can be given, and what it has otherwise and keeps: the type of a field does not
     change. Fields that are only in the index came with documents, and are no difference."""
     to, now = dict(_fields("", wanted)), dict(_fields("", current))
-    missing, fixed = [], []
+    missing: list[Change] = []
+    fixed: list[Change] = []
     for name, field in to.items():
         if name not in now:
             blocked = [other for other in now if name.startswith(f"{other}.") or other.startswith(f"{name}.")]
@@ -118,7 +119,8 @@ def _fields(path: str, mapping: Mapping[str, Any]) -> Iterator[tuple[str, dict[s
         if "properties" in field:
             yield from _fields(place, field)
         else:
-            yield place, {key: value for key, value in field.items() if value != {}}
+            # The time of a data stream is always strict, and its index says so.
+            yield place, {key: value for key, value in field.items() if (key, value) != ("ignore_malformed", False)}
 
 
 def _text(value: Any) -> str:

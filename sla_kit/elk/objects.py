@@ -40,9 +40,9 @@ def objects(catalogue: Catalogue) -> tuple[ClusterObject, ...]:
     stream = names.stream_name(catalogue)
     redaction, grouping = f"{stream}-redaction", f"{stream}-grouping"
 
-    def pipeline(name: str, file: str, body: Body) -> ClusterObject:
+    def pipeline(name: str, file: str, body: Body, needs: str = "") -> ClusterObject:
         path = f"/_ingest/pipeline/{name}"
-        return ClusterObject("ingest pipeline", name, "pipeline", path, file, body, module="ingest-common")
+        return ClusterObject("ingest pipeline", name, "pipeline", path, file, body, "ingest-common", needs)
 
     def component(suffix: str, body: Body, part: Part = "templates", needs: str = "") -> ClusterObject:
         name = f"{stream}@{suffix}"
@@ -62,7 +62,12 @@ def objects(catalogue: Catalogue) -> tuple[ClusterObject, ...]:
         policy,
         pipeline(redaction, "ingest-pipeline-redaction.json", ingest_pipeline.redaction(catalogue)),
         pipeline(grouping, "ingest-pipeline-grouping.json", ingest_pipeline.grouping(catalogue)),
-        pipeline(stream, "ingest-pipeline.json", ingest_pipeline.parsing(catalogue, redaction, grouping)),
+        pipeline(
+            stream,
+            "ingest-pipeline.json",
+            ingest_pipeline.parsing(catalogue, redaction, grouping),
+            needs="ingest pipeline",
+        ),
         component("settings", {"settings": settings()}),
         component("mappings", {"mappings": mapping(catalogue.logs.fields)}),
         component("pipeline", {"settings": {"index.default_pipeline": stream}}, "pipeline", "ingest pipeline"),
