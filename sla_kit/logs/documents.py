@@ -27,9 +27,9 @@ _ERROR_LEVELS = frozenset({"error", "critical", "fatal", "alert", "emergency"})
 _ENCODED_EMAIL = re.compile(r"[0-9A-Za-z._+-]{1,64}%40(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}", re.IGNORECASE)
 #: A text without any of these (in small letters) holds nothing to take out: most are looked at no further.
 _SUSPICIOUS = (
-    "@", "%40", "eyj", "-----", "cookie", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-",
-    "xox", "k_live_", "k_test_", "aiza", "sg.", "npm_", "sk-", "pypi-", "bearer", "basic", "digest", "negotiate", "key",
-    "pass", "pwd", "secret", "token", "credential", "signature",
+    "@", "%40", "eyj", "-----", "cookie", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat",
+    "glpat-", "xox", "k_live_", "k_test_", "aiza", "sg.", "npm_", "sk-", "pypi-", "bearer", "basic",
+    "digest", "negotiate", "key", "pass", "pwd", "secret", "token", "credential", "signature",
 )  # fmt: skip
 _DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){11}")
 _SECRET_NAME = re.compile(
