@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_GROUPS, MOST_LINKS = 12, 5
 #: The longest name of a group in a digest.
 _LONGEST = 140
+_MOST_NOTES = 5
 _DAY = 86400
 
 
@@ -33,10 +34,11 @@ def error_digest(report: ErrorReport, catalogue: Catalogue, window: str, to: Seq
         return None
     owners = {service.name: service.owner for service in catalogue.services}
     shown = told[:MOST_GROUPS]
-    lines = [_line(group, owners.get(group.service, "")) for group in shown]
+    lines = [_line(number, group, owners.get(group.service, "")) for number, group in enumerate(shown, 1)]
     if len(told) > len(shown):
         lines.append(f"… and {len(told) - len(shown)} more")
-    lines += [f"Note: {redacted(finding.message)}" for finding in report.findings]
+    lines += [f"Note: {_plain(finding.message, 300)}" for finding in report.findings[:_MOST_NOTES]]
+    known = {*owners.values(), *(contact.name for contact in catalogue.contacts)}
     whose = {group.state.owner or owners.get(group.service, "") for group in told}
     days = formats.span(report.start, report.end, catalogue.timezone)
     counts = {kind: sum(kind in group.kinds for group in told) for kind in KINDS}
@@ -47,7 +49,7 @@ def error_digest(report: ErrorReport, catalogue: Catalogue, window: str, to: Seq
         text=f"{headline(report)} {days} ({catalogue.timezone}).\n\n" + "\n\n".join(lines),
         severity="warning",
         environment=catalogue.environment,
-        team=whose.pop() if len(whose) == 1 else "",
+        team=next(iter(whose)) if len(whose) == 1 and whose <= known else "",
         to=list(to),
         fields={
             **{names[kind]: str(count) for kind, count in counts.items() if count},
@@ -74,28 +76,33 @@ def logs_of(group: ErrorGroup, catalogue: Catalogue, start: float, end: float) -
     return url if fit(url) else ""
 
 
-def _line(group: ErrorGroup, of_service: str) -> str:
+def _line(number: int, group: ErrorGroup, of_service: str) -> str:
     """A group in two lines: what it is, and how many, since when and whose."""
-    owner, released = group.state.owner or of_service, group.deployment
+    owner, released = _plain(group.state.owner or of_service), group.deployment
     facts = [f"{estimate(group.count)} errors, {estimate(group.before)} before"]
     if group.users is not None:
         facts.append(f"{estimate(group.users)} users")
     if released is not None:
-        facts.append(f"after {released.version} of {released.service}")
-    elif group.releases:
-        facts.append(f"release {group.releases[0][0]}")
+        facts.append(f"after {_plain(released.version)} of {_plain(released.service)}")
+    elif group.releases and group.releases[0][0]:
+        facts.append(f"release {_plain(group.releases[0][0])}")
     if group.state.status == "resolved":
-        facts.append(
-            f"resolved{f' in {group.state.release}' if group.state.release else ''} by {group.state.by or '?'}"
-        )
+        release = f" in {_plain(group.state.release)}" if group.state.release else ""
+        facts.append(f"resolved{release} by {_plain(group.state.by) or '?'}")
     if group.incidents:
-        facts.append(f"during {group.incidents[0].title}")
+        facts.append(f"during {_plain(group.incidents[0].title)}")
     if owner:
         facts.append(f"owner: {owner}")
-    name = redacted(named(group))
-    name = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
-    about = f"{group.service or 'no service'}, {kinds_of(group)}: {name} [{group.key[:16]}]"
-    return f"• {about}\n   {redacted('; '.join(facts))}"
+    name, service = _plain(named(group), _LONGEST), _plain(group.service) or "no service"
+    return f"{number}. {service}, {kinds_of(group)}: {name} [{_plain(group.key, 16)}]\n   {'; '.join(facts)}"
+
+
+def _plain(text: str, most: int = 80) -> str:
+    """What logs and people wrote as one line that any channel takes: without control characters, halves of characters
+    and secrets, and not longer than ``most``."""
+    kept = "".join(character if character.isprintable() else " " for character in text[: 50 * most])
+    line = redacted(" ".join(kept.split()))
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _digest(report: ErrorReport, told: Sequence[ErrorGroup], names: list[str]) -> str:
