@@ -54,6 +54,9 @@ class ElasticsearchSource:
     What is read of one indicator is read at one point in time, wherever the server has those.
     """
 
+    #: Which of several sources is asked for documents.
+    holds_logs = True
+
     def __init__(
         self,
         client: str | Elasticsearch | Cluster,
