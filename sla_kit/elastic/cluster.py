@@ -82,6 +82,8 @@ class Cluster:
                     self.requests += 1
                 try:
                     answer = question(self.client)
+                except elasticsearch.UnsupportedProductError:
+                    raise self._no_cluster("answers, but is no Elasticsearch") from None
                 except ApiError as error:
                     raise self._refused(what, error) from None
                 except TransportError as error:
@@ -92,13 +94,17 @@ class Cluster:
 
     def _refused(self, what: str, error: ApiError) -> ClusterError:
         status = error.meta.status
+        if 300 <= status < 400:
+            return self._no_cluster(
+                f"sends elsewhere (status {status}): a login page, or https instead of http", status
+            )
         body = error.body if isinstance(error.body, dict) else {}
         said = body.get("error")
         cause = said if isinstance(said, dict) else {}
-        causes = cause.get("root_cause") or [{}]
+        causes = [each for each in cause.get("root_cause") or [] if isinstance(each, dict)] or [{}]
         reason = str(causes[0].get("type") or cause.get("type") or "")
-        text = str(causes[0].get("reason") or cause.get("reason") or said or "it says no more")[:300]
-        text = redacted(" ".join(text.split()))
+        text = str(_innermost(causes[0]) or cause.get("reason") or said or "it says no more")
+        text = redacted(" ".join(text.split()))[:300]  # shortened last: half a secret is not known as one
         if status in _PASSING:
             again = _AgainError(
                 f"can't {what} now (status {status}): {text}",
@@ -115,6 +121,8 @@ class Cluster:
             kind, remedy = "auth", "check the credentials in SLA_KIT_ELASTICSEARCH_… and what they may read"
         elif reason == "media_type_header_exception":
             remedy = f"the server is older than the client {version('elasticsearch')}: pip install 'elasticsearch<9'"
+        elif not isinstance(error.body, dict):
+            return self._no_cluster(f"has no Elasticsearch's answer here (status {status})", status)
         return ClusterError(
             f"can't {what} (status {status}): {text}",
             place=self.name,
@@ -124,9 +132,25 @@ class Cluster:
             reason=reason,
         )
 
+    def _no_cluster(self, what: str, status: int = 0) -> ClusterError:
+        return ClusterError(
+            f"the server {what}",
+            place=self.name,
+            remedy="give the address under which the cluster answers, with its path prefix and https where it has it",
+            kind="connect",
+            status=status,
+        )
+
     def _unheard(self, what: str, error: TransportError) -> ClusterError:
         late = isinstance(error, elasticsearch.ConnectionTimeout)
-        text = redacted(" ".join(str(error.message).split())[:300])
+        if isinstance(error, elasticsearch.SerializationError):
+            return _AgainError(
+                f"can't {what}: the answer can't be read as JSON",
+                place=self.name,
+                remedy="a proxy may have cut it short; check what stands before the cluster",
+                kind="connect",
+            )
+        text = redacted(" ".join(str(error.message).split()))[:300]
         certificate = isinstance(error, elasticsearch.SSLError)
         form = ClusterError if certificate else _AgainError
         return form(
@@ -139,6 +163,15 @@ class Cluster:
             else "check the address, and that the cluster runs",
             kind="timeout" if late else "connect",
         )
+
+
+def _innermost(cause: Any) -> str:
+    """What an error says of its last known cause."""
+    said = ""
+    while isinstance(cause, dict):
+        said = str(cause.get("reason") or said)
+        cause = cause.get("caused_by")
+    return said
 
 
 def _client(place: ClusterAddress, settings: ClusterSettings) -> Elasticsearch:

@@ -56,6 +56,9 @@ class ClusterSettings:
         ways = [name for name in ("api_key", "token", "username") if getattr(settings, name)]
         if len(ways) > 1:
             raise read.wrong(f"{' and '.join(ways)} are set together", ways[-1].upper(), "leave one of them")
+        if settings.fingerprint and not re.fullmatch("[0-9a-fA-F]{64}", settings.fingerprint.replace(":", "")):
+            remedy = "write its SHA-256 in 64 hex digits, with or without colons"
+            raise read.wrong("this is no fingerprint of a certificate", "FINGERPRINT", remedy)
         if settings.password and not settings.username:
             raise read.wrong("a password is set without a user name", "PASSWORD", f"set {read.prefix}USERNAME too")
         if settings.client_key and not settings.client_cert:
