@@ -427,7 +427,8 @@ def _summary(loaded: Loaded, target: str) -> None:
     classes: dict[str, int] = {}
     for status, count in loaded.statuses.items():
         classes[f"status {status // 100}xx"] = classes.get(f"status {status // 100}xx", 0) + count
-    for name, count in (classes or {f"level {level}": count for level, count in loaded.levels.items()}).items():
+    levels = {f"level {level}": count for level, count in loaded.levels.items()}
+    for name, count in (classes | levels).items():
         row(name, count)
     if loaded.first_ms is not None and loaded.last_ms is not None:
         row("from", written(loaded.first_ms))

@@ -27,7 +27,8 @@ _BASELINE_BAD = 0.0004
 _HOUR = 3600
 _ROUTES = (
     ("GET", "/", 30, 0.010), ("GET", "/products", 25, 0.030), ("GET", "/products/%d", 20, 0.025),
-    ("GET", "/cart", 8, 0.020), ("POST", "/cart/items", 7, 0.040), ("POST", "/checkout", 3, 0.180), ("GET", "/search?q=%d", 5, 0.060),
+    ("GET", "/cart", 8, 0.020), ("POST", "/cart/items", 7, 0.040),
+    ("POST", "/checkout", 3, 0.180), ("GET", "/search?q=%d", 5, 0.060),
     ("GET", "/account?email=user%d%%40example.com", 2, 0.030),
 )  # fmt: skip
 _AGENTS = (
