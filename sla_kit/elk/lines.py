@@ -10,8 +10,8 @@ from sla_kit.catalogue.model import Catalogue
 #: What a record's first line begins with: JSON, a date, an address before an access log's date, a level. Every other
 #: line goes on with the record before, as those of a stack trace do. POSIX, Ruby and Python read it alike.
 FIRST_LINE = (
-    r"^([{[]|<[0-9]+>|[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2}"
-    r"|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}|[^ ]+ [^ ]+ [^ ]+ [[][0-9]{1,2}/[A-Z][a-z]{2}/[0-9]{4}:"
+    r"^([{\[]|<[0-9]+>|[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}|[0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}|[^ ]+ [^ ]+ [^ ]+ \[[0-9]{1,2}/[A-Z][a-z]{2}/[0-9]{4}:"
     r"|(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|CRITICAL|CRIT|ALERT|FATAL|PANIC)[^A-Za-z0-9])"
 )
 FILES = "/var/log/{service}/*.log"
