@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sla_kit.catalogue.calendar import intervals
 from sla_kit.catalogue.dependencies import Hierarchy
 from sla_kit.catalogue.model import Catalogue, Recovery, Service, Slo
+from sla_kit.engine.agreement import disagreement, side_by_side
 from sla_kit.engine.bounds import with_bound
 from sla_kit.engine.evaluate import Context, Judgement, conclude, grid_for, judge, judge_composite, judge_recovery
 from sla_kit.engine.needed import needed_for
@@ -44,9 +45,9 @@ def evaluate(
     ``source`` is an address ("http://prometheus:9090", "elasticsearch+http://elastic:9200"), a path of a recorded
     history, a `Source`, a connection of prometheus-api-client or a client of elasticsearch; several are one of metrics
     and one of logs, or ["NAME=ADDRESS", …]; without one the servers are read that the catalogue names. ``window`` is
-    what ``--window`` takes: "7d", "week", "last-month", "2026-Q3", "START/END". ``at`` defaults to the end of a recorded
-    history, or to a minute ago. ``rollups`` are periods whose figures stand beside the window's, by the same names:
-    ("month", "last-quarter", "2026").
+    what ``--window`` takes: "7d", "week", "last-month", "2026-Q3", "START/END". ``at`` defaults to the end of a
+    recorded history, or to a minute ago. ``rollups`` are periods whose figures stand beside the window's, by the same
+    names: ("month", "last-quarter", "2026").
 
     With a ``ledger`` (a path, a URL or an open one) only buckets that it lacks are read from the source, and are kept
     there; its corrections count, and the result carries the proof of what it was made of. A ledger without any source
@@ -115,10 +116,17 @@ def results(
         else:
             judged[key] = judge_composite(context, service, slo, judged, keep_counts=key in needed.parts)
     hierarchy, results = Hierarchy.of(catalogue), {key: judgement.result for key, judgement in judged.items()}
-    return [
-        replace(judgement, result=with_bound(judgement.result, hierarchy, results), counts=None)
-        for judgement in (judged[service.name, slo.name] for service, slo in chosen)
-    ]
+    found: list[Judgement] = []
+    for service, slo in chosen:
+        judgement = judged[service.name, slo.name]
+        result = with_bound(judgement.result, hierarchy, results)
+        compared = None
+        if slo.compare_with is not None:
+            compared = side_by_side(catalogue, slo, judgement, judged[slo.compare_with.target(service.name)])
+            finding = disagreement(compared, context.window)
+            result = replace(result, findings=(*result.findings, finding)) if finding is not None else result
+        found.append(replace(judgement, result=result, counts=None, compared=compared))
+    return found
 
 
 def context_of(catalogue: Catalogue, at: int, period: Period, rollups: Sequence[str] = ()) -> Context:

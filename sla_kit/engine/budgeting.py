@@ -82,7 +82,7 @@ class Terms:
     @classmethod
     def of(cls, slo: Slo, sli: Sli) -> Terms:
         """The terms of an SLO, with the budgeting that its kind of indicator has where none is declared: events that
-        are counted (requests, latency, promql, documents, outages) by occurrences, gauges by time slices of one bucket."""
+        are counted (requests, latency, promql, documents, outages) by occurrences, gauges by slices of a bucket."""
         counted = isinstance(sli, Requests | Latency | Promql | LogEvents | LogLatency | Recovery | Composite) or (
             isinstance(sli, External) and sli.counts_events
         )

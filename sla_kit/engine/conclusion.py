@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sla_kit.catalogue.model import Promise
+from sla_kit.engine.agreement import disagreement
 from sla_kit.engine.context import Context, Judgement
 from sla_kit.engine.exclusions import as_exclusion, touching
 from sla_kit.engine.figures import percent
@@ -36,8 +37,14 @@ def conclude(context: Context, source_name: str, results: Sequence[Judgement]) -
             for event in touching(context.events, context.window)
         ),
         exclusions=tuple(as_exclusion(interval) for interval in touching(context.maintenance, context.window)),
-        findings=_findings(context, slos),
+        findings=(*_findings(context, slos), *_disagreements(context, results)),
+        comparisons=tuple(judgement.compared for judgement in results if judgement.compared is not None),
     )
+
+
+def _disagreements(context: Context, results: Sequence[Judgement]) -> list[Finding]:
+    found = [disagreement(each.compared, context.window) for each in results if each.compared is not None]
+    return [finding for finding in found if finding is not None]
 
 
 def _promise(promise: Promise, slos: Sequence[SloResult], rollups: Sequence[Period]) -> PromiseResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from sla_kit.engine.figures import figure
 from sla_kit.engine.results import Figure, Incident, Period, SloResult
 from sla_kit.engine.windows import DAY, before, period_of
 from sla_kit.timeline import Floats, Grid, Mask
+
+if TYPE_CHECKING:
+    from sla_kit.engine.agreement import SideBySide
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,14 @@ class Counts:
 class Judgement:
     """One SLO judged: its result, all incidents of the whole grid (the result has those of the report's window), and
     which buckets were observed, as packed bits, since timelines are not kept. ``counts`` is what it counted, where a
-    composite needs it."""
+    composite or a comparison needs it. ``compared`` is it beside an SLO that measures the same, where it names one."""
 
     result: SloResult
     incidents: tuple[Incident, ...]
     grid: Grid
     observed_bits: bytes
     counts: Counts | None = None
+    compared: SideBySide | None = None
 
     @classmethod
     def of(

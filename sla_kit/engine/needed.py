@@ -14,7 +14,7 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class Needed:
     """SLOs to judge, as (service, SLO): those ``measured`` by a source, and those ``derived`` from others, each after
-    what it is made of. ``parts`` are those whose counts a composite needs."""
+    what it is made of. ``parts`` are those whose counts a composite or a comparison needs."""
 
     measured: tuple[tuple[Service, Slo], ...]
     derived: tuple[tuple[Service, Slo], ...]
@@ -22,9 +22,9 @@ class Needed:
 
 
 def needed_for(catalogue: Catalogue, chosen: Sequence[tuple[Service, Slo]]) -> Needed:
-    """What must be judged for some SLOs of a catalogue: they, what recoveries time, the parts of composites, and what
-    they depend on, whichever service these belong to. Raises `SlaKitError` for a name that does not exist and for a
-    composite that is a part of itself."""
+    """What must be judged for some SLOs of a catalogue: they, what recoveries time, the parts of composites, what they
+    depend on and what they are compared with, whichever service these belong to. Raises `SlaKitError` for a name that
+    does not exist and for a composite that is a part of itself."""
     everything = {(service.name, slo.name): (service, slo) for service, slo in catalogue.slos()}
     measured: dict[Key, tuple[Service, Slo]] = {}
     derived: dict[Key, tuple[Service, Slo]] = {}
@@ -60,5 +60,9 @@ def needed_for(catalogue: Catalogue, chosen: Sequence[tuple[Service, Slo]]) -> N
             targets = [dependency.target(service.name) for dependency in slo.depends_on]
             sli = catalogue.sli(service, slo)
             targets += [part.target(service.name) for part in sli.of] if isinstance(sli, Composite) else []
+            if slo.compare_with is not None:
+                other = slo.compare_with.target(service.name)
+                parts.update((key, other))
+                targets.append(other)
             ahead += [target for target in targets if target is not None]
     return Needed(tuple(measured.values()), tuple(derived.values()), frozenset(parts))

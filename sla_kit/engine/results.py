@@ -16,6 +16,7 @@ from sla_kit.timeline import Finding, Floats, Ints, Unit
 if TYPE_CHECKING:
     import pandas
 
+    from sla_kit.engine.agreement import SideBySide
     from sla_kit.engine.comparison import Comparison
     from sla_kit.engine.forecast.results import Forecast
     from sla_kit.error_tracking.results import ErrorReport
@@ -382,7 +383,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The whole answer for one window."""
+    """The whole answer for one window. ``comparisons`` are SLOs beside others that measure the same by other means."""
 
     catalogue: str
     environment: str
@@ -398,6 +399,7 @@ class Evaluation:
     findings: tuple[Finding, ...] = field(default=())
     proof: Proof | None = None
     comparison: Comparison | None = None
+    comparisons: tuple[SideBySide, ...] = ()
     audience: Audience | None = None
     forecast: Forecast | None = None
     errors: ErrorReport | None = None

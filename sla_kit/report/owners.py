@@ -18,6 +18,7 @@ from sla_kit.report.rows import verdict_cell
 
 if TYPE_CHECKING:
     from sla_kit.catalogue.model import Catalogue
+    from sla_kit.timeline import Finding
 
 #: The file of services that nobody owns; no name of the catalogue begins like this.
 _NOBODY = "_no-owner"
@@ -67,10 +68,17 @@ def for_owner(evaluation: Evaluation, catalogue: Catalogue, owner: str) -> Evalu
         promises=promises,
         exclusions=touching,
         comparison=comparison,
+        comparisons=tuple(one for one in evaluation.comparisons if one.key in keys),
+        findings=tuple(finding for finding in evaluation.findings if _concerns(finding, slos)),
         audience=audience,
         forecast=ahead,
         errors=errors,
     )
+
+
+def _concerns(finding: Finding, slos: Sequence[SloResult]) -> bool:
+    """Whether a finding of the whole is one of these SLOs' as well, or of none in particular."""
+    return finding.kind != "disagreement" or any(finding in slo.findings for slo in slos)
 
 
 def write_by_owner(
