@@ -152,10 +152,21 @@ def _in_the_dark(timeline: Timeline, start: int, end: int) -> bool:
     return not before.any() or (after.size > 0 and not after.any())
 
 
+def partial_since(timeline: Timeline, start: int, end: int) -> int:
+    """From when on, of the time from ``start`` to ``end``, a source says that only a part of it answered; ``end`` where
+    it says no such thing."""
+    since = end
+    for finding in timeline.findings:
+        if finding.kind == "partial-answer" and (finding.end is None or finding.end > start):
+            since = min(since, start if finding.start is None else max(finding.start, start))
+    return since
+
+
 def _settled(timeline: Timeline, start: int, end: int, now: int) -> int:
     """Until when the buckets from ``start`` to ``end`` can be closed: a gap that has not ended yet stays open, for a
-    while."""
+    while, and what only a part of the server answered for until all of it does."""
     grid = timeline.grid
+    end = min(end, partial_since(timeline, start, end))
     seen = np.flatnonzero(timeline.coverage > 0)
     inside = seen[seen >= (start - grid.start) // grid.step]
     if inside.size and int(grid.ends[inside[-1]]) >= end:

@@ -43,7 +43,10 @@ class Identity:
         }
         parts: dict[str, object] = {"sli": sli, "source": indicator.source}
         if indicator.logs is not None:  # what of them tells which documents count, and when
-            parts["logs"] = {"time": indicator.logs.fields.time, "quiet": _plain(indicator.logs.quiet)}
+            logs = {"time": indicator.logs.fields.time, "quiet": _plain(indicator.logs.quiet)}
+            if indicator.logs.fields.message != "message":  # where bare words of a query string are looked for
+                logs["message"] = indicator.logs.fields.message
+            parts["logs"] = logs
         return cls(
             catalogue.name,
             catalogue.environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.errors import LedgerError
 from sla_kit.ledger import Ledger
-from sla_kit.ledger.closing import MARGIN_SECONDS, digest_of, row_values, write_marks
+from sla_kit.ledger.closing import MARGIN_SECONDS, digest_of, partial_since, row_values, write_marks
 from sla_kit.ledger.corrections import Correction, append
 from sla_kit.ledger.identity import Identity, indicators_of
 from sla_kit.ledger.reading import Row, read_rows
@@ -31,7 +31,7 @@ def reread(
     Returns the correction, None where nothing had, and how many days had.
 
     Only days that the ledger holds are read. A day is never replaced by one of which the source knows less: what a
-    server has forgotten is not corrected. Raises `LedgerError` and `SourceError`.
+    server has forgotten, or has answered for only in part, is not corrected. Raises `LedgerError` and `SourceError`.
     """
     step = int(catalogue.bucket)
     since, until = since // DAY_SECONDS * DAY_SECONDS, -(-until // DAY_SECONDS) * DAY_SECONDS
@@ -49,7 +49,10 @@ def reread(
         id = ids[indicator.key]
         for kept in held[id]:
             start = kept.day * DAY_SECONDS + kept.first * step
-            (row,) = split(timeline, start, start + kept.count * step)
+            end = start + kept.count * step
+            if partial_since(timeline, start, end) < end:
+                continue
+            (row,) = split(timeline, start, end)
             if row.timeline.coverage.any() and digest(row.timeline, row.first) != _content(kept, row.timeline.grid):
                 changed.append((id, row))
     if not changed:

@@ -100,7 +100,7 @@ def test_cloud_id_names_its_host() -> None:
 
 @pytest.mark.parametrize("address", ["elasticsearch+cloud://name:not-base64", "elasticsearch+cloud://"])
 def test_broken_cloud_id_is_an_error_that_says_so(address: str) -> None:
-    with pytest.raises(SourceError, match="cloud id|client"):
+    with pytest.raises(SourceError, match=r"cloud id|client"):
         Cluster(address)
 
 
