@@ -4,11 +4,11 @@ said of groups before, and which incidents there were."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sla_kit.elastic.settings import SCHEME
 from sla_kit.error_tracking.results import ErrorReport, IncidentLink
@@ -18,6 +18,8 @@ from sla_kit.sources import Progress, no_progress
 from sla_kit.timeline import Finding
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from sla_kit.catalogue.model import Catalogue
     from sla_kit.elastic.cluster import Cluster
     from sla_kit.engine.results import Evaluation
@@ -30,7 +32,7 @@ UNREAD = "errors-unread"
 _LONG_BEFORE = 30 * 86400.0
 
 
-def log_server(catalogue: Catalogue, given: Given = None, *, instead: bool = False) -> tuple[str, str]:
+def log_server(catalogue: Catalogue, given: Given | Cluster = None, *, instead: bool = False) -> tuple[str, str]:
     """The address of the cluster that holds a catalogue's logs, and the name that the catalogue gives it; both empty
     where there is none.
 
@@ -39,27 +41,30 @@ def log_server(catalogue: Catalogue, given: Given = None, *, instead: bool = Fal
     a name these stand for all of the catalogue's, unless ``instead`` says that the catalogue's is meant then too.
     """
     servers = {server.name: server for server in catalogue.sources}
-    addresses = {server.name: server.url for server in catalogue.sources if server.holds_logs and server.url}
-    plain = []
-    for text in _texts(given):
-        name, equals, address = text.partition("=")
+    named: dict[str, str] = {}
+    plain: list[object] = []
+    for one in _several(given):
+        name, equals, address = one.partition("=") if isinstance(one, str) else ("", "", "")
         if equals and name in servers:
             if servers[name].holds_logs or address.startswith(SCHEME):
-                addresses[name] = address
+                named[name] = address
         else:
-            plain.append(text)
-    logs = [text for text in plain if text.startswith(SCHEME)]
+            plain.append(one)
+    logs = [text for text in plain if isinstance(text, str) and text.startswith(SCHEME)]
     if logs:
         return logs[0], ""
-    if plain and not instead:
-        return "", ""
+    addresses = named
+    if not plain or instead:
+        addresses = {
+            server.name: server.url for server in catalogue.sources if server.holds_logs and server.url
+        } | named
     chosen = catalogue.logs.source if catalogue.logs.source in addresses else next(iter(addresses), "")
     return addresses.get(chosen, ""), chosen
 
 
 def track_errors(
     catalogue: Catalogue,
-    given: Given = None,
+    given: Given | Cluster = None,
     start: float | None = None,
     end: float | None = None,
     *,
@@ -74,9 +79,10 @@ def track_errors(
     """The errors of a catalogue's services (or of some) from ``start`` to ``end``, epoch seconds; the last seven days
     where they are None.
 
-    ``given`` is a source as `log_server` takes it. A ``ledger`` (a path, a URL or an open one) says what people said of
-    groups, and which incidents there were beside ``incidents``. ``exact``, ``sample`` and ``groups`` are as of
-    `sla_kit.error_tracking.track`. Raises `SourceError` where no cluster is named or it does not answer.
+    ``given`` is a source as `log_server` takes it, a `Cluster` or a user's own ``Elasticsearch``. A ``ledger`` (a path,
+    a URL or an open one) says what people said of groups, and which incidents there were beside ``incidents``.
+    ``exact``, ``sample`` and ``groups`` are as of `sla_kit.error_tracking.track`. Raises `SourceError` where no cluster
+    is named or it does not answer.
     """
     from sla_kit.error_tracking import track
 
@@ -85,7 +91,7 @@ def track_errors(
     with opened_ledger(ledger) as kept:
         states = {} if kept is None else kept.error_states(catalogue.environment)
         told = list(incidents) + ([] if kept is None else incidents_of(kept, start, end))
-    with closing(open_logs(catalogue, given)) as cluster:
+    with opened_logs(catalogue, given) as cluster:
         found = track(
             cluster,
             catalogue,
@@ -102,14 +108,27 @@ def track_errors(
     return replace(found, services=tuple(services))
 
 
-def open_logs(catalogue: Catalogue, given: Given = None) -> Cluster:
-    """The cluster that holds a catalogue's logs. Raises `SourceError` where none is named."""
+@contextmanager
+def opened_logs(catalogue: Catalogue, given: Given | Cluster = None) -> Iterator[Cluster]:
+    """The cluster that holds a catalogue's logs: a client or a source that is given, or one that is opened here and
+    closed afterwards. Raises `SourceError` where none is named."""
+    from sla_kit.elastic import Cluster, open_cluster
+
+    for one in _several(given):
+        if isinstance(one, Cluster):
+            yield one
+            return
+        if isinstance(cluster := getattr(one, "cluster", None), Cluster):  # a source of logs
+            yield cluster
+            return
+        if hasattr(one, "msearch"):  # a user's own client
+            yield Cluster(cast("Elasticsearch", one))
+            return
     address, name = log_server(catalogue, given, instead=True)
     if not address:
         raise no_logs()
-    from sla_kit.elastic import open_cluster
-
-    return open_cluster(address if address.startswith(SCHEME) else f"{SCHEME}{address}", name)
+    with closing(open_cluster(address if address.startswith(SCHEME) else f"{SCHEME}{address}", name)) as opened:
+        yield opened
 
 
 def no_logs() -> SourceError:
@@ -162,7 +181,6 @@ def incidents_of(ledger: Ledger, start: float, end: float) -> list[IncidentLink]
     ]
 
 
-def _texts(given: Given) -> list[str]:
-    if isinstance(given, str | Path):
-        return [str(given)]
-    return [str(one) for one in given] if isinstance(given, list | tuple) else []
+def _several(given: object) -> list[object]:
+    several = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+    return [str(one) if isinstance(one, str | Path) else one for one in several]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from elasticsearch import Elasticsearch
 
 from sla_kit.catalogue.logs import Logs
 from sla_kit.catalogue.model import Catalogue, Server
-from sla_kit.error_tracking.opening import UNREAD, log_server, open_logs, with_errors
+from sla_kit.elastic import Cluster
+from sla_kit.error_tracking.opening import UNREAD, log_server, opened_logs, with_errors
 from sla_kit.errors import SourceError
+from sla_kit.sources.elasticsearch import ElasticsearchSource
 from tests.report.sample import sample
 
 ES, OTHER, PROMETHEUS = "elasticsearch+http://es:9200", "elasticsearch+https://other:9200", "http://prom:9090"
@@ -36,11 +39,12 @@ NAMED = Catalogue(
         (NAMED, (f"logs={OTHER}",), (OTHER, "logs")),
         (NAMED, ("metrics=http://elsewhere:9090",), (ES, "logs")),
         (NAMED, (OTHER,), (OTHER, "")),
+        (NAMED, (PROMETHEUS, f"logs={OTHER}"), (OTHER, "logs")),
         (NAMED, ("history.om.gz",), ("", "")),  # it stands for all that the catalogue names
     ],
 )
 def test_the_cluster_that_is_meant(catalogue: Catalogue, given: object, found: tuple[str, str]) -> None:
-    assert log_server(catalogue, given) == found  # type: ignore[arg-type]
+    assert log_server(catalogue, given) == found
 
 
 def test_the_catalogue_says_which_of_its_clusters_holds_the_logs() -> None:
@@ -53,8 +57,8 @@ def test_the_catalogue_says_which_of_its_clusters_holds_the_logs() -> None:
 
 def test_the_command_for_errors_reads_the_catalogue_s_though_another_source_is_named() -> None:
     assert log_server(NAMED, (PROMETHEUS,), instead=True) == (ES, "logs")
-    with pytest.raises(SourceError, match="where the logs are"):
-        open_logs(BARE, PROMETHEUS)
+    with pytest.raises(SourceError, match="where the logs are"), opened_logs(BARE, PROMETHEUS):
+        pass
 
 
 def test_a_cluster_that_does_not_answer_is_a_finding_of_the_report() -> None:
@@ -63,3 +67,11 @@ def test_a_cluster_that_does_not_answer_is_a_finding_of_the_report() -> None:
     assert evaluation.findings[-1].kind == UNREAD
     assert "errors could not be tracked: it is not said where the logs are" in evaluation.findings[-1].message
     assert evaluation.slos == sample().slos or len(evaluation.slos) == len(sample().slos)
+
+
+def test_a_user_s_own_client_is_asked_and_stays_open() -> None:
+    client = Elasticsearch("http://127.0.0.1:1")
+    cluster = Cluster(client)
+    for given in (client, cluster, ElasticsearchSource(client), [PROMETHEUS, client]):
+        with opened_logs(BARE, given) as found:
+            assert found.client is client
