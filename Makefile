@@ -53,6 +53,7 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.exporters_sql
 	$(BIN)/python -m bench.exporters_slo
+	$(BIN)/python -m bench.exporters_logs
 	$(BIN)/python -m bench.routing_accept
 	$(BIN)/python -m bench.routing_storm
 	$(BIN)/python -m bench.routing_outbox
