@@ -7,7 +7,6 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,11 +53,13 @@ def create(url: str, index: str, mapping: Mapping[str, Any] = MAPPING, *, part: 
     return name
 
 
-def write(url: str, index: str, documents: Iterable[Document]) -> None:
+def write(url: str, index: str, documents: Iterable[Document], *, part: str = "a") -> None:
     """Indexes documents, which can be found after that."""
-    body = [line for each in documents for line in ({"create": {}}, each)]
+    body: list[Document] = []
+    for each in documents:
+        body += [{"create": {}}, each]
     if body:
-        assert not send(url, "POST", f"/{index}-a/_bulk?refresh=true", body, lines=True)["errors"]
+        assert not send(url, "POST", f"/{index}-{part}/_bulk?refresh=true", body, lines=True)["errors"]
 
 
 def document(
@@ -116,9 +117,9 @@ def collector(path: Path, kind: type[Kind], clock: float | None = None) -> Kind:
     """The collector of a kind, as an exporter that begins anew has it, by a clock that stands still where one is
     given."""
     [found] = [each for each in EXPORTER.load(path).collectors if isinstance(each, kind)]
-    if clock is None or not hasattr(found, "clock"):
-        return found
-    return replace(found, clock=lambda: clock)
+    if clock is not None:
+        object.__setattr__(found, "clock", lambda: clock)
+    return found
 
 
 def collected(by: Collector) -> dict[str, dict[tuple[str, ...], float]]:

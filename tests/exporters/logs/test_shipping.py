@@ -68,11 +68,10 @@ def test_how_much_is_stored(elastic: Elasticsearch, index: str, tmp_path: Path) 
     path = configured(tmp_path, elastic.url, index)
     for part, count in (("shop-2026.11.26", 3), ("shop-2026.11.27", 4), ("web", 5)):
         create(elastic.url, index, part=part)
-        body = [line for _ in range(count) for line in ({"create": {}}, document(NOW))]
-        send(elastic.url, "POST", f"/{index}-{part}/_bulk?refresh=true", body, lines=True)
+        write(elastic.url, index, [document(NOW)] * count, part=part)
     template = {"index_patterns": [f"{index}-stream"], "data_stream": {}, "template": {"mappings": MAPPING}}
     send(elastic.url, "PUT", f"/_index_template/{index}-stream", {**template, "priority": 500})
-    send(elastic.url, "POST", f"/{index}-stream/_bulk?refresh=true", [{"create": {}}, document(NOW)], lines=True)
+    write(elastic.url, index, [document(NOW)], part="stream")
     found = collected(collector(path, VolumeCollector))
     streams = {"shop": 7, "web": 5, "stream": 1}
     assert found["sla_logs_stored_documents"] == {(f"{index}-{name}",): count for name, count in streams.items()}
