@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from sla_kit.catalogue.model import Catalogue
     from sla_kit.error_tracking.results import ErrorReport
 
+#: Findings that say that some documents were not read: what is new in them nobody knows.
+_UNREAD = frozenset({"index-closed", "mapping-conflict", "partial-answer"})
+
 
 @click.group(invoke_without_command=True)
 @catalogue_options
@@ -191,4 +194,5 @@ def _code(report: ErrorReport) -> int:
 
     if told_of(report):
         return 1
-    return 2 if report.findings and not report.documents.high else 0
+    unread = any(finding.kind in _UNREAD for finding in report.findings)
+    return 2 if unread or (report.findings and not report.total.high) else 0
