@@ -61,6 +61,18 @@ COLUMNS: dict[str, tuple[str | int, ...]] = {
     "action": ("action",),
     "description": ("description",),
 }
+#: The same of an SLO that is compared with another, where any is.
+_COMPARED: dict[str, tuple[str | int, ...]] = {
+    "compared_service": ("second", "service"),
+    "compared_slo": ("second", "slo"),
+    "compared_sli": ("second", "sli"),
+    "compared_bad": ("second", "bad"),
+    "compared_total": ("second", "total"),
+    "compared_coverage": ("second", "coverage"),
+    "compared_difference": ("difference",),
+    "compared_total_difference": ("total_difference",),
+    "compared_agree": ("agree",),
+}
 _OF_THE_REPORT = ("catalogue", "environment", "window", "start", "end")
 
 
@@ -68,13 +80,17 @@ def render(evaluation: Evaluation) -> str:
     """A header and one row an SLO (RFC 4180); an unknown value is an empty cell, verdicts are true and false."""
     report = to_report(evaluation)
     columns = {**COLUMNS, **_of_rollups(evaluation)}
+    compared = {(each.first.service, each.first.slo): each for each in report.comparisons}
+    sides = _COMPARED if compared else {}
     window = report.window
     shared = [cell(text) for text in (report.catalogue, report.environment, window.name, window.start, window.end)]
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([*_OF_THE_REPORT, *columns])
+    writer.writerow([*_OF_THE_REPORT, *columns, *sides])
     for slo in report.slos:
-        writer.writerow(shared + [cell(_at(slo, path)) for path in columns.values()])
+        beside = compared.get((slo.service, slo.slo))
+        told = [cell(_at(slo, path)) for path in columns.values()]
+        writer.writerow([*shared, *told, *(cell(_at(beside, path)) for path in sides.values())])
     return out.getvalue()
 
 

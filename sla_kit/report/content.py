@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sla_kit.report import formats
+from sla_kit.report.agreements import agreements
 from sla_kit.report.backing import coverage, evidence, exclusions, live_events
 from sla_kit.report.blocks import (
     Block,
@@ -60,6 +61,7 @@ def page(evaluation: Evaluation) -> Page:
                     _actions(evaluation),
                 ),
                 ("objectives", _("Objectives"), _objectives(evaluation)),
+                ("agreement", _("By logs and by metrics"), agreements(evaluation.comparisons, evaluation.timezone)),
                 ("trees", _("Journeys and dependencies"), trees(evaluation)),
                 ("rollups", _("Months, quarters and years"), rollups(evaluation)),
                 ("comparison", _("Comparison"), section(evaluation.comparison) if evaluation.comparison else ()),

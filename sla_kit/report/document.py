@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
+from sla_kit.report.document_agreement import AgreementDocument, agreement_of
 from sla_kit.report.document_comparison import ComparisonDocument, comparison_of
 from sla_kit.report.document_errors import ErrorsDocument, errors_of
 from sla_kit.report.document_figures import Budget, Figure, figure_of, sure, truth
@@ -202,7 +203,7 @@ class Proof(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """The whole of report.json. ``proof`` is null where there was no ledger, ``owner`` where it is not one owner's
     part, ``comparison`` where nothing was compared, ``forecast`` where none was asked for, ``errors`` where none were
-    tracked."""
+    tracked. ``comparisons`` are SLOs beside others that measure the same."""
 
     version: Literal[1]
     catalogue: str
@@ -224,6 +225,7 @@ class Report(Struct, frozen=True, kw_only=True):
     comparison: ComparisonDocument | None = None
     forecast: ForecastDocument | None = None
     errors: ErrorsDocument | None = None
+    comparisons: list[AgreementDocument] = []
 
 
 def to_document(evaluation: results.Evaluation) -> dict[str, Any]:
@@ -264,6 +266,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         comparison=None if evaluation.comparison is None else comparison_of(evaluation.comparison),
         forecast=None if evaluation.forecast is None else forecast_of(evaluation.forecast),
         errors=None if evaluation.errors is None else errors_of(evaluation.errors, owners(evaluation)),
+        comparisons=[agreement_of(compared) for compared in evaluation.comparisons],
     )
 
 

@@ -25,7 +25,7 @@ _MARKS = {True: "✓", False: "✗", None: "?"}
 _PLAIN_MARKS = {True: "+", False: "x", None: "?"}
 _ASCII = str.maketrans({formats.MINUS: "-", formats.UNKNOWN: "-", "×": "x"})
 #: Findings by which a figure says something else than it seems to; the report has all of them.
-_MISDECLARED = ("unknown-label",)
+_MISDECLARED = ("unknown-label", "disagreement")
 _BAR = 10
 #: Under this width the objective and the burn rate give way, under the second the bar too.
 _NARROW, _VERY_NARROW = 100, 66

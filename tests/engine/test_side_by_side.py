@@ -232,7 +232,7 @@ def test_a_comparison_is_what_the_two_say_of_themselves(
             total[60 * hour] = float(each[place])
             bad[60 * hour] = float(np.floor(each[place] * each[place + 1]))
         sides.append((total, bad, coverage))
-    found, compared = judged(shop(within, total_within), *sides)
+    found, compared = judged(shop(within, total_within), sides[0], sides[1])
     logs, metrics = (found[key].figure for key in (("edge", "by-logs"), ("api", "availability")))
     assert (compared.first.figure, compared.second.figure) == (logs, metrics)
     assert compared.total_difference == relative(logs.total, metrics.total)

@@ -26,6 +26,8 @@ from sla_kit.report.owners import for_owner
 from sla_kit.report.told import told
 from sla_kit.report.translations import open_language
 from tests.report.sample import ZONE, at, many, rolled, sample
+from tests.report.side_by_side import compared as side_by_side
+from tests.report.side_by_side import with_comparison
 
 FOLDER = Path(__file__).parent / "translations"
 _OTHER = {letter: 0x0410 + place for place, letter in enumerate(range(ord("A"), ord("Z") + 1))}
@@ -91,11 +93,13 @@ def plain_words(texts: list[str], data: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("format", ["html", "md"])
-@pytest.mark.parametrize("which", ["sample", "rolled", "compared", "owner", "many", "empty"])
+@pytest.mark.parametrize("which", ["sample", "rolled", "compared", "agreement", "owner", "many", "empty"])
 def test_every_text_that_a_reader_sees_is_marked(format: str, which: str) -> None:
     evaluation = many(400) if which == "many" else rolled() if which == "rolled" else sample()
     if which == "compared":
         evaluation = replace(evaluation, comparison=compared(evaluation, replace(many(40), slos=evaluation.slos[2:])))
+    if which == "agreement":
+        evaluation = with_comparison(side_by_side(), side_by_side(None, "no events to compare"))
     if which == "owner":
         evaluation = for_owner(evaluation, Catalogue(name="x", services=[]), "frontend")
     if which == "empty":

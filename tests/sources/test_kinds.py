@@ -115,7 +115,7 @@ def test_two_of_one_kind_are_an_error() -> None:
 
 
 def test_what_is_not_a_source_is_told() -> None:
-    with pytest.raises(SourceError, match="a int is no source"), opened([Fake("a"), 7], shop()):  # type: ignore[list-item]
+    with pytest.raises(SourceError, match="a int is no source"), opened([Fake("a"), 7], shop()):
         pass
 
 
