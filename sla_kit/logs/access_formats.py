@@ -59,6 +59,9 @@ _BARE = {
     "upstream_status": _SECONDS_LIST,
     "upstream_addr": r"((?:-|[^\s,]+)(?: ?[,:] [^\s,]+)*)",
     "http_x_forwarded_for": r"([^\s,]+(?:, ?[^\s,]+)*)",
+    "host": r"([^\s/]+)",
+    "http_host": r"([^\s/]+)",
+    "server_name": r"([^\s/:]+)",
     "request": r"(.*?)",
     "http_user_agent": r"(.*?)",
 }
@@ -156,12 +159,14 @@ def _apache_name(found: re.Match[str]) -> str:
 
 
 def _bare(name: str, after: str) -> str:
+    if name in _BARE and not (name == "time_local" and after[:1] not in ("]", " ", "")):
+        return _BARE[name]
     if not after:
         return r"(.*)"
-    if name in _BARE and not (name == "time_local" and after[0] not in "] "):
-        return _BARE[name]
     if after[0] == "]":
         return r"([^\]]*)"
+    if after[0] in "$%":
+        return r"(\S+?)"
     return r"(\S+)" if after[0] == " " else rf"([^\s{re.escape(after[0])}]*)"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sla_kit.logs import access_formats, json_events, text_events
@@ -28,20 +28,18 @@ def guess(lines: Sequence[str], place: str = "") -> Guess:
     lines = [line for line in lines if line.strip()]
     if not lines:
         return Guess("text", 0.0)
-    objects = [json_events.decoded(line) if line.lstrip().startswith("{") else None for line in lines]
-    found = [found for found in objects if found is not None]
-    if found and all("reason" in each and "file" in each and ("document" in each or "text" in each) for each in found):
-        return Guess("dead-letters", len(found) / len(lines))
-    shares = {"json": len(found) / len(lines)}
+    found = [json_events.decoded(line) if line.lstrip().startswith("{") else None for line in lines]
+    if all(each is not None and _is_dead_letter(each) for each in found):
+        return Guess("dead-letters", 1.0)
+    shares = {"json": sum(each is not None for each in found) / len(lines)}
     for name in access_formats.NAMED:
         compiled = access_formats.compile_format(name)
         shares[name] = sum(compiled.match(line) is not None for line in lines) / len(lines)
     web = max(access_formats.NAMED, key=lambda name: shares[name])
-    if text_events.starts_event(lines[0]) and shares[web] < _FOREIGN:
-        # Lines of a trace begin with no time: it is the events that are counted.
-        begun = sum(text_events.starts_event(line) for line in lines)
-        rest = sum(1 for line, each in zip(lines, objects, strict=True) if each is not None)
-        shares["text"] = 0.0 if not begun else 1.0 - rest / len(lines)
+    if shares[web] < _FOREIGN:
+        begun = [not each and text_events.starts_event(line) for line, each in zip(lines, found, strict=True)]
+        # Lines of a trace begin with no time: where the first line begins an event, all that follow belong to one.
+        shares["text"] = (1.0 - shares["json"]) if begun[0] else sum(begun) / len(lines)
     best = max(shares, key=lambda name: shares[name])
     second = max((name for name in shares if _kind(name) != _kind(best)), key=lambda name: shares[name])
     if shares[second] >= _FOREIGN:
@@ -59,6 +57,10 @@ def guess(lines: Sequence[str], place: str = "") -> Guess:
             "or json, or text for lines that begin with a time",
         )
     return Guess(best, shares[best])
+
+
+def _is_dead_letter(line: Mapping[str, object]) -> bool:
+    return "reason" in line and "file" in line and ("document" in line or "text" in line)
 
 
 def _kind(name: str) -> str:

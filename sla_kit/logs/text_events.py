@@ -21,7 +21,7 @@ _WORDS = r"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1
 _START = re.compile(rf"[\[(]?(?P<time>{_ISO}|{_CLF}|{_WORDS})[\])]?[ \t,:|;-]{{0,4}}")
 _KLOG = re.compile(r"([IWEF])(\d\d)(\d\d) (\d\d:\d\d:\d\d\.\d{1,9}) +\d+ (\S+:\d+)\] ?")
 _SYSLOG = re.compile(r"(?:<\d{1,3}>1? ?)?")
-_PLACE = re.compile(r"(\S{1,255}) ([A-Za-z][\w./-]{0,64})(?:\[(\d{1,10})\])?: ")
+_PLACE = re.compile(r"([^\s\[]\S{0,255}) ([A-Za-z][\w./-]{0,64})(?:\[(\d{1,10})\])?: ")
 _NAMES = (
     "trace|debug|information|info|notice|warning|warn|error|err|fatal|critical|crit|alert|emergency|emerg|panic|severe"
     "|inf|wrn|dbg|ftl|vrb"

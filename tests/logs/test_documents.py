@@ -1,0 +1,122 @@
+"""Documents: their identity, their secrets, and the names of their fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sla_kit.catalogue.logs import LogFields
+from sla_kit.logs import documents
+from sla_kit.logs.documents import Labels, finished, identity
+from sla_kit.logs.fingerprint import fingerprint, redacted_message
+from sla_kit.logs.mapping import FIELDS, mappings
+
+SECRETS = st.sampled_from([
+    "jo@example.com", "Bearer abcdefgh1234", "password=hunter2", "4111 1111 1111 1111", "4111111111111111",
+    "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl", "token: abc12345", "https://u:p@example.com", "AKIAABCDEFGHIJKLMNOP",
+    "378282246310005", "ghp_0123456789012345678901234567890123456789", "Cookie: sid=1", "sk_live_0123456789abc",
+])  # fmt: skip
+
+
+def document(found: dict[str, object], **labels: Any) -> dict[str, Any]:
+    made = finished(dict(found), id="1", time_ms=1_714_564_801_123, labels=Labels(**labels), file="f", line=1)
+    decoded: dict[str, Any] = msgspec.json.decode(made.source)
+    return decoded
+
+
+def test_what_is_said_of_all_documents_stands_where_the_line_says_nothing() -> None:
+    labels = {"service": "shop", "environment": "production", "version": "1.2", "host": "web-1", "dataset": "x"}
+    made = document({"service.name": "other"}, **labels)
+    assert made["@timestamp"] == "2024-05-01T12:00:01.123Z"
+    assert made["service"] == {"name": "other", "environment": "production", "version": "1.2"}
+    assert made["host"] == {"name": "web-1"}
+    assert made["event"] == {"dataset": "x"}
+
+
+def test_documents_of_a_stream_name_it() -> None:
+    made = document({}, stream="logs-shop.web-production")
+    assert made["data_stream"] == {"type": "logs", "dataset": "shop.web", "namespace": "production"}
+    assert made["event"]["dataset"] == "shop.web"
+
+
+def test_errors_have_the_key_by_which_they_are_grouped() -> None:
+    made = document({"error.type": "KeyError", "error.message": "'x17'", "error.stack_trace": ""})
+    group = fingerprint("KeyError", "'x17'", "")
+    assert made["error"]["grouping_key"] == group.key
+    assert made["error"]["grouping_name"] == group.name
+    assert "grouping_key" not in document({"message": "fine", "log.level": "info"}).get("error", {})
+    assert document({"message": "oh", "log.level": "fatal"})["error"]["grouping_key"] == fingerprint("", "oh", "").key
+
+
+def test_secrets_are_taken_out_unless_they_are_wanted() -> None:
+    found: dict[str, object] = {
+        "message": "mail to jo@example.com",
+        "url.original": "/a?mail=jo%40example.com&token=abcdef123",
+        "http.request.referrer": "https://a:b@example.com/",
+        "labels.password": "hunter2",
+        "labels.note": "card 4111 1111 1111 1111",
+        "labels.author": "Jo",
+        "error.stack_trace": "X: jo@example.com\n  at y",
+    }
+    text = msgspec.json.encode(document(found)).decode()
+    for secret in ("jo@", "jo%40", "abcdef123", "a:b@", "hunter2", "4111"):
+        assert secret not in text, secret
+    assert "Jo" in text
+    assert document(found, redact=False)["message"] == "mail to jo@example.com"
+
+
+@given(st.lists(SECRETS | st.text(max_size=20), max_size=4).map(" ".join))
+def test_the_quick_look_misses_nothing(text: str) -> None:
+    """What is looked at no further is just what the redactions leave as it is."""
+    assert document({"message": text})["message"] == redacted_message(
+        documents._ENCODED_EMAIL.sub("<email>", text), documents._LONGEST_TEXT
+    )
+
+
+@pytest.mark.parametrize(("address", "kept"), [("203.0.113.77", "203.0.113.0"), ("2001:db8:1:2:3::4", "2001:db8:1::")])
+def test_addresses_without_what_tells_people_apart(address: str, kept: str) -> None:
+    made = document({"source.ip": address, "source.address": address}, anonymise=True)
+    assert made["source"] == {"ip": kept, "address": kept}
+
+
+def test_an_index_may_have_other_names_and_units() -> None:
+    fields = LogFields(time="time", status="code", duration="took", duration_unit_seconds=0.001)
+    made = document({"http.response.status_code": 200, "event.duration": 1_500_000}, fields=fields)
+    assert made["code"] == 200
+    assert made["took"] == 1.5
+    assert made["time"].startswith("2024")
+    assert "@timestamp" not in made
+
+
+def test_times_may_be_moved() -> None:
+    assert document({}, shift_ms=86_400_000)["@timestamp"] == "2024-05-02T12:00:01.123Z"
+
+
+def test_equal_lines_are_told_apart_by_their_place() -> None:
+    of = identity(b"head", 1, "line", Labels())
+    assert of == identity(b"head", 1, "line", Labels(environment="x", version="y"))
+    others = [
+        identity(b"head", 2, "line", Labels()),
+        identity(b"other", 1, "line", Labels()),
+        identity(b"head", 1, "line ", Labels()),
+        identity(b"head", 1, "line", Labels(host="web-2")),
+        identity(b"head", 1, "line", Labels(shift_ms=1)),
+    ]
+    assert len({of, *others}) == 6
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.text() | st.integers(), max_size=8))
+def test_every_document_can_be_written(found: dict[str, object]) -> None:
+    document(found, stream="logs-a-b", anonymise=True)
+
+
+def test_no_field_of_the_mapping_is_within_another() -> None:
+    names = set(FIELDS)
+    for name in names:
+        parts = name.split(".")
+        assert not any(".".join(parts[:length]) in names for length in range(1, len(parts)))
+    assert mappings()["properties"]["http"]["properties"]["response"]["properties"]["status_code"]["type"] == "integer"
