@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from sla_kit.catalogue.logs import LogFields
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.error_tracking.asking import error_query
 from sla_kit.exporters.logs import EXPORTER
 from sla_kit.exporters.logs.documents import Arrival, Span
-from sla_kit.exporters.logs.errors import error_query
 from sla_kit.exporters.sidecar.collector import Collector
 from tests.servers.elasticsearch import elasticsearch
 
@@ -109,14 +110,17 @@ def _by_client(url: str, count: int, now: float) -> float:
     """The two searches of a slice that is as long, each time of another one, in milliseconds."""
     from elasticsearch import Elasticsearch
 
-    fields = LogFields()
+    fields, errors = LogFields(), [error_query(Catalogue(name="logs", services=[]))]
     times = []
     with Elasticsearch(url) as client:
         for number in range(count + 1):
             end = int((now - 60 - number) * 1000)
             arrived = Arrival(Span(end - 100, end), Span(end - 270_100, end - 270_000)).of(fields)
             began = time.perf_counter()
-            for field, more in ((fields.level, []), (fields.error_type, [error_query("", fields)])):
+            for field, more in (
+                (fields.level, []),
+                (fields.error_type, [error_query(Catalogue(name="logs", services=[]))]),
+            ):
                 sources = [
                     {name: {"terms": {"field": name, "missing_bucket": True}}} for name in (fields.service, field)
                 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
+from sla_kit.catalogue.log_rules import check_index, check_query
 from sla_kit.catalogue.logs import LogFields, LogQuery
 from sla_kit.configuration.places import Findings
 from sla_kit.configuration.values import Duration, Value
@@ -94,8 +95,9 @@ def check(configuration: LogsConfiguration, findings: Findings) -> None:
     configuration.cluster.check(findings, ("cluster",))
     if not configuration.state:
         findings.say(("state",), "is missing", "counters go on from there: such as state: logs-state.db")
-    if not configuration.index.strip() or any(sign in configuration.index for sign in '/?#" '):
-        findings.say(("index",), "must be an index or a pattern", "such as logs-*")
+    check_index(configuration.index, ("index",), findings)
+    check_query(configuration.query, ("query",), findings)
+    check_query(configuration.errors, ("errors",), findings)
     for name in ("service", "time"):
         if not getattr(configuration.fields, name):
             findings.say(("fields", name), "must name a field")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sla_kit.catalogue.logs import ErrorTracking, Logs
+from sla_kit.catalogue.model import Catalogue
+from sla_kit.error_tracking.asking import as_query, error_query
 from sla_kit.exporters.logs.configuration import LogsConfiguration, check
 from sla_kit.exporters.logs.counting import CountingCollector, Pace
 from sla_kit.exporters.logs.documents import Documents, Query
 from sla_kit.exporters.logs.error_groups import GroupsCollector
-from sla_kit.exporters.logs.errors import error_query, query_of
 from sla_kit.exporters.logs.late import LateCollector
 from sla_kit.exporters.logs.shipping import Looking, ShippingCollector
 from sla_kit.exporters.logs.totals import Room
@@ -29,14 +31,20 @@ def load(path: Path, /, *, before: Loaded | None = None) -> Loaded:
 def _documents(told: LogsConfiguration, folder: Path) -> Documents:
     filters: list[Query] = []
     if told.query:
-        filters.append(query_of(told.query))
+        filters.append(as_query(told.query))
     if told.services:
         filters.append({"terms": {told.fields.service: told.services}})
     return Documents(told.cluster.searcher(folder), told.index, told.fields, tuple(filters))
 
 
+def _errors(told: LogsConfiguration) -> Query:
+    """What is an error, by the rule of error tracking."""
+    logs = Logs(fields=told.fields, errors=ErrorTracking(query=told.errors))
+    return error_query(Catalogue(name="logs", services=[], logs=logs))
+
+
 def _collectors(told: LogsConfiguration, documents: Documents, state: Path) -> list[Collector]:
-    room, errors = Room(told.max_services, told.max_types), error_query(told.errors, told.fields)
+    room, errors = Room(told.max_services, told.max_types), _errors(told)
     pace = Pace(told.settle, told.lag, told.backfill, told.catch_up, told.late.within)
     found: list[Collector] = [CountingCollector("counts", told.schedule(), documents, errors, pace, room, state)]
     if told.late.within:

@@ -105,8 +105,10 @@ def test_the_example_is_good_as_it_is(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("state: ''", "is missing"),
-        ("index: ' '", "an index or a pattern"),
-        ("index: a/_search?q=", "an index or a pattern"),
+        ("index: ' '", "ind"),
+        ("index: a/_search?q=", "ind"),
+        ("query: 'log.level:(a'", "not closed"),
+        ("errors: 'status:[500 TO'", "not closed"),
         ("max_types: 0", "at least 1"),
         ("fields: {service: ''}", "must name a field"),
         ("fields: {servise: x}", "servise"),
