@@ -88,7 +88,7 @@ REDACTIONS: tuple[Rule, ...] = (
         "<token>",
     ),
     Rule("cookie", rf"(?i)(?<=cookie: ){_PAIR}(?:; ?{_PAIR}){{0,100}}", "<secret>"),
-    Rule("named in JSON", rf'(?i){_NAMED}"{_GAP}:{_GAP}"(?:[^"\\]|\\[\s\S])*(?:"|\\?{_END})', '": "<secret>"'),
+    Rule("named in JSON", rf'(?i){_NAMED}"{_GAP}:{_GAP}"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|\\?{_END})', '": "<secret>"'),
     Rule("named", rf"(?i){_NAMED}=(?:\"[^\"]*\"|'[^']*'|{_WORD}+)", "=<secret>"),
     Rule("password", rf"(?i){_WORDS}:{_GAP}{_WORD}+", ": <secret>"),
     Rule("named, with a number in it", rf"(?i){_NAMED}:{_GAP}(?={_WORD}{{0,60}}[0-9]){_WORD}{{6,}}", ": <secret>"),
