@@ -8,9 +8,11 @@ may hold what is to be redacted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from sla_kit.catalogue.logs import LogFields
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.logs.fingerprint import NORMALISATIONS, REDACTIONS, Rule
 from sla_kit.logs.frames import NAMES
@@ -46,6 +48,9 @@ JAVA_ERROR = (
     r"(?:\A|\n)(?<error.type>[a-z_][\w.]*\.[A-Z]\w*)(?:: (?<error.message>[^\n]*(?:\n(?![ \t]+at )[^\n]*)*?))?"
     r"\n[ \t]+at "
 )
+#: What programs write for the T and the point of ISO 8601.
+_T = Rule("T", r"(?<=\A[0-9]{4}-[0-9]{2}-[0-9]{2}) ", "T")
+_POINT = Rule("point", r"(?<=[0-9]{2}),(?=[0-9])", ".")
 #: Which documents are grouped: as `sla_kit.error_tracking` has it where a catalogue says nothing else.
 IS_ERROR = (
     "def level = field('{level}').get(''); def status = field('{status}').get(0); "
@@ -66,11 +71,13 @@ def parsing(catalogue: Catalogue, redaction_name: str, grouping_name: str) -> Pi
             "json", "json", field="event.original", add_to_root=True, add_to_root_conflict_strategy="merge",
             ignore_failure=True,
         ),
-        _grok("line", "event.original", ACCESS, LEVELLED),
-        _grok("python", "error.stack_trace", PYTHON_ERROR),
-        _grok("java", "error.stack_trace", JAVA_ERROR),
-        _grok("path", "url.original", PATH),
+        _grok("line", "event.original", *(_renamed(pattern, fields) for pattern in (ACCESS, LEVELLED))),
+        _grok("python", fields.stack, _renamed(PYTHON_ERROR, fields)),
+        _grok("java", fields.stack, _renamed(JAVA_ERROR, fields)),
+        _grok("path", "url.original", _renamed(PATH, fields)),
         _date("time", _TIME, "dd/MMM/yyyy:HH:mm:ss Z", fields.time),
+        _gsub(_T, _ISO_TIME),
+        _gsub(_POINT, _ISO_TIME),
         _date("iso time", _ISO_TIME, "ISO8601", fields.time),
         *([_date("timestamp", fields.time, "ISO8601", "@timestamp")] if fields.time != "@timestamp" else []),
         _step("script", "duration", source=_duration(catalogue), ignore_failure=True),
@@ -84,8 +91,8 @@ def parsing(catalogue: Catalogue, redaction_name: str, grouping_name: str) -> Pi
             ignore_empty_value=True,
         ),
         *(_step("convert", f"text {name}", field=name, type="string", ignore_missing=True) for name in texts),
-        {"pipeline": {"tag": "redaction", "name": redaction_name}},
         {"pipeline": {"tag": "grouping", "name": grouping_name, "if": _is_error(catalogue)}},
+        {"pipeline": {"tag": "redaction", "name": redaction_name}},
         _step("remove", "temporary", field=["event.original", TEMPORARY], ignore_missing=True),
     ]  # fmt: skip
     failed = "{{{_ingest.on_failure_processor_type}}} {{{_ingest.on_failure_processor_tag}}}"
@@ -123,7 +130,7 @@ def grouping(catalogue: Catalogue) -> Pipeline:
         "processors": [
             _copy("error message", _TEXT, fields.error_message),
             _copy("message", _TEXT, fields.message),
-            *(_gsub(rule, _TEXT) for rule in (*REDACTIONS, *NORMALISATIONS)),
+            *(_gsub(rule, _TEXT) for rule in (NORMALISATIONS[0], *REDACTIONS, *NORMALISATIONS)),
             _copy("type", _KIND, fields.error_type),
             *(_gsub(Rule(f"name {n}", *each), _KIND) for n, each in enumerate(NAMES, 1)),
             _step("script", "fingerprint", source=_fingerprint(catalogue)),
@@ -178,6 +185,15 @@ def _step(kind: str, tag: str, **options: Any) -> Processor:
 
 def _copy(tag: str, to: str, source: str) -> Processor:
     return _step("set", tag, field=to, copy_from=source, override=False, ignore_empty_value=True)
+
+
+def _renamed(pattern: str, fields: LogFields) -> str:
+    """A pattern whose captures go to the fields that the catalogue names."""
+    usual = LogFields()
+    for role in ("level", "message", "status", "path", "stack", "error_type", "error_message"):
+        before, after = getattr(usual, role), getattr(fields, role)
+        pattern = re.sub(rf"(?<=[:<]){re.escape(before)}(?=[:>}}])", after, pattern)
+    return pattern
 
 
 def _grok(tag: str, field: str, *patterns: str) -> Processor:

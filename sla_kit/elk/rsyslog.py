@@ -99,7 +99,8 @@ def _shipping(stream: str, shipping: Shipping, spool: str) -> str:
     return f"""\
 ruleset(name="sla_kit_ship") {{
   if strlen($.omes!status) > 0 then {{
-    if $.omes!status == 409 then stop # it is there
+    # A batch comes back whole where one of it was refused: what was taken, or was there already, is done.
+    if $.omes!status == 200 or $.omes!status == 201 or $.omes!status == 409 then stop
     if not ($.omes!status == 429 or $.omes!status >= 500) then {{
       action(type="omfile" file={quoted(f"{spool}/sla-kit-refused.ndjson")} template="sla_kit_refused"
              fileCreateMode="0600")

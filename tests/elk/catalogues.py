@@ -6,7 +6,9 @@ from sla_kit.catalogue import Catalogue, LogFields, Logs, Service
 from sla_kit.catalogue.model import Server
 
 
-def shop(stream: str = "", url: str = "", *, environment: str = "staging", fields: LogFields | None = None) -> Catalogue:
+def shop(
+    stream: str = "", url: str = "", *, environment: str = "staging", fields: LogFields | None = None
+) -> Catalogue:
     """Two services whose documents go to ``stream`` of the cluster at ``url``."""
     return Catalogue(
         name="shop",

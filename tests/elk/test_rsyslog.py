@@ -45,7 +45,9 @@ def test_every_line_arrives_once_and_as_a_document(elastic: Elasticsearch, index
         _until(lambda: _count(elastic.url, stream) >= 3003)
     assert _count(elastic.url, stream) == 3003
     sums = _search(elastic.url, stream, {"size": 0, "aggs": {"sum": {"sum": {"field": "http.response.status_code"}}}})
-    assert sums["aggregations"]["sum"]["value"] == sum(each["http"]["response"]["status_code"] for each in documents) + 200
+    assert (
+        sums["aggregations"]["sum"]["value"] == sum(each["http"]["response"]["status_code"] for each in documents) + 200
+    )
     [trace] = _search(elastic.url, stream, {"query": {"match_phrase": {"message": "card declined"}}})["hits"]["hits"]
     source = trace["_source"]
     assert source["message"] == source["event"]["original"] == _TRACE
