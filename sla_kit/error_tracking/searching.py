@@ -1,0 +1,218 @@
+"""Many searches in one request, all on the same state of an index, and what is missing from their answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from sla_kit.elastic.cluster import Cluster, ClusterError
+from sla_kit.error_tracking.asking import PAGE, Query, page
+from sla_kit.redacting import redacted
+from sla_kit.timeline import Finding
+
+_KEPT = "5m"
+#: So many searches go in one request.
+_AT_ONCE = 50
+_ATTEMPTS = 5
+_PASSING = (429, 502, 503, 504)
+
+Answer = Mapping[str, Any]
+
+
+class Searches:
+    """Searches on a point in time, so that documents which arrive meanwhile change nothing."""
+
+    def __init__(self, cluster: Cluster, pattern: str, pit: str) -> None:
+        self._cluster = cluster
+        self._pattern = pattern
+        self._pit = pit
+        self._missing: dict[str, int] = {}
+
+    @property
+    def partial(self) -> bool:
+        """Whether anything was missing from an answer so far."""
+        return bool(self._missing)
+
+    def findings(self) -> list[Finding]:
+        """What was missing from answers."""
+        return [
+            Finding("partial-answer", f"{self._pattern}: {what}: counts are lower than they should be", count)
+            for what, count in sorted(self._missing.items())
+        ]
+
+    def one(self, what: str, body: Query) -> Answer:
+        """The answer to one search."""
+        return self.all(what, [body])[0]
+
+    def all(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
+        """The answers to searches, in their order. Those that a node had no room for, or that are partial, are asked
+        again; what is still missing then is kept for `findings`. Raises `ClusterError` where one is refused."""
+        return [
+            answer for at in range(0, len(bodies), _AT_ONCE) for answer in self._some(what, bodies[at : at + _AT_ONCE])
+        ]
+
+    def pages(
+        self, what: str, query: Query, by: Mapping[str, str], most: int, **aggregations: Query
+    ) -> tuple[list[Answer], bool]:
+        """The combinations of some fields' values, ``most`` pages of them, and whether these were all."""
+        found: list[Answer] = []
+        after: Mapping[str, Any] | None = None
+        for _ in range(most):
+            answer = _aggregations(self.one(what, page(query, by, aggregations, after))).get("page", {})
+            found += answer.get("buckets", ())
+            after = answer.get("after_key")
+            if after is None or len(answer.get("buckets", ())) < PAGE:
+                return found, True
+        return found, False
+
+    def everything(self, what: str, body: Query) -> Iterator[Answer]:
+        """All the hits of a sorted search, by pages of its size."""
+        after: Any = None
+        while True:
+            page_of = hits(self.one(what, body if after is None else {**body, "search_after": after}))
+            yield from page_of
+            if len(page_of) < body["size"]:
+                return
+            after = page_of[-1]["sort"]
+
+    def _some(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        left = list(range(len(bodies)))
+        for attempt in range(_ATTEMPTS):
+            for at, answer in zip(left, self._asked(what, [bodies[at] for at in left]), strict=True):
+                answers[at] = answer
+            left = [at for at in left if _again(answers[at])]
+            if not left:
+                break
+            if attempt + 1 < _ATTEMPTS:
+                time.sleep(0.2 * 2**attempt)
+        for at in range(len(bodies)):
+            self._heard(what, answers[at])
+        return [answers[at] for at in range(len(bodies))]
+
+    def _asked(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
+        searches: list[Query] = []
+        for body in bodies:
+            searches += [{}, {**body, "pit": {"id": self._pit, "keep_alive": _KEPT}}]
+
+        def question(client: Elasticsearch) -> Any:
+            return client.msearch(searches=searches, max_concurrent_searches=4)
+
+        answers: list[Answer] = self._cluster.ask(what, question)["responses"]
+        return answers
+
+    def _heard(self, what: str, answer: Answer) -> None:
+        error = answer.get("error")
+        if error:
+            cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {}
+            status, text = int(answer.get("status") or 0), redacted(" ".join(str(cause.get("reason") or error).split()))
+            raise ClusterError(
+                f"can't {what} (status {status}): {text[:300]}",
+                place=self._cluster.name,
+                remedy="see the cluster's health" if status in _PASSING else "check the index and the query of errors",
+                kind="query",
+                status=status,
+                reason=str(cause.get("type") or ""),
+            )
+        shards = answer.get("_shards") or {}
+        if shards.get("failed"):
+            failures = shards.get("failures") or [{}]
+            reason = failures[0].get("reason") or {}
+            text = redacted(" ".join(str(reason.get("reason") or reason.get("type") or "no reason is told").split()))
+            index = failures[0].get("index") or ""
+            self._miss(
+                f"{shards['failed']} of {shards.get('total')} shards did not answer ({index}: {text[:200]})"
+                if index
+                else f"{shards['failed']} of {shards.get('total')} shards did not answer ({text[:200]})"
+            )
+        elif answer.get("timed_out") or answer.get("terminated_early"):
+            self._miss("a search ended before it had seen everything")
+
+    def _miss(self, what: str) -> None:
+        self._missing[what] = self._missing.get(what, 0) + 1
+
+
+@contextmanager
+def searching(cluster: Cluster, pattern: str) -> Iterator[Searches]:
+    """Searches on the index as it is now. Raises `ClusterError`."""
+
+    def opened(partly: bool) -> Any:
+        options: dict[str, Any] = {"allow_partial_search_results": True} if partly else {}
+        return cluster.ask(
+            f"open a point in time of {pattern}",
+            lambda client: client.open_point_in_time(
+                index=pattern, keep_alive=_KEPT, ignore_unavailable=True, **options
+            ),
+        )
+
+    try:
+        answer, missing = opened(partly=False), None
+    except ClusterError as error:
+        # Where shards are away the rest is read, and it is said that they are.
+        if error.status != 503:
+            raise
+        answer, missing = opened(partly=True), error.message
+    found = Searches(cluster, pattern, str(answer["id"]))
+    if missing:
+        found._miss(missing)
+    try:
+        yield found
+    finally:
+        _closed(cluster, str(answer["id"]))
+
+
+def _closed(cluster: Cluster, pit: str) -> None:
+    # It ends by itself after a while: what keeps it from being closed must not hide the answer, or why there is none.
+    try:
+        cluster.client.options(request_timeout=5).close_point_in_time(id=pit)
+    except Exception:  # pragma: no cover
+        return
+
+
+def hits(answer: Answer) -> list[Mapping[str, Any]]:
+    """The documents of an answer."""
+    found: list[Mapping[str, Any]] = (answer.get("hits") or {}).get("hits") or []
+    return found
+
+
+def total(answer: Answer) -> int:
+    """How many documents fit."""
+    return int(((answer.get("hits") or {}).get("total") or {}).get("value") or 0)
+
+
+def value(answer: Answer, name: str) -> float | None:
+    """The figure that an aggregation answers."""
+    found = _aggregations(answer).get(name, {}).get("value")
+    return None if found is None else float(found)
+
+
+def seconds(answer: Answer, name: str) -> float | None:
+    """The time that an aggregation answers, epoch seconds."""
+    found = value(answer, name)
+    return None if found is None else found / 1000.0
+
+
+def buckets(answer: Answer, name: str) -> list[Mapping[str, Any]]:
+    """The buckets of an aggregation."""
+    found: list[Mapping[str, Any]] = _aggregations(answer).get(name, {}).get("buckets") or []
+    return found
+
+
+def _aggregations(answer: Answer) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = answer.get("aggregations") or {}
+    return found
+
+
+def _again(answer: Answer) -> bool:
+    if answer.get("error"):
+        return int(answer.get("status") or 0) in _PASSING
+    failures = (answer.get("_shards") or {}).get("failures") or []
+    return any(int(each.get("status") or 0) in _PASSING or _full(each) for each in failures)
+
+
+def _full(failure: Mapping[str, Any]) -> bool:
+    return "rejected" in str((failure.get("reason") or {}).get("type") or "")
