@@ -17,7 +17,7 @@ from sla_kit.timeline import Floats
 _EXPONENTS = (-2.0, -1.5, *(step / 10 for step in range(-10, 11)), 1.5, 2.0, 2.5, 3.0)
 RATIO = 10**0.1
 #: By how much a quantile was seen to be off, in steps: a message must not differ from one reading to the next.
-_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.26)
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.26, 0.5, 1.0)
 
 
 def bounds_of(threshold: float) -> Floats:
