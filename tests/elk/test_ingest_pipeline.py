@@ -98,7 +98,8 @@ def test_an_access_log_s_line_becomes_a_document(simulator: Simulator) -> None:
 
 
 def test_a_program_s_line_with_its_trace_becomes_a_document(simulator: Simulator) -> None:
-    line = '2026-03-02 10:00:01,250 ERROR pay failed\nTraceback (most recent call last):\n  File "a.py", line 1\nshop.Bad: x'
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1\nshop.Bad: x'
+    line = f"2026-03-02 10:00:01,250 ERROR pay failed\n{trace}"
     found = simulator.run(STREAM, {"event": {"original": line}, "message": line})
     assert found["@timestamp"] == "2026-03-02T10:00:01.250Z"
     assert found["message"] == "pay failed"
