@@ -84,7 +84,7 @@ def track_errors(
     ``exact``, ``sample`` and ``groups`` are as of `sla_kit.error_tracking.track`. Raises `SourceError` where no cluster
     is named or it does not answer.
     """
-    from sla_kit.error_tracking import track
+    from sla_kit.error_tracking.tracking import track
 
     end = time.time() if end is None else end
     start = end - 7 * 86400.0 if start is None else start
