@@ -62,7 +62,7 @@ DIALECTS: tuple[Dialect, ...] = (
         "java or .net",
         r"(?m)^[ \t]{0,40}at [^\s(]{1,500}\(",
         r"^\s*at (?:[0-9A-Za-z_.@-]*/{1,2}){0,2}"
-        r"(?!jdk\.internal\.reflect|sun\.reflect|java\.lang\.reflect|System\.Runtime\.)([^\s(/]+)\(",
+        r"(?!jdk\.internal\.reflect|sun\.reflect|java\.lang\.reflect|System\.Runtime\.)([^\s(/]+(?:/0x[0-9a-f]+[^\s(/]*)?)\(",
         cause=r"^\s*Caused by: ",
         end=r"^\s*--- End of inner exception",
     ),
