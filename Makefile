@@ -24,6 +24,7 @@ servers: $(VENV)/dev  ## install what the tests start (Prometheus, its exporters
 	@.ci/tools
 	@.ci/base-image
 	@.ci/elasticsearch $(BIN)/python
+	@.ci/elasticsearch-types
 
 lint: $(VENV)/dev  ## ruff
 	$(BIN)/ruff check .
