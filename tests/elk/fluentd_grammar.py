@@ -54,8 +54,8 @@ PLUGINS: dict[tuple[str, str], tuple[str, str]] = {
     ("buffer", "file"): (
         f"{_FLUENTD}/output.rb, buffer.rb, buf_file.rb",
         "path chunk_limit_size total_limit_size flush_mode flush_interval flush_thread_count overflow_action "
-        "retry_type retry_wait retry_max_interval retry_timeout retry_forever retry_max_times timekey timekey_wait compress "
-        "flush_at_shutdown",
+        "retry_type retry_wait retry_max_interval retry_timeout retry_forever retry_max_times timekey "
+        "timekey_wait compress flush_at_shutdown",
     ),
     ("secondary", "secondary_file"): (f"{_FLUENTD}/out_secondary_file.rb", "directory basename append compress"),
 }
