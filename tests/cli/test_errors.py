@@ -237,6 +237,7 @@ def test_a_report_tells_of_errors_where_the_catalogue_names_a_cluster(place: Pat
     assert {one.title.partition(":")[0] for one in told(place / "outbox.db") if isinstance(one, Notice)} >= {
         "Errors of shop"
     }
+    assert run("ledger", "verify", "out/report.json", "--ledger", "kept.db").exit_code == 0
     assert report("--no-errors")["errors"] is None
     mine = report("--owner", "platform")
     assert {group["service"] for group in mine["errors"]["groups"]} == {"api"}
