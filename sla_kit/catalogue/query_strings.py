@@ -16,13 +16,12 @@ _TOKEN = re.compile(
     |(?P<phrase>"(?:[^"\\]|\\.)*")
     |(?P<pattern>/(?:[^/\\]|\\.)*/)
     |(?P<range>[\[{][^\]}]*[\]}])
-    |(?P<both>&&|\|\|)
     |(?P<bracket>[()])
     |(?P<field>:(?P<than>[<>]=?)?)
     |(?P<not>!)
     |(?P<open>["/\[{])
     |(?P<stray>[\]}])
-    |(?P<word>(?:[^\s"/\[\]{}():!\\&|]|\\.|&(?!&)|\|(?!\|))+)
+    |(?P<word>(?:[^\s"/\[\]{}():!\\]|\\.)+)
     |(?P<end>\\)
     """,
     re.VERBOSE | re.DOTALL,
@@ -76,10 +75,10 @@ def _tokens(query: str) -> Iterator[_Token]:
             spaced = True
             continue
         text = match[0]
-        if kind == "word" and text in ("AND", "OR", "NOT"):
+        if kind == "word" and text in ("AND", "OR", "NOT", "&&", "||"):
             kind = "not" if text == "NOT" else "both"
-        elif kind == "word" and text in ("+", "-"):
-            kind = "not"
+        elif text in ("+", "-", "!"):  # before a space they are words
+            kind = "word" if query[match.end() : match.end() + 1].isspace() else "not"
         yield _Token(kind, text, spaced)
         spaced = False
 
