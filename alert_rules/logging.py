@@ -1,8 +1,9 @@
-"""Logs: Elasticsearch, which keeps them. `logging_shipping` is about what brings them there and shows them."""
+"""Logs: Elasticsearch, which keeps them. `logging_shipping` is about what brings them there and shows them,
+`logging_errors` about what they tell."""
 
 from __future__ import annotations
 
-from sla_kit.alert_rules import logging_shipping
+from sla_kit.alert_rules import logging_errors, logging_shipping
 from sla_kit.alert_rules.alert import Alert, Area, Breach, Quiet, Threshold, counter, counting, gauge, steady
 
 _AT = '$elasticsearch, instance="es-exporter:9114"'
@@ -35,7 +36,7 @@ _DISK = """
 
 AREA = Area(
     name="logging",
-    title="Logs (elasticsearch_exporter, Fluentd, kibana-prometheus-exporter)",
+    title="Logs (elasticsearch_exporter, Fluentd, kibana-prometheus-exporter, sla-kit exporter logs)",
     dashboard="logging",
     healthy={
         _UP: steady(1),
@@ -57,6 +58,7 @@ AREA = Area(
         },
         _INDEXED: counting(30_000),
         **logging_shipping.HEALTHY,
+        **logging_errors.HEALTHY,
     },
     alerts=(
         Alert(
@@ -328,5 +330,6 @@ AREA = Area(
             ),
         ),
         *logging_shipping.ALERTS,
+        *logging_errors.ALERTS,
     ),
 )

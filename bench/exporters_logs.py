@@ -117,10 +117,7 @@ def _by_client(url: str, count: int, now: float) -> float:
             end = int((now - 60 - number) * 1000)
             arrived = Arrival(Span(end - 100, end), Span(end - 270_100, end - 270_000)).of(fields)
             began = time.perf_counter()
-            for field, more in (
-                (fields.level, []),
-                (fields.error_type, [error_query(Catalogue(name="logs", services=[]))]),
-            ):
+            for field, more in ((fields.level, []), (fields.error_type, errors)):
                 sources = [
                     {name: {"terms": {"field": name, "missing_bucket": True}}} for name in (fields.service, field)
                 ]

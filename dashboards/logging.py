@@ -5,6 +5,7 @@ from __future__ import annotations
 from sla_kit.alert_rules.logging import AREA
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.dashboards.limits import Limits
+from sla_kit.dashboards.logging_errors import arriving, counted_errors
 from sla_kit.dashboards.marks import DEPLOYMENTS, LIVE_EVENTS, firing
 from sla_kit.dashboards.model import Dashboard, Row, State
 from sla_kit.dashboards.vocabulary import (
@@ -71,7 +72,14 @@ def dashboard(catalogue: Catalogue) -> Dashboard:
         "Elasticsearch is that keeps it.",
         folder="Logs",
         annotations=(LIVE_EVENTS, DEPLOYMENTS, firing("logging")),
-        rows=(_now(), _errors(), _records(catalogue), _cluster()),
+        rows=(
+            _now(),
+            _errors(),
+            counted_errors(ERRORS, _set(catalogue, "LogErrorsSurging", "errors")),
+            _records(catalogue),
+            arriving(),
+            _cluster(),
+        ),
     )
 
 
