@@ -28,7 +28,7 @@ from tests.servers import Postgresql, postgresql
 from tests.servers.postgresql import GUEST, OWNER, PASSWORD
 
 #: Bytes that hold the tables and some of the four weeks.
-ROOM, PAGES = 1_000_000, 17
+ROOM, PAGES = 1_040_000, 20
 
 
 @contextmanager
