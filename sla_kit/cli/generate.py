@@ -11,7 +11,7 @@ import click
 
 from sla_kit.cli.options import TimeType, catalogue_options
 
-_PARTS = ("rules", "tests", "config", "runbooks", "backfill", "dashboards")
+_PARTS = ("rules", "tests", "config", "runbooks", "backfill", "dashboards", "logs")
 
 
 @click.command()
@@ -60,6 +60,7 @@ def generate(
       runbooks/*.md               a page an alert
       backfill/backfill.sh        fills long windows from the samples that Prometheus has already
       dashboards/*.json, provisioning/   Grafana's dashboards, their folders, data sources
+      logs/                       where the catalogue has logs: what `sla-kit logs generate` writes
 
     Either all files are written or none; files that are not sla-kit's are never touched. Dashboards need the extra
     "dashboards"; without it name the other parts: --only rules --only config …

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sla_kit.catalogue.model import Catalogue
+from sla_kit.catalogue.logs import Logs
+from sla_kit.catalogue.model import LOG_KINDS, Catalogue
 from sla_kit.elk import fluentd, kibana, rsyslog
 from sla_kit.elk.lines import shipping
 from sla_kit.elk.objects import objects
@@ -17,6 +18,15 @@ def outputs(catalogue: Catalogue, *, files: str = "") -> tuple[Output, ...]:
     """The files, in the order of their paths. ``files`` is where the logs are that shippers read, with ``{service}``
     for a service's name."""
     return tuple(sorted(_outputs(catalogue, files), key=lambda output: output.path))
+
+
+def are_wanted(catalogue: Catalogue) -> bool:
+    """Whether a catalogue says anything of logs: a source that holds them, a setting, an indicator on documents."""
+    return (
+        catalogue.logs != Logs()
+        or any(server.holds_logs for server in catalogue.sources)
+        or any(isinstance(catalogue.sli(service, slo), LOG_KINDS) for service, slo in catalogue.slos())
+    )
 
 
 def _outputs(catalogue: Catalogue, files: str) -> Iterator[Output]:

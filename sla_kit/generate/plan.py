@@ -20,7 +20,7 @@ from sla_kit.rules import backfill, calendar, slo
 from sla_kit.rules.model import RuleFile, RuleTestFile
 
 #: The parts of the output that can be asked for alone.
-PARTS = ("rules", "tests", "config", "runbooks", "backfill", "dashboards")
+PARTS = ("rules", "tests", "config", "runbooks", "backfill", "dashboards", "logs")
 #: Credentials before a host, whether a scheme stands before them or not.
 _PASSWORD = re.compile(r"(?:[A-Za-z][\w+.-]*://)?[^\s/@?#]*:[^\s/@?#]*@")
 _HEAD = "# Written by sla-kit from the catalogue; change that, and generate again.\n"
@@ -99,6 +99,10 @@ def _files(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> tuple[Out
         from sla_kit.generate import dashboards
 
         found += dashboards.files(catalogue)
+    if "logs" in parts:
+        from sla_kit.elk import files as elk
+
+        found += elk.outputs(catalogue) if elk.are_wanted(catalogue) else ()
     return tuple(found)
 
 
