@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples" / "exporters"
-EXPORTERS = ("business", "backup", "slo")
+EXPORTERS = ("business", "backup", "slo", "logs")
 
 
 def check(exporter: str, configuration: Path) -> str:

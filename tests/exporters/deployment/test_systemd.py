@@ -37,7 +37,8 @@ def analyzed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_systemd_finds_nothing_wrong(units: Path) -> None:
-    names = ["./sla-kit-exporter@business.service", "./sla-kit-drill.service", "./sla-kit-drill.timer"]
+    exporters = [f"./sla-kit-exporter@{name}.service" for name in ("business", "logs")]
+    names = [*exporters, "./sla-kit-drill.service", "./sla-kit-drill.timer"]
     found = analyzed("verify", "--man=no", *names, folder=units)
     assert (found.returncode, found.stdout + found.stderr) == (0, "")
     unit = units / "sla-kit-drill.service"
