@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sla_kit.logs.fingerprint import redacted_message
 from sla_kit.report import formats
-from sla_kit.report.blocks import Block, Cell, Column, Fold, Page, Paragraph, Section, Tone
+from sla_kit.report.blocks import Block, Bullets, Cell, Column, Fold, Page, Paragraph, Section, Tone
 from sla_kit.report.language import _, ngettext
 from sla_kit.report.rows import bounded, number_cell
 
@@ -19,6 +19,8 @@ SHOWN_CHANGED, SHOWN_FREQUENT = 20, 10
 #: The longest name of a group in a table.
 LONGEST_NAME = 160
 _SHOWN_RELEASES = _SHOWN_INCIDENTS = 2
+_MOST_RELEASED = 10
+_LONGEST_EXAMPLE = 300
 #: Kinds in the order of their weight.
 KINDS = ("new", "regressed", "surging")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -41,6 +43,15 @@ def errors_page(report: ErrorReport, timezone: str, owners: Mapping[str, str]) -
 def errors(report: ErrorReport, timezone: str, owners: Mapping[str, str]) -> tuple[Block, ...]:
     """Errors as a section of the report."""
     blocks: list[Block] = [Paragraph(headline(report), _tone(report)), *_tables(report, timezone, owners)]
+    blocks += _examples(told_of(report)[:SHOWN_CHANGED], timezone)
+    released = [one for one in report.deployments if report.start < one.time <= report.end]
+    if released:
+        names = "; ".join(
+            f"{one.service} {one.version}, {_moment(one.time, timezone)}" for one in released[:_MOST_RELEASED]
+        )
+        more = len(released) - _MOST_RELEASED
+        more_text = f" +{formats.count(more)}" if more > 0 else ""
+        blocks.append(Paragraph(_("Deployed in the window: {names}.", names=names + more_text)))
     blocks += [Paragraph(text, "unknown") for text in _said(report)]
     back = formats.day(report.lookback_start, timezone)
     blocks.append(
@@ -120,6 +131,25 @@ def _tables(report: ErrorReport, timezone: str, owners: Mapping[str, str]) -> tu
         )
         blocks.append(Paragraph(text))
     return tuple(blocks)
+
+
+def _examples(groups: Sequence[ErrorGroup], timezone: str) -> tuple[Block, ...]:
+    """Where each group comes from, and one document of it."""
+    items = [(named(group), _example(group, timezone)) for group in groups if group.frames or group.example]
+    if not items:
+        return ()
+    title = ngettext("Frames and an example of the group", "Frames and an example of each group", len(items))
+    return (Fold(title, (Bullets(tuple(items)),)),)
+
+
+def _example(group: ErrorGroup, timezone: str) -> str:
+    parts = [_("in {frames}", frames=" ← ".join(group.frames))] if group.frames else []
+    if (example := group.example) is not None:
+        message = " ".join(redacted_message(example.message).split())
+        message = message if len(message) <= _LONGEST_EXAMPLE else message[: _LONGEST_EXAMPLE - 1] + "…"
+        about = [_moment(example.time, timezone), example.host, example.version, example.trace]
+        parts.append(f"{message} ({', '.join(each for each in about if each)})")
+    return "; ".join(parts)
 
 
 def _more(more: int) -> str:

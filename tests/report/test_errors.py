@@ -19,7 +19,7 @@ from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.error_tracking.results import Estimate
 from sla_kit.report import render, write
 from sla_kit.report.as_markdown import markdown
-from sla_kit.report.blocks import Fold, Table
+from sla_kit.report.blocks import Bullets, Fold, Paragraph, Table
 from sla_kit.report.content import page
 from sla_kit.report.document import Report
 from sla_kit.report.document_errors import CSV_COLUMNS, errors_csv, errors_document
@@ -66,12 +66,27 @@ def test_what_changed_stands_before_what_is_frequent() -> None:
 
 def test_many_groups_are_folded_and_what_is_in_none_is_said() -> None:
     found = errors(errors_sample(*(group(number) for number in range(30))), ZONE, OWNERS)
-    (fold,) = [block for block in found if isinstance(block, Fold)]
+    (fold,) = [block for block in found if isinstance(block, Fold)]  # nothing is new: no example
     assert fold.title == "20 more groups of errors"
     text = markdown(errors_page(errors_sample(), ZONE, OWNERS))
     assert "In none of these groups: 106 ± 110 errors." in text
     assert "2 of 5 shards did not answer" in text
     assert "estimated from a sample of 10,000" in text
+
+
+def test_what_is_new_comes_with_its_frames_an_example_and_the_deployments_of_the_window() -> None:
+    found = errors(errors_sample(), ZONE, OWNERS)
+    (fold,) = [block for block in found if isinstance(block, Fold)]
+    assert fold.title == "Frames and an example of each group"
+    (bullets,) = fold.blocks
+    assert isinstance(bullets, Bullets)
+    (_, first), (_, second) = bullets.items
+    assert first.startswith(
+        "in shop/db.py query ← shop/orders.py place; can't read 'x' of <email>, Authorization: Bearer <"
+    )
+    assert first.endswith("(19 Sep, 18:40, api-7f9c, 1.4.2, 4bf92f3577b34da6a3ce929d0e0e4736)")
+    assert second == "in shop/db.py query ← shop/orders.py place"
+    assert Paragraph("Deployed in the window: api 1.4.2, 19 Sep, 18:30.") in found
 
 
 def test_no_error_at_all_is_good_news_only_where_everything_was_read() -> None:
