@@ -86,8 +86,9 @@ class DeadLetters:
                 file = self._file or self._opened()
                 end = file.seek(0, os.SEEK_END)
                 try:
-                    file.write(content)
-                    file.flush()
+                    left = memoryview(content)
+                    while left:  # a disk that gets full takes a part
+                        left = left[file.write(left) :]
                     os.fsync(file.fileno())
                 except OSError:
                     # Half a letter would spoil the file for the time when there is room again.
