@@ -40,18 +40,21 @@ from tests.exporters.backup.test_velero import put
 from tests.exporters.backup.test_wal import Archiving, archiving
 from tests.exporters.business.shop import fill, history, reader
 from tests.exporters.business.test_example import EXAMPLE
+from tests.exporters.logs.node import create, document, write
 from tests.exporters.sidecar.sidecars import Sidecar, eventually, sidecar
 from tests.servers import promtool
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer, aws_server
+from tests.servers.elasticsearch import Elasticsearch
+from tests.servers.elasticsearch.clearing import clear, fresh_name
 
 pytestmark = pytest.mark.xdist_group("exporter_names")
 
 #: How the names begin that are ours to give.
-OURS = ("sla_business_", "backup_", "restore_", "sla_slo_", "sla_exporter_", "sla_push_", "sla_job_")
+OURS = ("sla_business_", "backup_", "restore_", "sla_slo_", "sla_logs_", "sla_exporter_", "sla_push_", "sla_job_")
 #: What a user's configuration names here, and what prometheus-client tells of any process.
 NOT_OURS = ("shop_", "process_")
 #: The inventory's keys of the exporters that run here; each tells what ``sidecar`` has besides its own, jobs don't.
-SIDECARS = ("business", "backup", "slo_exporter")
+SIDECARS = ("business", "backup", "slo_exporter", "logs")
 #: Of sla-kit as well, but no exporters of this package: rules record the one, the router publishes the other.
 ELSEWHERE = {"calendar", "router"}
 VERSION = "0.1.0"
@@ -94,6 +97,16 @@ services:
       - {name: availability, sli: requests, objective: 99.95%, window: 1d}
       - {name: both, sli: {kind: composite, combine: all, of: [availability]}, objective: 99%, window: 1d}
 """
+LOGS = """
+state: state.db
+interval: 1s
+backfill: 10m
+late: {{every: 1s}}
+groups: {{every: 1s}}
+volume: {{every: 1s}}
+cluster: {{url: "{url}"}}
+index: "{index}-*"
+"""
 FAILING = """
 import sys
 from sla_kit.exporters import Textfile, job
@@ -105,7 +118,7 @@ COUNTED = 'backup_missed_days use base unit "seconds" instead of "days"'
 
 
 @pytest.fixture(scope="module")
-def scrapes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+def scrapes(tmp_path_factory: pytest.TempPathFactory, elastic: Elasticsearch) -> Mapping[str, str]:
     """What each exporter publishes, by the inventory's keys; jobs what they leave for node_exporter."""
     folders = {key: tmp_path_factory.mktemp(key) for key in (*SIDECARS, "jobs")}
     with archiving() as place, aws_server() as aws:
@@ -115,6 +128,7 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
             "business": of_business(folders["business"], url),
             "backup": of_backup(folders["backup"], url, place, aws),
             "slo_exporter": of_slos(folders["slo_exporter"]),
+            "logs": of_logs(folders["logs"], elastic),
             "jobs": of_jobs(folders["jobs"]),
         }
 
@@ -186,6 +200,19 @@ def of_slos(folder: Path) -> str:
     text = "catalogue: sla.yml\nsource: history.om.gz\ninterval: 1s\nforecast: {horizon: 7d, history: 9d}\n"
     with running("slo", folder, text) as one:
         return complete(one, "slo_exporter")
+
+
+def of_logs(folder: Path, node: Elasticsearch) -> str:
+    """Documents of a service that has an error which it never had, and one that it had weeks ago."""
+    index, now = fresh_name(), time.time()
+    create(node.url, index)
+    written = [document(now - 60, ingested=now - 50, type="ValueError", group=group) for group in ("old", "new")]
+    write(node.url, index, [*written, document(now - 14 * DAY, type="ValueError", group="old")])
+    try:
+        with running("logs", folder, LOGS.format(url=node.url, index=index)) as one:
+            return complete(one, "logs")
+    finally:
+        clear(node.url, index)
 
 
 def of_jobs(folder: Path) -> str:
