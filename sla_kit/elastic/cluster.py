@@ -54,11 +54,13 @@ class Cluster:
             for secret in (*settings.secrets(), *((place.password,) if place.password else ())):
                 remember_secret(secret)
             self.name, self.client = place.name, _client(place, settings)
+            self.timeout_seconds = settings.timeout_seconds
         else:
-            self.name = ", ".join(f"{node.base_url}" for node in address.transport.node_pool.all())
+            nodes = address.transport.node_pool.all()
+            self.name = ", ".join(node.base_url for node in nodes)
             self.client = address
+            self.timeout_seconds = min((node.config.request_timeout or 3600.0 for node in nodes), default=10.0)
         self.requests = 0
-        self.timeout_seconds = settings.timeout_seconds
         self._attempts = attempts
         self._heard = False
         self._lock = threading.Lock()

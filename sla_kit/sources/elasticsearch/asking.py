@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from sla_kit.elastic import Cluster, ClusterError
-from sla_kit.redacting import redacted
+from sla_kit.sources.elasticsearch.failures import reason_of, share_of, types_of
 from sla_kit.sources.elasticsearch.questions import Json, Question
 from sla_kit.sources.elasticsearch.searches import Search
 
@@ -179,7 +178,7 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
     failed = answer.get("error")
     status = int(answer.get("status", 200))
     if failed is not None:
-        types, reason = set(_types(failed)), _reason(failed)
+        types, reason = set(types_of(failed)), reason_of(failed)
         if "search_context_missing_exception" in types or (status == 404 and point.id):
             raise LostPointError
         if "too_many_buckets_exception" in types or "circuit_breaking_exception" in types:
@@ -199,11 +198,11 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
         raise _refused(cluster, search.questions, reason)
     shards = answer.get("_shards", {})
     failures = [each for each in shards.get("failures", []) if isinstance(each, Mapping)]
-    if any("search_context_missing_exception" in _types(each) for each in failures):
+    if any("search_context_missing_exception" in types_of(each) for each in failures):
         raise LostPointError
     if answer.get("timed_out"):
-        return _reduce(search, waiting, "the search took too long")
-    share, reason = _share(shards, answer.get("_clusters", {}), failures)
+        return _reduce(search, waiting, f"{point.target}: the search took too long")
+    share, reason = share_of(shards, answer.get("_clusters", {}), failures)
     if share < 1 and search.tries + 1 < TRIES:
         waiting.append(search.again())
         return search.tries + 1
@@ -226,23 +225,6 @@ def _reduce(search: Search, waiting: deque[Search], reason: str) -> int:
     return 0
 
 
-def _share(shards: Json, clusters: Json, failures: Sequence[Mapping[str, Any]]) -> tuple[float, str]:
-    """The share of shards that answered, and why the others did not."""
-    total, successful = int(shards.get("total", 0)), int(shards.get("successful", 0))
-    missing = max(int(shards.get("failed", 0)), total - successful)
-    of_clusters, skipped = int(clusters.get("total", 0)), int(clusters.get("skipped", 0))
-    skipped = max(skipped, int(clusters.get("partial", 0)))
-    share, reasons = 1.0, []
-    if total and missing:
-        share = (total - missing) / total
-        reasons.append(f"{missing} of {total} shards did not answer")
-        reasons += dict.fromkeys(_reason(each) for each in failures[:3])
-    if of_clusters and skipped:
-        share *= (of_clusters - skipped) / of_clusters
-        reasons.append(f"{skipped} of {of_clusters} clusters did not answer fully")
-    return share, "; ".join(reason for reason in reasons if reason)
-
-
 def _try_alone(cluster: Cluster, point: Point, question: Question) -> None:
     """Raises `ClusterError` where it is this question that the cluster can't understand."""
     body: Json = {"size": 0, "query": {"bool": {"filter": [question.total] if question.total else []}}}
@@ -259,7 +241,7 @@ def _try_alone(cluster: Cluster, point: Point, question: Question) -> None:
         raise
     failed = answer["responses"][0].get("error")
     if failed is not None and int(answer["responses"][0].get("status", 400)) == 400:
-        raise _refused(cluster, [question], _reason(failed))
+        raise _refused(cluster, [question], reason_of(failed))
 
 
 def _refused(cluster: Cluster, questions: Sequence[Question], reason: str) -> ClusterError:
@@ -271,28 +253,3 @@ def _refused(cluster: Cluster, questions: Sequence[Question], reason: str) -> Cl
         kind="query",
         status=400,
     )
-
-
-def _types(error: Any) -> Iterator[str]:
-    """Every type of error that is named in one."""
-    if isinstance(error, Mapping):
-        if isinstance(error.get("type"), str):
-            yield error["type"]
-        for part in error.values():
-            yield from _types(part)
-    elif isinstance(error, list):
-        for part in error:
-            yield from _types(part)
-
-
-def _reason(error: Any) -> str:
-    """What an error says at its root, in one line and without secrets."""
-    deepest, at = "", error
-    while isinstance(at, Mapping):
-        if isinstance(at.get("reason"), str):
-            deepest = at["reason"] if not deepest or at.get("type") != "search_phase_execution_exception" else deepest
-        shards = at.get("failed_shards")
-        inner = at.get("caused_by") if isinstance(at.get("caused_by"), Mapping) else at.get("reason")
-        at = shards[0] if isinstance(shards, list) and shards else inner
-    text = " ".join((deepest or str(error)).split())
-    return redacted(text if len(text) <= 200 else text[:190] + "…")

@@ -26,6 +26,9 @@ from sla_kit.sources.elasticsearch.spans import (
 )
 from sla_kit.timeline import Finding, Floats, Grid, Mask
 
+#: A search is halved so often before it is given up: a cluster that is too slow for a day is so for an hour as well.
+MOST_CUTS = 5
+
 
 class Search(Protocol):
     """One search and what becomes of its answer."""
@@ -205,6 +208,7 @@ class Pages:
     size: int
     after: Json | None = None
     tries: int = 0
+    cuts: int = 0
 
     @property
     def questions(self) -> Sequence[Question]:
@@ -244,8 +248,11 @@ class Pages:
         return replace(self, tries=self.tries + 1)
 
     def smaller(self) -> list[Search]:
+        if self.cuts == MOST_CUTS:
+            return [self]
         parts = halves(self._from(), self.end, self.walked.grid.step)
-        return [Pages(self.walked, *part, max(1, self.size // 2), None, self.tries) for part in parts]
+        size = max(1, self.size // 2)
+        return [Pages(self.walked, *part, size, None, self.tries, self.cuts + 1) for part in parts]
 
     def lost(self, reason: str) -> None:
         self.walked.answered.limit(self._from(), self.end, 0.0, reason)

@@ -36,7 +36,7 @@ class Seen:
 
 
 def seen_in(presence: Presence, grid: Grid, target: str, quiet_seconds: float, now: float, ahead: int) -> Seen:
-    """The coverage that an index has on ``grid``, which lies inside the presence's own. Silence in the future is none:
+    """The coverage that an index has on ``grid``, which lies inside the presence's own, were all of it answered. Silence in the future is none:
     buckets that are not over at ``now`` (epoch seconds) are left out of it."""
     wide = presence.grid
     shift = (grid.start - wide.start) // wide.step
@@ -46,7 +46,7 @@ def seen_in(presence: Presence, grid: Grid, target: str, quiet_seconds: float, n
     known = np.ones(wide.count, dtype=np.bool_)
     known[:over] = observed(seen[:over], quiet_seconds, wide.step)
     covered = known[where] & ((wide.ends <= now)[where] | seen[where])
-    coverage = covered * presence.answered.share[where]
+    coverage = covered.astype(np.float64)
     findings = [*_absence(seen[where], grid, target, quiet_seconds), *_clocks(presence, where, grid, target)]
     if ahead:
         message = f"{target}: documents of a time more than {SKEW_SECONDS / 60:g} minutes ahead: a clock is wrong"
@@ -98,14 +98,17 @@ def timeline(
     question: Question, counting: Counting, seen: Seen, dark: Dark, grid: Grid, measured: Measured | None = None
 ) -> Timeline:
     """The timeline of one question."""
-    coverage = seen.coverage * counting.answered.share
+    shift = (grid.start - seen.answered.grid.start) // grid.step
+    # The same shards were asked twice: whether there is anything, and for these.
+    share = np.minimum(counting.answered.share, seen.answered.share[shift : shift + grid.count])
+    coverage = seen.coverage * share
     coverage[dark.buckets] = 0.0
     believed = (coverage > 0) | ~dark.buckets
     # Where nothing answered, or documents are left out, the rest is no count of anything.
     believed &= counting.answered.share > 0
     total = np.where(believed, counting.total, 0.0)
     findings = [*_remarks(dark.remarks, grid), *seen.findings]
-    findings += list(seen.answered.findings((grid.start - seen.answered.grid.start) // grid.step, grid.count))
+    findings += list(seen.answered.findings(shift, grid.count))
     findings += [each for each in counting.answered.findings(0, grid.count) if each not in findings]
     sli = question.indicator.sli
     if isinstance(sli, LogLatency) and question.durations is not None:
