@@ -11,8 +11,8 @@ from typing import Any
 
 import urllib3
 
-from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.catalogue.logs import ErrorTracking, LogFields, Logs
+from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.logs.fingerprint import fingerprint
 from sla_kit.logs.mapping import properties
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sla_kit.elastic import Cluster, ClusterError
+from sla_kit.catalogue.logs import Deployments
+from sla_kit.elastic import Cluster
 from sla_kit.error_tracking import track
-from sla_kit.error_tracking.results import ErrorReport, ErrorState, Estimate, IncidentLink
-from tests.error_tracking.history import DAY, START, Cause, History, catalogue, causes, create, load, request
+from sla_kit.error_tracking.results import Deployment, ErrorReport, ErrorState, Estimate, IncidentLink
+from tests.error_tracking.history import DAY, START, History, catalogue, causes, create, load
 from tests.servers.elasticsearch import Elasticsearch
 
 WINDOW = START + 20 * DAY, START + 21 * DAY
@@ -89,3 +90,159 @@ def test_errors_without_a_key_are_grouped_as_those_that_bring_it(
     )
     assert not any(group.kinds for group in report.groups)
     assert all(sum(group.trend) == group.count.value for group in report.groups)
+
+
+def test_new_regressed_and_surging_groups_are_told_with_what_they_come_from(
+    elastic: Elasticsearch, index: str, cluster: Cluster
+) -> None:
+    draw, history = random.Random(3), steady(3, many=4, each=400)
+    new, back, surging, ignored, mended = causes(12)[5:10]
+    deployed = WINDOW[0] + 6 * 3600
+    for number in range(200):
+        history.other(new.service, deployed + 60 + number, version="2.0")
+    for number in range(60):
+        history.error(draw, new, deployed + 600 + number, version="2.0")
+        history.error(draw, ignored, WINDOW[0] + 100 + number)
+        history.error(draw, back, START + 10 * DAY + number)
+        history.error(draw, mended, START + 10 * DAY + number)
+    for number in range(5):
+        history.error(draw, surging, WINDOW[0] - 3600 + number)
+        history.error(draw, back, WINDOW[0] + 7200 + number)
+        history.error(draw, mended, WINDOW[0] + 100 + number)
+    for number in range(100):
+        history.error(draw, surging, WINDOW[0] + 12 * 3600 + 10 * number)
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    states = {
+        (cause.service, cause.key): state
+        for cause, state in (
+            (back, ErrorState(back.service, back.key, "resolved", at=START + 15 * DAY)),
+            (mended, ErrorState(mended.service, mended.key, "resolved", at=START + 15 * DAY, release="3.0")),
+            (ignored, ErrorState(ignored.service, ignored.key, "ignored", owner="ops", at=START)),
+        )
+    }
+    incidents = [
+        IncidentLink("burst", WINDOW[0] + 12 * 3600, WINDOW[0] + 12 * 3600 + 900, surging.service),
+        IncidentLink("elsewhere", WINDOW[0] + 12 * 3600, WINDOW[0] + 12 * 3600 + 900, "db"),
+        IncidentLink("earlier", WINDOW[0], WINDOW[0] + 60, ""),
+    ]
+    report = track(cluster, catalogue(index), *WINDOW, states=states, incidents=incidents, groups=3)
+    groups = {(group.service, group.key): group for group in report.groups}
+    told = [(group.key, sorted(group.kinds)) for group in report.groups if group.kinds]
+    assert told == [(new.key, ["new"]), (back.key, ["regressed"]), (surging.key, ["surging"])]
+    came = groups[new.service, new.key]
+    assert new.service != "api" or (came.deployment is not None and came.deployment.version == "2.0")
+    assert came.releases == (("2.0", 60.0),)
+    assert came.first_seen == deployed + 600
+    assert [one.title for one in groups[surging.service, surging.key].incidents] == ["burst"]
+    assert report.groups[0].example is not None
+    assert "example.com" not in str(report.groups[0].example)
+    assert came.message == report.groups[0].message
+    assert "<email>" in came.message
+    assert report.deployments == (Deployment(new.service, "2.0", deployed + 60),)
+    shown = sum(group.count.value for group in report.groups)
+    assert report.elsewhere == Estimate.exactly(history.counts(*WINDOW).total() - shown)
+    everything = track(cluster, catalogue(index), *WINDOW, states=states, groups=50)
+    assert everything.groups[-1].key == ignored.key
+    assert everything.groups[-1].state.owner == "ops"
+    assert not everything.groups[-1].kinds
+    assert track(cluster, catalogue(index), *WINDOW, states=states, groups=50) == everything
+
+
+def test_services_are_asked_for_by_name(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
+    history = steady(4)
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    report = track(cluster, catalogue(index), *WINDOW, services=["web"], groups=50)
+    counts = {key: count for key, count in history.counts(*WINDOW).items() if key[0] == "web"}
+    assert {key: count.value for key, count in by_key(report).items()} == counts
+    assert report.total.value == sum(counts.values())
+
+
+def test_declared_deployments_are_read_from_their_documents(
+    elastic: Elasticsearch, index: str, cluster: Cluster
+) -> None:
+    draw, history = random.Random(5), steady(5, many=3)
+    cause = causes(12)[10]
+    for number in range(30):
+        history.error(draw, cause, WINDOW[0] + 7200 + number)
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    create(elastic.url, f"{index}-deployments")
+    load(
+        elastic.url,
+        f"{index}-deployments",
+        [
+            {
+                "@timestamp": round((WINDOW[0] + at) * 1000),
+                "service": {"name": service, "version": version},
+                "tags": tag,
+            }
+            for at, service, version, tag in (
+                (3600, cause.service, "7.1", "deployed"),
+                (7000, cause.service, "7.2", "planned"),
+                (7000, "db", "1.0", "deployed"),
+            )
+        ],
+    )
+    deployments = Deployments(index=f"{index}-deployments", query="tags:deployed")
+    report = track(cluster, catalogue(index, deployments=deployments), *WINDOW)
+    assert report.groups[0].key == cause.key
+    assert report.groups[0].deployment == Deployment(cause.service, "7.1", WINDOW[0] + 3600, "document")
+    missing = Deployments(index=f"{index}-elsewhere")
+    report = track(cluster, catalogue(index, deployments=missing), *WINDOW)
+    assert "deployments-unread" in [finding.kind for finding in report.findings]
+
+
+def test_without_documents_from_before_nothing_is_called_new(
+    elastic: Elasticsearch, index: str, cluster: Cluster
+) -> None:
+    draw, history = random.Random(6), History()
+    for number in range(50):
+        history.error(draw, causes(1)[0], WINDOW[0] + 60 + number)
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    report = track(cluster, catalogue(index), *WINDOW)
+    assert [group.kinds for group in report.groups] == [frozenset()]
+    assert "history-short" in [finding.kind for finding in report.findings]
+
+
+def test_keys_that_began_in_the_window_make_no_group_new(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
+    draw, history = random.Random(7), History()
+    for number in range(3000):
+        time = START + number * 21 * DAY / 3000
+        history.error(draw, causes(2)[number % 2], time, keyed=time > WINDOW[0] + 3600)
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    report = track(cluster, catalogue(index), *WINDOW)
+    assert {key: count.value for key, count in by_key(report).items()} == history.counts(*WINDOW)
+    assert [group.kinds for group in report.groups] == [frozenset(), frozenset()]
+
+
+def test_a_sample_says_how_far_it_may_be_off(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
+    draw, history = random.Random(8), History()
+    for number, cause in enumerate(causes(20)):
+        for _ in range(3000 // (number + 1)):
+            history.error(draw, cause, WINDOW[0] + 1 + draw.random() * (DAY - 1), keyed=False, user=f"u{number}")
+            history.error(draw, cause, WINDOW[0] - 1 - draw.random() * 20 * DAY, keyed=False)
+    late = causes(30)[25]
+    for number in range(3):
+        history.error(draw, late, WINDOW[0] + 60 + number, keyed=False)
+    create(elastic.url, index, shards=2)
+    load(elastic.url, index, history.documents)
+    report = track(cluster, catalogue(index), *WINDOW, sample=800, groups=50)
+    counts = history.counts(*WINDOW)
+    inside = [count.low <= counts[key] <= count.high for key, count in by_key(report).items()]
+    assert len(inside) >= 15
+    assert sum(inside) >= len(inside) - 2  # 95 % of them, 5 % of the time
+    assert report.total == Estimate.exactly(counts.total())
+    assert report.elsewhere.low <= 0 <= report.elsewhere.high
+    assert "drawn at random" in report.method
+    assert "sampled" in [finding.kind for finding in report.findings]
+    # What was there before is found by its words, however little of it a sample has.
+    kinds = {group.key: group.kinds for group in report.groups}
+    assert not [cause for cause in causes(20) if "new" in kinds.get(cause.key, ())]
+    assert {"surging"} in kinds.values()
+    whole = track(cluster, catalogue(index), *WINDOW, exact=True, groups=50)
+    assert {key: count.value for key, count in by_key(whole).items()} == counts
+    assert [group.key for group in whole.groups if "new" in group.kinds] == [late.key]
