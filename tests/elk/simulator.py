@@ -113,7 +113,7 @@ class Simulator:
 
     def _json(self, options: Document, document: Document) -> None:
         try:
-            found = json.loads(_get(document, options["field"]))  # type: ignore[arg-type]
+            found = json.loads(_get(document, options["field"]))
         except (ValueError, TypeError):
             raise FailureError from None
         if not isinstance(found, dict):
@@ -150,7 +150,11 @@ class Simulator:
                 ipaddress.ip_address(str(value))
             except ValueError:
                 raise FailureError from None
-        _set(document, options.get("target_field", options["field"]), value if isinstance(value, str) else str(value))
+        _set(
+            document,
+            str(options.get("target_field", options["field"])),
+            value if isinstance(value, str) else str(value),
+        )
 
     def _remove(self, options: Document, document: Document) -> None:
         fields = options["field"]
@@ -172,7 +176,7 @@ class Simulator:
                 _set(document, fields[1], round(seconds * float(factor)))
             return
         assert options["tag"] == "fingerprint"
-        kind, text, name, stack, group = (*fields[:5],)
+        kind, text, name, stack, group = fields[:5]
         told, message = (_get(document, each) for each in (kind, text))
         told = "" if told is _MISSING else str(told).strip()
         message = "" if message is _MISSING else str(message)

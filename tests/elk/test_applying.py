@@ -16,12 +16,12 @@ from sla_kit.elastic import Cluster, ClusterError, open_cluster
 from sla_kit.elk import applying
 from sla_kit.elk.applying import apply, look
 from sla_kit.elk.comparing import Change
-from sla_kit.elk.objects import objects
+from sla_kit.elk.objects import Part, objects
 from sla_kit.logs.mapping import FIELDS
 from tests.elk.catalogues import shop
 from tests.servers import Elasticsearch
 
-_SKIPPED = ("lifecycle", "pipeline")
+_SKIPPED: tuple[Part, ...] = ("lifecycle", "pipeline")
 
 
 @pytest.fixture
@@ -91,8 +91,8 @@ def test_the_names_of_a_catalogue_have_their_types(cluster: Cluster, stream: str
 def test_what_somebody_changed_by_hand_is_shown_and_set_right(cluster: Cluster, stream: str) -> None:
     catalogue = shop(stream)
     _applied(cluster, catalogue)
-    body = {"template": {"settings": {"index.number_of_shards": 3, "index.codec": "default"}}}
-    cluster.client.cluster.put_component_template(name=f"{stream}@settings", **body)
+    changed = {"settings": {"index.number_of_shards": 3, "index.codec": "default"}}
+    cluster.client.cluster.put_component_template(name=f"{stream}@settings", template=changed)
     found = look(cluster, catalogue, skip=_SKIPPED)
     [step] = [step for step in found.steps if step.state == "different"]
     assert step.what.name == f"{stream}@settings"
