@@ -28,7 +28,7 @@ _KIND, _TEXT = f"{TEMPORARY}.kind", f"{TEMPORARY}.text"
 #: An access log's line: common, combined, and nginx's with the request's time in seconds at the end.
 ACCESS = (
     r"^%{NOTSPACE:source.address} %{NOTSPACE} (?:-|%{DATA:user.name}) \[%{HTTPDATE:" + _TIME + r'}\] "'
-    r"(?:%{WORD:http.request.method} %{NOTSPACE:url.original}(?: HTTP/%{NUMBER:http.version})?|[^\"]*)"
+    r"(?<message>%{WORD:http.request.method} %{NOTSPACE:url.original}(?: HTTP/%{NUMBER:http.version})?|[^\"]*)"
     r'" %{INT:http.response.status_code:int} (?:-|%{NONNEGINT:http.response.body.bytes:long})'
     r'(?: "(?:-|%{DATA:http.request.referrer})" "(?:-|%{DATA:user_agent.original})"'
     r"(?: %{NUMBER:" + _SECONDS + r":float})?(?: .*)?)?$"
@@ -53,10 +53,21 @@ _T = Rule("T", r"(?<=\A[0-9]{4}-[0-9]{2}-[0-9]{2}) ", "T")
 _POINT = Rule("point", r"(?<=[0-9]{2}),(?=[0-9])", ".")
 #: Which documents are grouped: as `sla_kit.error_tracking` has it where a catalogue says nothing else.
 IS_ERROR = (
-    "def level = field('{level}').get(''); def status = field('{status}').get(0); "
-    "return field('{type}').exists() "
-    "|| ['error', 'critical', 'fatal', 'alert', 'emergency'].contains(level.toString().toLowerCase()) "
-    "|| (status instanceof Number && status >= 500)"
+    "def level = field('{level}').get(''); return field('{type}').exists() "
+    "|| ['error', 'critical', 'fatal', 'alert', 'emergency'].contains(level.toString().toLowerCase())"
+)
+#: What the status of an answer means where a document does not say it: as `sla_kit.logs` has it.
+OUTCOME = (
+    "def status = field('{status}').get(null); "
+    "if (status instanceof Number) {{ "
+    "if (!field('event.outcome').exists()) "
+    "{{ field('event.outcome').set(status >= 400 ? 'failure' : 'success') }} "
+    "if (!field('{level}').exists()) {{ field('{level}').set(status >= 500 ? 'error' : 'info') }} "
+    "if (status >= 500 && !field('{type}').exists()) {{ "
+    "field('{type}').set('HTTP ' + status); "
+    "if (!field('{text}').exists()) {{ def path = field('{path}').get(''); "
+    "field('{text}').set(path == '' ? field('{message}').get('').toString() : "
+    "(field('http.request.method').get('').toString() + ' ' + path).trim()) }} }} }}"
 )
 
 
@@ -90,6 +101,7 @@ def parsing(catalogue: Catalogue, redaction_name: str, grouping_name: str) -> Pi
             "set", "message", field=fields.message, copy_from="event.original", override=False,
             ignore_empty_value=True,
         ),
+        _step("script", "outcome", source=_outcome(catalogue), ignore_failure=True),
         *(_step("convert", f"text {name}", field=name, type="string", ignore_missing=True) for name in texts),
         {"pipeline": {"tag": "grouping", "name": grouping_name, "if": _is_error(catalogue)}},
         {"pipeline": {"tag": "redaction", "name": redaction_name}},
@@ -149,10 +161,18 @@ def _texts(catalogue: Catalogue) -> tuple[str, ...]:
 
 def _is_error(catalogue: Catalogue) -> str:
     fields = catalogue.logs.fields
-    return (
-        IS_ERROR.replace("{level}", _quoted(fields.level))
-        .replace("{status}", _quoted(fields.status))
-        .replace("{type}", _quoted(fields.error_type))
+    return IS_ERROR.format(level=_quoted(fields.level), type=_quoted(fields.error_type))
+
+
+def _outcome(catalogue: Catalogue) -> str:
+    fields = catalogue.logs.fields
+    return OUTCOME.format(
+        status=_quoted(fields.status),
+        level=_quoted(fields.level),
+        type=_quoted(fields.error_type),
+        text=_quoted(fields.error_message),
+        path=_quoted(fields.path),
+        message=_quoted(fields.message),
     )
 
 

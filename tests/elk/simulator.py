@@ -175,6 +175,9 @@ class Simulator:
                 [factor] = re.findall(r"seconds \* ([0-9.e+]+)", options["source"])
                 _set(document, fields[1], round(seconds * float(factor)))
             return
+        if options["tag"] == "outcome":
+            _add_outcome(document)
+            return
         assert options["tag"] == "fingerprint"
         kind, text, name, stack, group = fields[:5]
         told, message = (_get(document, each) for each in (kind, text))
@@ -188,12 +191,25 @@ class Simulator:
 
 def _is_error(document: Document) -> bool:
     """What the one condition says, of a catalogue with the usual fields."""
-    level, status = _get(document, "log.level"), _get(document, "http.response.status_code")
-    return (
-        _get(document, "error.type") is not _MISSING
-        or str(level).lower() in ("error", "critical", "fatal", "alert", "emergency")
-        or (isinstance(status, int) and status >= 500)
-    )
+    level = str(_get(document, "log.level")).lower()
+    return _get(document, "error.type") is not _MISSING or level in ("error", "critical", "fatal", "alert", "emergency")
+
+
+def _add_outcome(document: Document) -> None:
+    """What the script of that name does, of a catalogue with the usual fields."""
+    status = _get(document, "http.response.status_code")
+    if not isinstance(status, int):
+        return
+    if _get(document, "event.outcome") is _MISSING:
+        _set(document, "event.outcome", "failure" if status >= 400 else "success")
+    if _get(document, "log.level") is _MISSING:
+        _set(document, "log.level", "error" if status >= 500 else "info")
+    if status >= 500 and _get(document, "error.type") is _MISSING:
+        _set(document, "error.type", f"HTTP {status}")
+        if _get(document, "error.message") is _MISSING:
+            method, path = (_get(document, name) for name in ("http.request.method", "url.path"))
+            text = f"{'' if method is _MISSING else method} {path}".strip()
+            _set(document, "error.message", _get(document, "message") if path is _MISSING else text)
 
 
 def _get(document: Document, field: str) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 
 from sla_kit.elk import ingest_pipeline
 from sla_kit.elk.objects import objects
+from sla_kit.logs.documents import Document as Loaded
 from sla_kit.logs.fingerprint import LONGEST, NORMALISATIONS, REDACTIONS, fingerprint, normalised
+from sla_kit.logs.reading import Reading, Tally, read
 from tests.elk.catalogues import shop
 from tests.elk.simulator import NOW, Simulator
 from tests.servers.elasticsearch.matching import Matching, matching
@@ -34,6 +38,13 @@ MESSAGES = (
     "x" * 5000,
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
     "",
+)
+ACCESS_LINES = (
+    '203.0.113.7 - - [02/Mar/2026:10:11:12 +0100] "GET / HTTP/1.1" 200 157 "-" "Mozilla/5.0 (X11; Linux)"',
+    '203.0.113.7 - - [02/Mar/2026:10:11:13 +0100] "POST /cart?a=1&b=2 HTTP/2.0" 503 0 "https://a.example/?q" "curl/8"',
+    '2001:db8::1 - ann [02/Mar/2026:10:11:14 +0000] "GET /a%20b/123 HTTP/1.0" 404 12 "-" "-"',
+    '203.0.113.8 - - [02/Mar/2026:10:11:15 +0100] "GET /order/4711 HTTP/1.1" 500 99 "-" "Mozilla/5.0"',
+    '203.0.113.9 - - [28/Feb/2026:23:59:59 -0800] "HEAD /x HTTP/1.1" 304 0 "-" "bot (+http://b.example)"',
 )
 
 
@@ -90,11 +101,28 @@ def test_an_access_log_s_line_becomes_a_document(simulator: Simulator) -> None:
     assert found["@timestamp"] == "2026-03-02T10:11:12.000+01:00"
     assert found["http"]["response"] == {"status_code": 502, "body": {"bytes": 157}}
     assert found["url"] == {"original": "/cart?user=<email>", "path": "/cart", "query": "user=<email>"}
-    assert found["event"] == {"ingested": NOW, "duration": 250_000_000}
+    assert found["event"] == {"ingested": NOW, "duration": 250_000_000, "outcome": "failure"}
+    assert found["message"] == "GET /cart?user=<email> HTTP/1.1"
+    assert (found["error"]["type"], found["error"]["message"]) == ("HTTP 502", "GET /cart")
     assert found["source"] == {"address": "203.0.113.7", "ip": "203.0.113.7"}
     assert found["user"] == {"name": "ann"}
     assert "ann@example.com" not in json.dumps(found)
     assert len(found["error"]["grouping_key"]) == 16
+
+
+def test_an_access_log_is_the_same_document_by_the_pipeline_as_by_the_loader(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("".join(f"{line}\n" for line in ACCESS_LINES))
+    loaded = [each for each in read([str(log)], Reading(), Tally()) if isinstance(each, Loaded)]
+    assert len(loaded) == len(ACCESS_LINES)
+    for line, document in zip(ACCESS_LINES, loaded, strict=True):
+        expected, found = json.loads(document.source), simulator.run(STREAM, {"event": {"original": line}})
+        for name in ("error", "http", "url", "user", "source", "message", "log"):
+            assert found.get(name) == expected.get(name), line
+        assert found["event"].get("outcome") == expected["event"].get("outcome"), line
+        assert datetime.fromisoformat(found["@timestamp"]) == datetime.fromisoformat(expected["@timestamp"]), line
 
 
 def test_a_program_s_line_with_its_trace_becomes_a_document(simulator: Simulator) -> None:
