@@ -43,10 +43,11 @@ class Forecasting(Value, frozen=True, kw_only=True):
 class SloConfiguration(SidecarConfiguration, frozen=True, kw_only=True):
     """The whole configuration.
 
-    ``source`` is an address or a recorded history for all SLOs, or one of metrics and one of logs; ``sources`` are those
-    of the servers that the catalogue names; without either they are read where the catalogue says. ``ledger`` is where closed buckets are kept for good;
-    without one they are kept in a file that goes with the process. ``windows`` are further periods to tell figures of,
-    beside each SLO's own: "1d", "week", "last-month". ``services`` are all where none is named.
+    ``source`` is an address or a recorded history for all SLOs, or one of metrics and one of logs; ``sources`` are
+    those of the servers that the catalogue names; without either they are read where the catalogue says. ``ledger`` is
+    where closed buckets are kept for good; without one they are kept in a file that goes with the process. ``windows``
+    are further periods to tell figures of, beside each SLO's own: "1d", "week", "last-month". ``services`` are all
+    where none is named.
     """
 
     catalogue: CatalogueFile

@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sla_kit.catalogue.intervals import Interval
-from sla_kit.catalogue.model import Catalogue, Service, Slo, Window
+from sla_kit.catalogue.model import Catalogue, Service, Slo
+from sla_kit.engine.alert_windows import BURN_WINDOWS, window_label
 from sla_kit.engine.burn import burn_rate
 from sla_kit.engine.context import Context, grid_for
 from sla_kit.engine.exclusions import touching
 from sla_kit.engine.results import Figure, Period, SloResult
-from sla_kit.engine.windows import DAY, duration_name, nominal_seconds, parse_period
+from sla_kit.engine.windows import DAY, duration_name, parse_period
 from sla_kit.evaluation import context_of, results
 from sla_kit.exporters.slo.configuration import EVENT
 from sla_kit.sources import Progress, Source
 from sla_kit.timeline import Grid
-
-#: The windows of burn rates that every SLO has, seconds; those of its own alerts come on top.
-BURN_WINDOWS = (300, 1800, 3600, 21600, 86400, 259200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +88,6 @@ def judged(asking: Asking, context: Context, source: Source, progress: Progress)
             )
         )
     return found
-
-
-def window_label(window: Window) -> str:
-    """What a window is called that never changes its name: "30d", or "month" for the running one."""
-    if window.rolling is None and window.calendar is not None and not window.start:
-        return window.calendar
-    return duration_name(nominal_seconds(window))
 
 
 def _so_far(event: Interval, grid: Grid, at: int) -> Period:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from sla_kit.catalogue.model import Catalogue, Service, Slo
+from sla_kit.engine.alert_windows import window_label
 from sla_kit.engine.forecast.results import Outlook
 from sla_kit.engine.results import Figure, StepState
-from sla_kit.exporters.slo.judging import Judged, window_label
+from sla_kit.exporters.slo.judging import Judged
 
 Key = tuple[str, str]
 _SLO = ("service", "slo")

@@ -18,6 +18,9 @@ _RULES: tuple[tuple[Literal["page", "ticket"], float, float], ...] = (
     ("ticket", 0.10, 1 / 10),
 )
 _SHORT_SHARE = 1 / 12
+#: The windows of burn rates that the exporter publishes of every SLO, seconds; those of its own pairs come on top.
+BURN_WINDOWS = (300, 1800, 3600, 21600, 86400, 259200)
+_UNITS = {"d": DAY, "h": 3600, "m": 60}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,18 @@ def nominal_seconds(window: Window) -> int:
 def _whole(seconds: float, bucket: int) -> int:
     """The nearest whole number of buckets, at least one, in seconds."""
     return max(1, round(seconds / bucket)) * bucket
+
+
+def duration_name(seconds: int) -> str:
+    """A length as a person writes it: "30d", "36h", "90m"; the largest unit of days or less that divides it."""
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _UNITS[unit] == 0:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+def window_label(window: Window) -> str:
+    """What a window is called that never changes its name: "30d", or "month" for the running one."""
+    if window.rolling is None and window.calendar is not None and not window.start:
+        return window.calendar
+    return duration_name(nominal_seconds(window))

@@ -8,6 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sla_kit.catalogue.model import Window
+from sla_kit.engine.alert_windows import duration_name as duration_name
 from sla_kit.engine.alert_windows import nominal_seconds as nominal_seconds
 from sla_kit.engine.anchored import anchored_start
 from sla_kit.engine.results import Period
@@ -109,14 +110,6 @@ def before(period: Period, timezone: str) -> Period:
     if period.end >= whole.end:
         return earlier
     return Period(earlier.name, earlier.start, min(earlier.start + length, earlier.end))
-
-
-def duration_name(seconds: int) -> str:
-    """A length as a person writes it: "30d", "36h", "90m"; the largest unit of days or less that divides it."""
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % _UNITS[unit] == 0:
-            return f"{seconds // _UNITS[unit]}{unit}"
-    return f"{seconds}s"
 
 
 def zone_of(timezone: str) -> ZoneInfo:

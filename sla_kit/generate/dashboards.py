@@ -133,7 +133,7 @@ def datasources(catalogue: Catalogue, *, with_logs: bool, namespace: str = "") -
 def _prometheus(catalogue: Catalogue, namespace: str) -> list[Config]:
     inside = f"prometheus-operated.{namespace}.svc:9090" if namespace else "prometheus:9090"
     usual = (catalogue.monitoring.targets.get("prometheus") or [inside])[0]
-    servers = [(each.name, each.url or usual, each.tenant) for each in catalogue.sources]
+    servers = [(each.name, each.url or usual, each.tenant) for each in catalogue.sources if not each.holds_logs]
     servers = servers or [("", usual, catalogue.monitoring.tenant)]
     found = []
     for number, (name, address, tenant) in enumerate(servers):

@@ -28,7 +28,8 @@ def servers(catalogue: Catalogue) -> tuple[str, ...]:
     """The sources that each need a Prometheus of their own: those that an SLO is measured by, and the first one, which
     also has the alerts of the stack. None of them has a name where there is only one."""
     used = {catalogue.source(service, slo) for service, slo in catalogue.slos()}
-    names = [each.name for number, each in enumerate(catalogue.sources) if number == 0 or each.name in used]
+    of_metrics = [each.name for each in catalogue.sources if not each.holds_logs]
+    names = [name for number, name in enumerate(of_metrics) if number == 0 or name in used]
     return tuple(names) if len(names) > 1 else ("",)
 
 

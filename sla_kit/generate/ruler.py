@@ -29,7 +29,8 @@ def namespaces(catalogue: Catalogue, at: float, parts: tuple[str, ...]) -> Itera
     if "rules" not in parts:
         return
     tenants = {server.name: server.tenant for server in catalogue.sources}
-    usual = catalogue.monitoring.tenant or (catalogue.sources[0].tenant if catalogue.sources else "") or _ANONYMOUS
+    first = next((server.tenant for server in catalogue.sources if not server.holds_logs), "")
+    usual = catalogue.monitoring.tenant or first or _ANONYMOUS
     prefix = f"{catalogue.name}-{catalogue.environment}" if catalogue.environment else catalogue.name
     files = rule_files(catalogue, at)
     _refuse_clashes(catalogue, usual)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from sla_kit.catalogue.model import Catalogue, Composite, External, Recovery, Service, Sli, Slo
+from sla_kit.configuration.quantities import format_duration
 from sla_kit.rules.composites import composite_rule
-from sla_kit.rules.conditions import conditions_of, impossible
+from sla_kit.rules.conditions import BurnCondition, conditions_of, impossible
 from sla_kit.rules.facts import fact_groups
 from sla_kit.rules.model import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup, RuleTestFile
+from sla_kit.rules.published import known, published_rule
 from sla_kit.rules.recordings import (
     LONGEST_APART,
     SHORT_SECONDS,
@@ -39,12 +41,14 @@ _Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Indicator:
-    """What is recorded under one name: an indicator of its own, or a composite of others."""
+    """What is recorded under one name: an indicator of its own, a composite of others, or what the exporter of promises
+    publishes of an SLO on logs."""
 
     name: str
     windows: set[int] = field(default_factory=set)
     recorded: Recorded | None = None
     composite: tuple[Composite, list[_Key]] | None = None
+    published: tuple[Service, Slo] | None = None
 
 
 @dataclass(slots=True)
@@ -153,7 +157,10 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
     plan = _Plan(catalogue, by_key)
     here = {(service.name, slo.name) for service, slo in slos}
     for service, slo in slos:
-        if not isinstance(sli := catalogue.sli(service, slo), Composite | Recovery | External):
+        sli = catalogue.sli(service, slo)
+        if catalogue.of_logs(sli):
+            _published(plan, service, slo)
+        elif not isinstance(sli, Composite | Recovery | External):
             _single(plan, service, slo, sli)
     for service, slo in slos:
         sli = catalogue.sli(service, slo)
@@ -164,7 +171,7 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
     for service, slo in slos:
         name = plan.named.get((service.name, slo.name))
         if name is not None:
-            _want(plan, name, windows_of(slo, conditions_of(catalogue, slo)))
+            _want(plan, name, windows_of(slo, _conditions(plan, service, slo)))
             plan.first.setdefault((service.name, name), (service.name, slo.name))
             plan.unread.extend(
                 f"{service.name}/{slo.name} can't burn {each.factor:g} times as fast as it may: no alert "
@@ -179,7 +186,7 @@ def _planned(catalogue: Catalogue, slos: Sequence[tuple[Service, Slo]]) -> _Plan
             if name is None:
                 plan.unread.append(f"{service.name}/{slo.name} times the outages of what has no rules here")
             else:
-                _want(plan, name, (conditions_of(catalogue, by_key[target][1])[0].short,))
+                _want(plan, name, (_conditions(plan, *by_key[target])[0].short,))
         _fallback(plan, service, slo)
     for indicator in plan.indicators.values():
         if indicator.recorded is not None:
@@ -218,6 +225,35 @@ def _single(plan: _Plan, service: Service, slo: Slo, sli: Sli) -> None:
     plan.named[service.name, slo.name] = name
 
 
+def _published(plan: _Plan, service: Service, slo: Slo) -> None:
+    """An SLO on logs, whose error ratios come from the exporter of promises."""
+    key, name = (service.name, slo.name), f"{service.name}/{slo.name}"
+    conditions = conditions_of(plan.catalogue, slo)
+    kept = known(plan.catalogue, slo, conditions)
+    if not kept:
+        plan.unread.append(f"{name} is measured by logs, and none of its alerts' windows is published: it has no rules")
+        return
+    plan.unread.append(f"{name} is measured by logs: its rules read what `sla-kit exporter slo` publishes of it")
+    plan.unread.extend(
+        f"{name} has a burn rate published over other windows than {format_duration(each.long)} and "
+        f"{format_duration(each.short)}: no such alert of it"
+        for each in conditions
+        if each not in kept
+    )
+    while name in plan.indicators:
+        name += "'"
+    plan.indicators[name] = _Indicator(name, published=(service, slo))
+    plan.named[key] = name
+
+
+def _conditions(plan: _Plan, service: Service, slo: Slo) -> tuple[BurnCondition, ...]:
+    """The conditions under which an SLO's alerts fire, of one on logs those whose windows are published."""
+    found = conditions_of(plan.catalogue, slo)
+    name = plan.named.get((service.name, slo.name))
+    published = name is not None and plan.indicators[name].published is not None
+    return known(plan.catalogue, slo, found) if published else found
+
+
 def _composite(plan: _Plan, service: Service, slo: Slo, sli: Composite, here: set[_Key]) -> None:
     name = f"{service.name}/{slo.name}"
     while name in plan.indicators:
@@ -244,7 +280,7 @@ def _fallback(plan: _Plan, service: Service, slo: Slo) -> None:
     """Where a probe decides at low traffic, its error ratio is read over the windows of the SLO it stands in for."""
     target = _low_traffic(slo, service)
     if target is not None and target in plan.named and (service.name, slo.name) in plan.named:
-        windows = [seconds for each in conditions_of(plan.catalogue, slo) for seconds in each.windows]
+        windows = [seconds for each in _conditions(plan, service, slo) for seconds in each.windows]
         _want(plan, plan.named[target], windows)
 
 
@@ -263,7 +299,7 @@ def _watched(plan: _Plan, service: Service, slo: Slo) -> Watched | None:
     target, low = _low_traffic(slo, service), None
     if target is not None and target in plan.named:
         low = (plan.named[target], float(f"{1 - plan.by_key[target][1].objective:.12g}"))
-    return Watched(service, slo, name, conditions_of(plan.catalogue, slo), indicator.recorded, low)
+    return Watched(service, slo, name, _conditions(plan, service, slo), indicator.recorded, low)
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -322,6 +358,8 @@ def _group(name: str, rules: list[Rule], interval: float) -> Iterator[RuleGroup]
 def _ratio(plan: _Plan, indicator: _Indicator, seconds: int, cold: bool) -> RecordingRule | None:
     if indicator.recorded is not None:
         return ratio_rule(indicator.recorded, seconds, cold)
+    if indicator.published is not None:
+        return published_rule(*indicator.published, indicator.name, seconds)
     assert indicator.composite is not None
     sli, parts = indicator.composite
     if any(part not in plan.named for part in parts):
@@ -363,11 +401,15 @@ def _chunks(slos: Sequence[tuple[Service, Slo]]) -> Iterator[tuple[str, Sequence
 
 
 def _by_source(catalogue: Catalogue) -> dict[str, list[tuple[Service, Slo]]]:
+    """The SLOs by the server whose rules watch them: of those on logs the first one, which has the alerts of the stack
+    and scrapes the exporter of promises."""
     found: dict[str, list[tuple[Service, Slo]]] = {}
     for service, slo in catalogue.slos():
-        found.setdefault(catalogue.source(service, slo), []).append((service, slo))
+        of_logs = catalogue.of_logs(catalogue.sli(service, slo))
+        source = _first_source(catalogue) if of_logs else catalogue.source(service, slo)
+        found.setdefault(source, []).append((service, slo))
     return found
 
 
 def _first_source(catalogue: Catalogue) -> str:
-    return catalogue.sources[0].name if catalogue.sources else ""
+    return next((server.name for server in catalogue.sources if not server.holds_logs), "")
