@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,8 @@ class Documents:
 
     def search(self, body: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         """A search of them whose whole answer is taken. Raises `CollectError`."""
-        return self.searcher.search(self.index, {"query": self.query, **body}, deadline)
+        left = max(1, int((deadline - time.monotonic()) * 1000))
+        return self.searcher.search(self.index, {"query": self.query, "timeout": f"{left}ms", **body}, deadline)
 
     def any(self, deadline: float) -> bool:
         """Whether there are some."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sla_kit.exporters.logs.counting import CountingCollector
-from sla_kit.exporters.logs.documents import Arrival
+from sla_kit.exporters.logs.documents import Arrival, Documents
 from sla_kit.exporters.logs.late import LateCollector
 from sla_kit.exporters.sidecar.collector import CollectError
 from tests.exporters.logs.node import (
@@ -280,3 +280,31 @@ def test_two_exporters_do_not_count_with_one_state_file(
     with pytest.raises(CollectError, match="another exporter"):
         collected(first)
     assert collected(collector(path, CountingCollector, NOW))[DOCUMENTS] == {("api", "unknown"): 1}
+
+
+def test_after_a_failure_less_is_counted_at_once(
+    elastic: Elasticsearch, index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(tmp_path, elastic.url, index, "backfill: 2h\n")
+    create(elastic.url, index)
+    write(elastic.url, index, [document(NOW, ingested=NOW - 60 * minute) for minute in range(1, 110)])
+    one = collector(path, CountingCollector, NOW)
+    with monkeypatch.context() as patched:
+
+        def too_slow(*_: object, **__: object) -> Any:
+            raise CollectError("timeout", "took too long to answer")
+
+        patched.setattr(Documents, "by", too_slow)
+        for _ in range(2):
+            with pytest.raises(CollectError):
+                collected(one)
+    minutes, counts = [], CountingCollector._counted
+
+    def told(self: CountingCollector, arrival: Arrival, deadline: float) -> Any:
+        minutes.append((arrival.ingested.end - arrival.ingested.start) / 60_000)
+        return counts(self, arrival, deadline)
+
+    monkeypatch.setattr(CountingCollector, "_counted", told)
+    collected(one)
+    assert minutes == [15, 30, 60, 15]
+    assert collected(one)[DOCUMENTS] == {("api", "unknown"): 109}
