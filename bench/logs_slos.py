@@ -3,8 +3,8 @@
 ``python -m bench.logs_slos [--documents 100000 300000 1000000] [--slos 1 10 50 200] [--data FOLDER]`` writes so many
 documents over 30 days, one index a day, and asks for so many SLOs (on statuses and on durations, by service and route):
 
-- ours: `sla_kit.sources.elasticsearch`, which asks for the events of many SLOs by buckets of a minute in one
-  ``_msearch``, and ``evaluate``, which computes every window, burn rate, incident and heat map from them;
+- ours: `sla_kit.sources.elasticsearch`, which asks for the events of many SLOs by buckets of time (``--bucket``) in
+  one ``_msearch``, and ``evaluate``, which computes every window, burn rate, incident and heat map from them;
 - the peer: for each SLO and window a search for the good events and one for all, each answered before the next is
   asked, through the same official client; that is the way of slo-generator's Elasticsearch backend, for four windows of
   which the longest is the report's.
@@ -32,18 +32,17 @@ from sla_kit.sources.elasticsearch import ElasticsearchSource
 from sla_kit.timeline import Grid
 
 PEER_WINDOWS = (3600, 12 * 3600, 7 * 86400, DAYS * 86400)
-BUCKET = 60
 _STATUS, _DURATION = "http.response.status_code", "event.duration"
 
 
-def catalogue_of(slos: int, index: str) -> Catalogue:
+def catalogue_of(slos: int, index: str, bucket: int) -> Catalogue:
     """That many SLOs, spread over the services: what fails, what is not found, what is slow, by route."""
     made: dict[str, list[Slo]] = {f"svc{number}": [] for number in range(min(SERVICES, slos))}
     for number in range(slos):
         service, variant = f"svc{number % len(made)}", number // len(made)
         made[service].append(_slo(f"slo{variant}", _indicator(service, variant)))
     services = [Service(name=name, slos=several) for name, several in made.items()]
-    return Catalogue(name="bench", bucket=float(BUCKET), logs=Logs(index=f"{index}-*"), services=services)
+    return Catalogue(name="bench", bucket=float(bucket), logs=Logs(index=f"{index}-*"), services=services)
 
 
 def _slo(name: str, sli: Sli) -> Slo:
@@ -99,14 +98,14 @@ def run_source(client: Client, catalogue: Catalogue) -> None:
     """Only what the source does: events by bucket over 30 days."""
     source = ElasticsearchSource(Cluster(client))
     indicators = [Indicator.of(catalogue, service, slo) for service, slo in catalogue.slos()]
-    for _ in source.fetch(indicators, Grid.covering(END - DAYS * 86400, END, BUCKET)):
+    for _ in source.fetch(indicators, Grid.covering(END - DAYS * 86400, END, int(catalogue.bucket))):
         pass
 
 
-def compared(client: Client, documents: int, slos: int) -> None:
+def compared(client: Client, documents: int, slos: int, bucket: int) -> None:
     """Prints a line of each for one size."""
     index = f"logs-{documents}"
-    catalogue = catalogue_of(slos, index)
+    catalogue = catalogue_of(slos, index, bucket)
     forget(client, f"{index}-*")
     with measured() as theirs:
         counts = run_peer(client, catalogue)
@@ -137,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, nargs="*", default=[100_000, 300_000, 1_000_000])
     parser.add_argument("--slos", type=int, nargs="*", default=[1, 10, 50, 200])
+    parser.add_argument("--bucket", type=int, default=300, help="our buckets, in seconds")
     parser.add_argument("--data", type=Path, help="a folder that keeps the documents for the next time")
     arguments = parser.parse_args()
     with cluster(arguments.data) as client:
@@ -145,15 +145,15 @@ def main() -> None:
             fill(client, f"logs-{documents}", documents)
             print(f"{documents} documents are there after {time.perf_counter() - begun:.0f} s")
         # Both sides find the node warm.
-        compared(client, arguments.documents[0], 1)
+        compared(client, arguments.documents[0], 1, arguments.bucket)
         heads = "".join(f"{head:>9}" for head in ("requests", "MB out", "MB in", "seconds", "fewer", "faster"))
         print(f"\n{'documents':>9}{'SLOs':>6}{'':26}{heads}")
         largest = arguments.documents[-1]
         typical = 50 if 50 in arguments.slos else arguments.slos[-1]
         for documents in arguments.documents[:-1]:
-            compared(client, documents, typical)
+            compared(client, documents, typical, arguments.bucket)
         for slos in arguments.slos:
-            compared(client, largest, slos)
+            compared(client, largest, slos, arguments.bucket)
 
 
 if __name__ == "__main__":
