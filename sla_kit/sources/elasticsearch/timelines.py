@@ -36,8 +36,11 @@ class Seen:
 
 
 def seen_in(presence: Presence, grid: Grid, target: str, quiet_seconds: float, now: float, ahead: int) -> Seen:
-    """The coverage that an index has on ``grid``, which lies inside the presence's own, were all of it answered. Silence in the future is none:
-    buckets that are not over at ``now`` (epoch seconds) are left out of it."""
+    """The coverage that an index has on ``grid``, which lies inside the presence's own, were all of it answered.
+
+    Silence in the future is none: buckets that are not over at ``now`` (epoch seconds) are left out of it. ``ahead``
+    are the documents of a time that has not come.
+    """
     wide = presence.grid
     shift = (grid.start - wide.start) // wide.step
     where = slice(shift, shift + grid.count)
