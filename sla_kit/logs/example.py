@@ -268,6 +268,7 @@ def _write_truth(
 
 
 _CATALOGUE = """# Promises about the logs beside this file, once they are loaded into logs-shop.
+name: shop
 logs:
   index: logs-shop
 services:
