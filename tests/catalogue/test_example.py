@@ -165,3 +165,14 @@ def test_maintenance_says_why_and_who_approved_it(catalogue: Catalogue) -> None:
     assert datetime.fromtimestamp(upgrade.start, UTC) == datetime(2026, 9, 23, 7, tzinfo=UTC)
     assert upgrade.end - upgrade.start == 1800
     assert upgrade.services == ("postgres", "api")
+
+
+@pytest.mark.parametrize("environment", [None, "dev", "staging", "production"])
+def test_the_example_of_logs_sets_them_beside_metrics(environment: str | None) -> None:
+    found, mistakes = check(EXAMPLE.parent / "logs", environment)
+    assert mistakes == []
+    assert found is not None
+    [compared] = [(slo.compare_with, found.source(service, slo)) for service, slo in found.slos() if slo.compare_with]
+    assert compared[0] is not None
+    assert compared[0].target("api") == ("api", "availability")
+    assert compared[1] == "logs"
