@@ -113,7 +113,7 @@ ruleset(name="sla_kit_ship") {{
          template="sla_kit_document" bulkId="sla_kit_id" dynBulkId="on" writeOperation="create"
          bulkMode="on" maxBytes="5m" retryFailures="on" retryRuleset="sla_kit_ship"
          errorFile={quoted(f"{spool}/sla-kit-errors.ndjson")}{_tls(shipping)}
-         action.resumeRetryCount="-1" action.resumeInterval="2" action.resumeIntervalMax="60"
+         action.resumeRetryCount="-1" action.resumeInterval="2" action.resumeIntervalMax="10"
          queue.type="LinkedList" queue.filename="sla-kit-ship" queue.spoolDirectory={quoted(spool)}
          queue.size="50000" queue.dequeueBatchSize="1000" queue.maxDiskSpace="2g" queue.saveOnShutdown="on"
          queue.checkpointInterval="100" queue.syncQueueFiles="on"
