@@ -51,6 +51,10 @@ JAVA_ERROR = (
 #: What programs write for the T and the point of ISO 8601.
 _T = Rule("T", r"(?<=\A[0-9]{4}-[0-9]{2}-[0-9]{2}) ", "T")
 _POINT = Rule("point", r"(?<=[0-9]{2}),(?=[0-9])", ".")
+#: In a URL the @ of an e-mail address is often written so.
+_ENCODED_ADDRESS = Rule(
+    "e-mail address of a URL", r"(?i)[0-9A-Z._+-]{1,64}%40(?:[0-9A-Z-]{1,63}\.){1,8}[A-Z]{2,24}", "<email>"
+)
 #: Which documents are grouped: as `sla_kit.error_tracking` has it where a catalogue says nothing else.
 IS_ERROR = (
     "def level = field('{level}').get(''); return field('{type}').exists() "
@@ -128,7 +132,7 @@ def redaction(catalogue: Catalogue) -> Pipeline:
         "processors": [
             _gsub(rule, name, {"set": {"field": name, "value": "<redacted>"}})
             for name in _texts(catalogue)
-            for rule in REDACTIONS
+            for rule in (*REDACTIONS, _ENCODED_ADDRESS)
         ],
     }
 
@@ -155,7 +159,14 @@ def _texts(catalogue: Catalogue) -> tuple[str, ...]:
     """The fields in which people or their browsers write what they like."""
     fields = catalogue.logs.fields
     own = (fields.message, fields.error_message, fields.stack, fields.path)
-    others = ("event.original", "url.original", "url.query", "http.request.referrer")
+    others = (
+        "event.original",
+        "url.original",
+        "url.query",
+        "http.request.referrer",
+        "user_agent.original",
+        "user.name",
+    )
     return tuple(dict.fromkeys((*own, *others)))
 
 
