@@ -39,7 +39,7 @@ _APACHE = {
 _APACHE_DIRECTIVE = re.compile(r"%(?:!?\d{3}(?:,\d{3})*)?[<>]?(?:\{([^}]*)\}(\^t[io]|[A-Za-z])|([A-Za-z%]))")
 _NGINX_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
-_QUOTED = r'((?:[^"\\]|\\.)*)'
+_QUOTED = r'([^"\\]*(?:\\.[^"\\]*)*)'
 #: The last quoted text of a line, where its writer left quotation marks as they were.
 _LAST_QUOTED = r"(.*)"
 _SECONDS_LIST = r"((?:-|\d+(?:\.\d+)?)(?: ?[,:] (?:-|\d+(?:\.\d+)?))*)"

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
@@ -118,30 +117,51 @@ def finished(
 def nested(document: Mapping[str, object]) -> dict[str, object]:
     """Objects within objects for dotted names. Where one name is a value and another is below it, the value goes to
     ``labels``, as an index can hold but one of them."""
-    tree: dict[str, Any] = {}
-    astray: dict[str, object] = {}
-    # A value comes before what is below its name.
-    for name in sorted(document):
-        place = tree
-        parents = _parents(name)
-        for number, parent in enumerate(parents[:-1]):
-            below = place.get(parent)
-            if type(below) is not dict:
-                if below is not None:
-                    astray["_".join(parents[: number + 1])] = below
-                below = place[parent] = {}
-            place = below
-        place[parents[-1]] = document[name]
-    if astray:
-        labels = tree.setdefault("labels", {})
-        for name, value in astray.items():
-            labels.setdefault(name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    plan = _plan(tuple(document))
+    tree: dict[str, object] = {}
+    objects = [tree]
+    for above, name in plan.objects:
+        made: dict[str, object] = {}
+        objects[above][name] = made
+        objects.append(made)
+    for above, name, value in plan.values:
+        objects[above][name] = document[value]
+    for above, name, value in plan.astray:
+        text = document[value]
+        objects[above].setdefault(name, text if isinstance(text, str) else msgspec.json.encode(text).decode())
     return tree
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How documents with the same names are nested: objects by the place of the one above (0 is the document) and
+    their name, then values by the place of their object, their name there, and in the flat document."""
+
+    objects: tuple[tuple[int, str], ...]
+    values: tuple[tuple[int, str, str], ...]
+    astray: tuple[tuple[int, str, str], ...]
+
+
 @lru_cache(maxsize=4096)
-def _parents(name: str) -> tuple[str, ...]:
-    return tuple(name.split("."))
+def _plan(names: tuple[str, ...]) -> _Plan:
+    places: dict[tuple[str, ...], int] = {(): 0}
+    objects: list[tuple[int, str]] = []
+
+    def place(path: tuple[str, ...]) -> int:
+        if path not in places:
+            above = place(path[:-1])
+            objects.append((above, path[-1]))
+            places[path] = len(objects)
+        return places[path]
+
+    paths = {name: tuple(name.split(".")) for name in names}
+    for path in paths.values():
+        place(path[:-1])
+    if any(path in places for path in paths.values()):
+        place(("labels",))
+    values = [(places[path[:-1]], path[-1], name) for name, path in paths.items() if path not in places]
+    astray = [(places[("labels",)], "_".join(path), name) for name, path in paths.items() if path in places]
+    return _Plan(tuple(objects), tuple(values), tuple(astray))
 
 
 def renamed(document: Flat, fields: LogFields) -> Flat:
@@ -174,10 +194,8 @@ def _add_stream(found: Flat, stream: str) -> None:
 
 def _bound(found: Flat) -> None:
     for name, value in found.items():
-        if isinstance(value, str):
-            longest = _LIMITS.get(name, _LONGEST_KEYWORD)
-            if len(value) > longest:
-                found[name] = value[:longest]
+        if isinstance(value, str) and len(value) > _LONGEST_KEYWORD:
+            found[name] = value[: _LIMITS.get(name, _LONGEST_KEYWORD)]
 
 
 def _add_fingerprint(found: Flat) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sla_kit.catalogue.logs import LogFields
 from sla_kit.logs import documents
-from sla_kit.logs.documents import Labels, finished, identity
+from sla_kit.logs.documents import Labels, finished, identity, nested
 from sla_kit.logs.fingerprint import fingerprint, redacted_message
 from sla_kit.logs.mapping import FIELDS, mappings
 
@@ -120,3 +120,12 @@ def test_no_field_of_the_mapping_is_within_another() -> None:
         parts = name.split(".")
         assert not any(".".join(parts[:length]) in names for length in range(1, len(parts)))
     assert mappings()["properties"]["http"]["properties"]["response"]["properties"]["status_code"]["type"] == "integer"
+
+
+def test_a_value_and_what_is_below_its_name_are_both_kept() -> None:
+    assert nested({"a": 1, "a.b": 2}) == {"a": {"b": 2}, "labels": {"a": "1"}}
+    assert nested({"a.b.c": 1, "a.b": "x", "labels": "y"}) == {
+        "a": {"b": {"c": 1}},
+        "labels": {"a_b": "x", "labels": "y"},
+    }
+    assert nested({"labels.a": "kept", "a": 1, "a.b": 2}) == {"labels": {"a": "kept"}, "a": {"b": 2}}
