@@ -7,12 +7,15 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from sla_kit.catalogue.logs import LogFields, LogQuery
 from sla_kit.catalogue.model import (
     Bound,
     External,
     Freshness,
     LastDuration,
     Latency,
+    LogEvents,
+    LogLatency,
     Matchers,
     Probe,
     Promql,
@@ -176,6 +179,8 @@ def told(sli: Sli, source: str) -> Told | None:
     """What OpenSLO says of an indicator; None for one that is derived from other SLOs."""
     if isinstance(sli, External):
         return _told_external(sli, source)
+    if isinstance(sli, LogEvents | LogLatency):
+        return _told_of_logs(sli, source)
     texts, op, value, counter = _queries(sli)
     if not texts:
         return None
@@ -286,6 +291,30 @@ def _told_external(sli: External, source: str) -> Told:
     )
     several = sum(getattr(sli, key) is not None for key in LIMIT_OF.values()) > 1
     return Told(_spec(metrics, sli.counter), op, value, not several)
+
+
+def _told_of_logs(sli: LogEvents | LogLatency, source: str) -> Told:
+    """An indicator of documents as queries of an Elasticsearch, of which the specification says nothing: what they do
+    not tell, such as a quantile, is kept beside them. What the catalogue's ``logs`` say is not in it."""
+    if isinstance(sli, LogEvents):
+        role = "good" if sli.good is not None else "bad"
+        side = sli.good if sli.good is not None else sli.bad or ""
+    else:
+        usual = LogFields()
+        unit = usual.duration_unit_seconds if sli.unit_seconds is None else sli.unit_seconds
+        role, side = "good", {"range": {sli.field or usual.duration: {"lte": sli.threshold / unit}}}
+    index = {"index": sli.index} if sli.index else {}
+    queries = {role: _both(sli.query, side), "total": sli.query or "*"}
+    metrics = {each: _source({**index, "query": query}, "Elasticsearch", source) for each, query in queries.items()}
+    return Told(_spec(metrics, False), whole=False)
+
+
+def _both(query: LogQuery, side: LogQuery) -> LogQuery:
+    """A query for documents that two others both select."""
+    if isinstance(query, str) and isinstance(side, str):
+        return f"({query}) AND ({side})" if query else side
+    parts = [{"query_string": {"query": each}} if isinstance(each, str) else each for each in (query, side) if each]
+    return parts[0] if len(parts) == 1 else {"bool": {"filter": parts}}
 
 
 def _source(query: dict[str, Any], kind: str, ref: str) -> dict[str, Any]:

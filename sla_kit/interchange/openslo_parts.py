@@ -134,20 +134,26 @@ class Parts:
             kind, description = spec.text("type", required=True), spec.text("description")
             details = self.connection(spec)
             self.types[header.called] = kind
+            url = details.get("url")
+            if kind.lower() == "elasticsearch" and isinstance(url, str) and url.startswith("elasticsearch+"):
+                self.draft.sources.append(Server(name=name, url=url, description=description, **header.told))
+                return True
             if kind.lower() != "prometheus":
                 self.draft.external.append(
                     ForeignSource(name=name, type=kind, description=description, connection=details, **header.told)
                 )
                 return True
             found = next((details.pop(key) for key in list(details) if key.lower() in ("url", "address")), "")
-            url = found if isinstance(found, str) and _ADDRESS.fullmatch(found) else ""
-            if found and not url:
+            address = found if isinstance(found, str) and _ADDRESS.fullmatch(found) else ""
+            if found and not address:
                 why = "is no http(s) address without a password"
                 self.notes.left(spec.place_of("connectionDetails"), "the address in connectionDetails", why)
             tenant = details.pop("tenant") if isinstance(details.get("tenant"), str) else ""
             for key in details:
                 self.notes.left(spec.place_of("connectionDetails"), f"{key} in connectionDetails", "a server has none")
-            self.draft.sources.append(Server(name=name, url=url, tenant=tenant, description=description, **header.told))
+            self.draft.sources.append(
+                Server(name=name, url=address, tenant=tenant, description=description, **header.told)
+            )
             return True
 
         self.named("DataSource", root, build)

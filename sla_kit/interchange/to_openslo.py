@@ -25,9 +25,19 @@ _BUDGETING = {"occurrences": "Occurrences", "timeslices": "Timeslices", "ratio-t
 #: What an import puts behind the name of a threshold's indicator.
 _LIMIT = re.compile(r"\.(lt|lte|gt|gte)-?[0-9.]+(e-?[0-9]+)?$")
 #: What OpenSLO has no words for: of an SLO, of a service and of a catalogue.
-_OF_SLO = ("promise", "severity", "consequence", "sla", "missing", "min_coverage", "policy", "depends_on")
+_OF_SLO = (
+    "promise",
+    "severity",
+    "consequence",
+    "sla",
+    "missing",
+    "min_coverage",
+    "policy",
+    "depends_on",
+    "compare_with",
+)
 _OF_SERVICE = ("owner", "runbook")
-_OF_CATALOGUE = ("runbooks", "sum_labels", "promises", "policy", "severities", "routes", "calendar")
+_OF_CATALOGUE = ("runbooks", "sum_labels", "promises", "policy", "severities", "routes", "calendar", "logs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,8 @@ class _Writing:
         for server in self.catalogue.sources:
             details = {key: value for key in ("url", "tenant") if (value := getattr(server, key))}
             if details or server.description or _has_more(server):
-                spec = described(server.description, {"type": "Prometheus", "connectionDetails": details})
+                kind = "Elasticsearch" if server.holds_logs else "Prometheus"
+                spec = described(server.description, {"type": kind, "connectionDetails": details})
                 yield document("DataSource", self.objects.name("DataSource", server.name), server, spec)
         for source in self.catalogue.external:
             if source.connection or source.description or _has_more(source):
