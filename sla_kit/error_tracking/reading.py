@@ -24,7 +24,7 @@ _WHOLE = {
     "boolean", "flattened",
 }  # fmt: skip
 _WORDS = {"text", "match_only_text"}
-_DATES = {"date", "date_nanos"}
+_LONGEST_NAMES = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,13 @@ class Logs:
     readable: Readable
     errors: Query
     findings: tuple[Finding, ...]
+
+    @property
+    def opened(self) -> str:
+        """What is opened: the pattern, or the names of what isn't left out, for a shard whose types don't fit fails
+        whatever the query is. Very many names don't fit into an address."""
+        rest = ",".join(index for index in self.indices if index not in self.left_out)
+        return rest if self.left_out and len(rest) < _LONGEST_NAMES else self.pattern
 
     def all(self) -> Query | None:
         """The documents of the indices that are not left out."""
@@ -122,11 +129,7 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
         level=useful(fields.level),
         version=useful(fields.version),
         user=useful(fields.user),
-        words=tuple(
-            name
-            for name in dict.fromkeys((fields.error_message, fields.message))
-            if mapped.of(name) and set(mapped.of(name).values()) <= _WORDS
-        ),
+        words=_words(mapped, (fields.error_message, fields.message)),
     )
     rest = set(mapped.indices) - left_out
     if not rest:
@@ -178,6 +181,12 @@ def _mapped(cluster: Cluster, pattern: str, wanted: Sequence[str]) -> Mapped:
         if found:
             types[name] = found
     return Mapped(indices, types)
+
+
+def _words(mapped: Mapped, names: Sequence[str]) -> tuple[str, ...]:
+    """The fields of messages, where words can be looked for in all of them: else not finding words tells nothing."""
+    present = [name for name in dict.fromkeys(names) if mapped.of(name)]
+    return tuple(present) if all(set(mapped.of(name).values()) <= _WORDS for name in present) else ()
 
 
 def _whole(mapped: Mapped, name: str) -> tuple[str, set[str]]:

@@ -15,6 +15,7 @@ from sla_kit.error_tracking.found import Found, Gathered, Key
 from sla_kit.error_tracking.reading import Logs
 from sla_kit.error_tracking.results import Estimate
 from sla_kit.error_tracking.searching import Searches, hits, total
+from sla_kit.logs.fingerprint import LONGEST
 from sla_kit.sources import Progress, no_progress
 
 #: Kinds (service and type) that are drawn from each by itself; the others are one kind.
@@ -167,6 +168,8 @@ def looked_up(
 
 def telling_words(message: str) -> str:
     """The longest run of words of a normalised message that stands in every message of its group, `_WORDS` at most."""
+    if len(message) >= LONGEST:  # its last word may be cut
+        message = message.rpartition(" ")[0]
     runs = [run.split() for run in re.split(r"\S*<[a-z0-9]+>\S*", message)]
     longest = max(runs, key=lambda words: (len(words), sum(map(len, words))), default=[])
     return " ".join(longest[:_WORDS])

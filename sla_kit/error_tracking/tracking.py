@@ -74,7 +74,7 @@ def track(
         everything=everything,
         errors=both(everything, error_query(catalogue)),
     )
-    with searching(cluster, logs.pattern) as search:
+    with searching(cluster, logs.opened) as search:
         counts = Counts.read(search, question)
         progress(1, 4, "errors by group")
         keyed = keyed_groups(search, logs, question.errors, question.window, question.before, question.history)

@@ -98,7 +98,8 @@ def test_the_order_is_by_kind_then_count(groups: list[tuple[str, int, str]]) -> 
     assert [(order.index(kind), -count) for kind, count, _ in ordered] == sorted(
         (order.index(kind), -count) for kind, count, _ in groups
     )
-    assert sorted(groups[::-1], key=place) == ordered
+    turned = groups[::-1]
+    assert sorted(turned, key=place) == ordered
 
 
 def test_first_documents_tell_of_deployments_but_for_those_that_ran_before() -> None:
