@@ -52,10 +52,30 @@ _BEFORE = r"(?<![0-9A-Za-z_<>])"
 _AFTER = r"(?![0-9A-Za-z_<>])"
 _END = r"(?![\s\S])"
 _WORD = r"[^ \t\r\n,;&\"'<>)}\]]"
-_NAMED = "(?:" + "|".join(f"(?<={name})" for name in ("password", "passwd", "passphrase", "pwd", "secret", "token"))
-_NAMED += "|" + "|".join(f"(?<={name})" for name in ("api_key", "api-key", "apikey", "access_key", "accesskey"))
-_NAMED += "|" + "|".join(f"(?<={name})" for name in ("private_key", "account_key", "credential", "signature")) + ")"
-_WORDS = "(?:(?<=password)|(?<=passwd)|(?<=passphrase))"
+_PASSWORDS = ("password", "passwd", "passphrase")
+_SECRETS = (
+    *_PASSWORDS,
+    *(
+        "pwd",
+        "secret",
+        "token",
+        "api_key",
+        "api-key",
+        "apikey",
+        "access_key",
+        "accesskey",
+        "private_key",
+        "account_key",
+    ),
+    *("credential", "signature"),
+)
+
+
+def _after(names: tuple[str, ...], mark: str) -> str:
+    """A mark that stands behind one of the names. The mark comes first: most texts have none."""
+    return f"{mark}(?:" + "|".join(f"(?<={name}{mark})" for name in names) + ")"
+
+
 _SCHEME = r"(?:(?<=bearer[\s=:])|(?<=basic[\s=:])|(?<=digest[\s=:])|(?<=negotiate[\s=:])|(?<=apikey[\s=:]))"
 _GAP = r"[ \t\r\n\f\x0b]{0,20}"
 _PAIR = r"[^ \t\r\n=;,<>\"']{1,100}=[^ \t\r\n;,<>\"']{0,4000}"
@@ -88,10 +108,18 @@ REDACTIONS: tuple[Rule, ...] = (
         "<token>",
     ),
     Rule("cookie", rf"(?i)(?<=cookie: ){_PAIR}(?:; ?{_PAIR}){{0,100}}", "<secret>"),
-    Rule("named in JSON", rf'(?i){_NAMED}"{_GAP}:{_GAP}"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|\\?{_END})', '": "<secret>"'),
-    Rule("named", rf"(?i){_NAMED}=(?:\"[^\"]*\"|'[^']*'|{_WORD}+)", "=<secret>"),
-    Rule("password", rf"(?i){_WORDS}:{_GAP}{_WORD}+", ": <secret>"),
-    Rule("named, with a number in it", rf"(?i){_NAMED}:{_GAP}(?={_WORD}{{0,60}}[0-9]){_WORD}{{6,}}", ": <secret>"),
+    Rule(
+        "named in JSON",
+        rf'(?i){_after(_SECRETS, chr(34))}{_GAP}:{_GAP}"[^"\\]*(?:\\[\s\S][^"\\]*)*(?:"|\\?{_END})',
+        '": "<secret>"',
+    ),
+    Rule("named", rf"(?i){_after(_SECRETS, '=')}(?:\"[^\"]*\"|'[^']*'|{_WORD}+)", "=<secret>"),
+    Rule("password", rf"(?i){_after(_PASSWORDS, ':')}{_GAP}{_WORD}+", ": <secret>"),
+    Rule(
+        "named, with a number in it",
+        rf"(?i){_after(_SECRETS, ':')}{_GAP}(?={_WORD}{{0,60}}[0-9]){_WORD}{{6,}}",
+        ": <secret>",
+    ),
     Rule(
         "e-mail address",
         r"[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}",
@@ -174,7 +202,7 @@ NORMALISATIONS: tuple[Rule, ...] = (
     Rule("long number", r"[0-9]{6,}(?:\.[0-9]+)?", "<number>"),
     Rule(
         "number",
-        rf"(?<![0-9])(?<![0-9][.,])(?<![A-Z]){_TELLING}(?:(?<![0-9A-Za-z_<>)\].+-])[+-])?"
+        rf"(?=[0-9+-])(?<![0-9])(?<![0-9][.,])(?<![A-Z]){_TELLING}(?:(?<![0-9A-Za-z_<>)\].+-])[+-])?"
         r"[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+(?:[.,][0-9]+)*)?",
         "<number>",
     ),
