@@ -21,7 +21,7 @@ from sla_kit.cli.terminal import visible, visible_json
 if TYPE_CHECKING:
     from sla_kit.catalogue.model import Catalogue
     from sla_kit.elastic import Cluster
-    from sla_kit.logs import Loaded, Reading
+    from sla_kit.logs import Reading
 
 _APPLYING = "sla_kit.cli.logs_apply"
 _INTERRUPTED = 130
@@ -194,6 +194,7 @@ def load(
     Exit codes: 0 all is there, 1 some of it is in the file of dead letters or a file could not be read to its end, 2
     nothing could be done or loading ended early, 130 interrupted.
     """
+    from sla_kit.cli.logs_summary import summary
     from sla_kit.configuration.quantities import parse_duration
     from sla_kit.logs import Bulk
     from sla_kit.logs import load as loaded_from
@@ -221,10 +222,10 @@ def load(
                 )
         except LoadError as error:
             if error.loaded.documents:
-                _summary(error.loaded, target)
+                summary(error.loaded, target)
                 click.echo("Loading the same files again goes on from here: nothing is loaded twice.", err=True)
             raise
-    _summary(loaded, target)
+    summary(loaded, target)
     if loaded.interrupted:
         click.echo(visible(f"Stopped at {loaded.interrupted}; the same command goes on from there."), err=True)
         sys.exit(_INTERRUPTED)
@@ -384,6 +385,7 @@ def _cluster(catalogue: Catalogue | None, source: str | None) -> Iterator[Cluste
 
 
 def _dry_run(files: tuple[str, ...], reading: Reading) -> None:
+    from sla_kit.cli.logs_summary import summary
     from sla_kit.logs import survey
 
     found, documents, unreadable = survey(files, reading, _SHOWN)
@@ -391,54 +393,5 @@ def _dry_run(files: tuple[str, ...], reading: Reading) -> None:
         click.echo(visible_json(document.source.decode()))
     for line in unreadable:
         click.echo(visible(f"{line.file}:{line.line}: {line.reason}: {line.text[:160]}"), err=True)
-    _summary(found, "")
+    summary(found, "")
     sys.exit(1 if found.unreadable or found.troubles else 0)
-
-
-def _summary(loaded: Loaded, target: str) -> None:
-    """What became of the files, on standard error: documents may be on standard output."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from sla_kit.logs.times import written
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column()
-    table.add_column(justify="right")
-    rate = loaded.documents / loaded.seconds if loaded.seconds else 0.0
-
-    def row(name: str, value: object) -> None:
-        table.add_row(visible(name), visible(f"{value:,}" if isinstance(value, int) else str(value)))
-
-    for file, form in loaded.formats.items():
-        row(file, form)
-    row("lines", loaded.lines)
-    row("documents", loaded.documents)
-    if target:
-        row(f"loaded into {target}", loaded.loaded)
-        row("already there", loaded.already_there)
-        row("refused, dead letters", loaded.dead)
-        if loaded.unsent:
-            row("not sent", loaded.unsent)
-    row("can't be read, dead letters" if target else "can't be read", loaded.unreadable)
-    for count, name in ((loaded.damaged, "lines with bytes that are no UTF-8"), (loaded.cut, "lines cut off")):
-        if count:
-            row(name, count)
-    classes: dict[str, int] = {}
-    for status, count in loaded.statuses.items():
-        classes[f"status {status // 100}xx"] = classes.get(f"status {status // 100}xx", 0) + count
-    levels = {f"level {level}": count for level, count in loaded.levels.items()}
-    for name, count in (classes | levels).items():
-        row(name, count)
-    if loaded.first_ms is not None and loaded.last_ms is not None:
-        row("from", written(loaded.first_ms))
-        row("to", written(loaded.last_ms))
-    if target:
-        row("requests, documents sent again", f"{loaded.requests:,}, {loaded.retried:,}")
-    row("seconds, documents a second", f"{loaded.seconds:.1f}, {rate:,.0f}")
-    console = Console(stderr=True)
-    console.print(table)
-    for trouble in loaded.troubles:
-        click.echo(visible(f"{trouble.file}: {trouble.message}"), err=True)
-    if loaded.dead_letters is not None:
-        click.echo(visible(f"Dead letters: {loaded.dead_letters}"), err=True)

@@ -120,7 +120,7 @@ def _with_at(lines: list[str]) -> Trace | None:
 
 def _ruby(lines: list[str]) -> Trace | None:
     for number, line in enumerate(lines):
-        found = _RUBY.search(line) if ":in " in line else None
+        found = _RUBY.search(line[:4000]) if ":in " in line else None
         if found and number + 1 < len(lines) and re.match(r"\s+from ", lines[number + 1]):
             return Trace(found.group(2), found.group(1), "\n".join(lines[number:]).strip("\n"))
     return None

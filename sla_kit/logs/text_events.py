@@ -35,7 +35,7 @@ _NGINX = re.compile(r"(\d{1,10})#\d{1,10}: (?:\*\d+ )?")
 _LEVEL_WITHIN = 120
 _LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]{0,64})=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _LOGGER = re.compile(
-    r"(?:\s*(?:\[(?P<thread>[^\]\n]{1,64})\]|\d+|---|-))*\s*"
+    r"(?:\s*(?:\[(?P<thread>[^\]\n]{1,64})\]|\d++|-++))*+\s*"
     r"(?P<logger>(?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$\[][\w$/.-]*\]?)\s*(?:\[[^\]]*\]\s*)?[:-]\s"
 )
 _ERRORS = frozenset({"error", "critical", "fatal", "alert", "emergency"})

@@ -144,3 +144,21 @@ def test_every_line_belongs_to_an_event(texts: list[str]) -> None:
     for each in joined:
         text_events.event(each.text)
         text_events.time_of(each.text, UTC, 2024)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-05-01T12:00:01Z ERROR " + "-" * 3000,
+        "2024-05-01T12:00:01Z ERROR " + "1 " * 3000,
+        "x\n" + "a.A" * 1300 + "\n   at x",
+        "Traceback (most recent call last):\n" + "a.b:" * 20_000,
+        "x" * 200_000 + ":1:in \n from",
+        "time=" + "a=" * 20_000 + " level=x",
+    ],
+    ids=["dashes", "digits", "types", "python", "ruby", "pairs"],
+)
+def test_hostile_lines_take_no_longer_than_others(text: str) -> None:
+    """Expressions that could go back over a line again and again would not end before the test's time-out."""
+    text_events.event(text)
+    text_events.starts_event(text)
