@@ -17,13 +17,15 @@ _LONGEST = 3000
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """What an index pattern stands for now. ``closed`` are indices behind it that can't be read, ``missing`` parts of
-    it that name nothing."""
+    it that name nothing; ``aliases`` is whether it names any, whose filters are theirs: none of the indices behind one
+    can be left out of it."""
 
     name: str
     mapped: Mapped
     closed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    aliases: bool = False
 
     @property
     def exists(self) -> bool:
@@ -46,11 +48,13 @@ def read_pattern(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
     remarks: list[Remark] = []
     closed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    aliases = False
     try:
         found = _resolved(cluster, name)
         members = sorted({each for one in _members(found) for each in one})
         closed = tuple(_closed(found) or (_closed(_resolved(cluster, ",".join(members))) if members else ()))
         missing = _missing(name, found)
+        aliases = bool(found.get("aliases"))
         if missing:
             remarks += _hints(cluster, missing)
     except ClusterError as error:
@@ -64,7 +68,7 @@ def read_pattern(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
     if closed:
         listed = ", ".join(closed[:5]) + (f" and {len(closed) - 5} more" if len(closed) > 5 else "")
         remarks.append(Remark("closed-index", f"closed, so that nothing is known of what is in them: {listed}"))
-    return Pattern(name, _mapped(cluster, name, fields, remarks), closed, missing, tuple(remarks))
+    return Pattern(name, _mapped(cluster, name, fields, remarks), closed, missing, tuple(remarks), aliases)
 
 
 def _resolved(cluster: Cluster, name: str) -> Mapping[str, Any]:
@@ -126,7 +130,7 @@ def _mapped(cluster: Cluster, name: str, fields: Sequence[str], remarks: list[Re
                 include_unmapped=True,
                 ignore_unavailable=True,
                 allow_no_indices=True,
-                filter_path=["indices", "fields.*.*.indices"] + [f"fields.*.{part}" for part in ("*.type",)],
+                filter_path=["indices", "fields.*.*.indices", "fields.*.*.type"],
             ),
         )
     except ClusterError as error:

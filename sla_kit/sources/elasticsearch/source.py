@@ -109,7 +109,7 @@ class ElasticsearchSource:
         dark: dict[tuple[str, str], Dark] = {}
         for each, pattern, fitting in self._fitted(logs):
             remarks = [*pattern.remarks, *fitting.remarks]
-            if not pattern.exists or not fitting.known:
+            if not pattern.exists or not fitting.known or (pattern.aliases and fitting.left_out):
                 findings = [Finding(one.kind, one.message, grid.count, grid.start, grid.end) for one in remarks]
                 yield each, unknown(grid, findings)
                 continue

@@ -346,3 +346,42 @@ def test_each_indicator_is_answered_once_whatever_is_wrong_with_another(elastic:
     asked = [events(index), events(f"{index}-none", "missing"), events(index, "slip", bad="nowhere:1")]
     found = [indicator.key[1] for indicator, _ in source(elastic.url).fetch(asked, grid(1))]
     assert sorted(found) == ["availability", "missing", "slip"]
+
+
+# --- aliases and data streams ---------------------------------------------------------------------------------------
+
+
+def test_an_alias_is_read_with_its_filter_and_never_without(elastic: Elasticsearch, index: str) -> None:
+    put(
+        elastic.url,
+        f"{index}-1",
+        [request(START + at, service__name="web" if at % 2 else "api") for at in range(1, 61)],
+    )
+    mine = {"filter": {"term": {"service.name": "web"}}}
+    with Client(elastic.url) as client:
+        client.indices.put_alias(index=f"{index}-1", name=f"{index}-mine", filter=mine)
+        found = read(elastic.url, events(f"{index}-mine"), grid(1))
+        assert (found.total.tolist(), found.coverage.tolist()) == ([30], [1])
+        put(elastic.url, f"{index}-2", [], mapping(http__response__status_code="keyword"))
+        client.indices.put_alias(index=f"{index}-2", name=f"{index}-mine", filter=mine)
+    conflict = read(elastic.url, events(f"{index}-mine"), grid(1))
+    assert not conflict.coverage.any()
+    assert told(conflict, "mapping-conflict")
+
+
+def test_a_data_stream_is_read_through_its_rollovers(elastic: Elasticsearch, index: str) -> None:
+    with Client(elastic.url) as client:
+        client.indices.put_index_template(
+            name=index,
+            index_patterns=[index],
+            priority=500,
+            data_stream={},
+            template={"mappings": mapping(), "settings": {"number_of_replicas": 0}},
+        )
+        for at in (1, 61):
+            client.index(index=index, op_type="create", document=request(START + at), refresh=True)
+            client.indices.rollover(alias=index)
+    found = read(elastic.url, events(index), grid(2))
+    assert found.total.tolist() == [1, 1]
+    assert found.coverage.all()
+    assert not found.findings
