@@ -55,6 +55,9 @@ bench: $(VENV)/dev servers  ## every benchmark, each beside a peer
 	$(BIN)/python -m bench.exporters_sql
 	$(BIN)/python -m bench.exporters_slo
 	$(BIN)/python -m bench.exporters_logs
+	$(BIN)/python -m bench.logs_slos
+	$(BIN)/python -m bench.logs_load
+	$(BIN)/python -m bench.logs_errors
 	$(BIN)/python -m bench.routing_accept
 	$(BIN)/python -m bench.routing_storm
 	$(BIN)/python -m bench.routing_outbox

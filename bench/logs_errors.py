@@ -1,7 +1,7 @@
 """Errors of a week grouped on a real Elasticsearch, beside pulling all of them and grouping in Python.
 
-``python -m bench.logs_errors [--documents 1000000] [--data FOLDER]`` writes documents over 30 days, a tenth of them with
-an error, and asks which groups the last week had: how many, by users and releases and over time, how many the week
+``python -m bench.logs_errors [--documents 1000000] [--data FOLDER]`` writes documents over 30 days, a tenth of them
+with an error, and asks which groups the last week had: how many, by users and releases and over time, how many the week
 before, and when each was first seen in 30 days.
 
 - ours: `sla_kit.error_tracking.track`, once where documents bring the key of their group (counted by the server), and
