@@ -357,7 +357,7 @@ def test_an_alias_is_read_with_its_filter_and_never_without(elastic: Elasticsear
         f"{index}-1",
         [request(START + at, service__name="web" if at % 2 else "api") for at in range(1, 61)],
     )
-    mine = {"filter": {"term": {"service.name": "web"}}}
+    mine = {"term": {"service.name": "web"}}
     with Client(elastic.url) as client:
         client.indices.put_alias(index=f"{index}-1", name=f"{index}-mine", filter=mine)
         found = read(elastic.url, events(f"{index}-mine"), grid(1))
