@@ -38,13 +38,14 @@ class Logs:
     readable: Readable
     errors: Query
     findings: tuple[Finding, ...]
+    aliased: bool = False
 
     @property
     def opened(self) -> str:
         """What is opened: the pattern, or the names of what isn't left out, for a shard whose types don't fit fails
-        whatever the query is. Very many names don't fit into an address."""
+        whatever the query is. Not behind an alias, whose filter is its own; very many names fit into no address."""
         rest = ",".join(index for index in self.indices if index not in self.left_out)
-        return rest if self.left_out and len(rest) < _LONGEST_NAMES else self.pattern
+        return rest if self.left_out and not self.aliased and len(rest) < _LONGEST_NAMES else self.pattern
 
     def all(self) -> Query | None:
         """The documents of the indices that are not left out."""
@@ -56,7 +57,7 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
     ones, or none with the field of time."""
     pattern, fields = catalogue.logs.index, catalogue.logs.fields
     findings: list[Finding] = []
-    closed = _closed(cluster, pattern)
+    closed, aliased = _resolved(cluster, pattern)
     if closed:
         said = f"{names(closed)} {'is' if len(closed) == 1 else 'are'} closed: what they hold is not counted"
         findings.append(Finding("index-closed", said, len(closed)))
@@ -139,10 +140,14 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
             remedy="map the fields as docs/errors.md says, or name them under logs.fields",
             kind="query",
         )
-    return Logs(pattern, mapped.indices, tuple(sorted(left_out)), readable, error_query(catalogue), tuple(findings))
+    return Logs(
+        pattern, mapped.indices, tuple(sorted(left_out)), readable, error_query(catalogue), tuple(findings), aliased
+    )
 
 
-def _closed(cluster: Cluster, pattern: str) -> list[str]:
+def _resolved(cluster: Cluster, pattern: str) -> tuple[list[str], bool]:
+    """The closed indices behind a pattern, and whether an alias is behind it."""
+
     def question(client: Elasticsearch) -> Any:
         return client.indices.resolve_index(name=pattern, expand_wildcards="open,closed")
 
@@ -150,9 +155,10 @@ def _closed(cluster: Cluster, pattern: str) -> list[str]:
         answer = cluster.ask(f"look for {pattern}", question)
     except ClusterError as error:
         if error.status == 404:
-            return []
+            return [], False
         raise
-    return sorted(each["name"] for each in answer.get("indices", ()) if "closed" in each.get("attributes", ()))
+    closed = sorted(each["name"] for each in answer.get("indices", ()) if "closed" in each.get("attributes", ()))
+    return closed, bool(answer.get("aliases"))
 
 
 def _mapped(cluster: Cluster, pattern: str, wanted: Sequence[str]) -> Mapped:
