@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sla_kit.error_tracking.results import ErrorReport
 
 #: Findings that say that some documents were not read: what is new in them nobody knows.
-_UNREAD = frozenset({"index-closed", "mapping-conflict", "new-unknown", "partial-answer"})
+_UNREAD = frozenset({"closed-index", "mapping-conflict", "new-unknown", "partial-answer"})
 
 
 @click.group(invoke_without_command=True)

@@ -60,7 +60,7 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
     closed, aliased = _resolved(cluster, pattern)
     if closed:
         said = f"{names(closed)} {'is' if len(closed) == 1 else 'are'} closed: what they hold is not counted"
-        findings.append(Finding("index-closed", said, len(closed)))
+        findings.append(Finding("closed-index", said, len(closed)))
     wanted = [
         fields.time, fields.service, fields.group, fields.error_type, fields.level, fields.version, fields.user,
         fields.message, fields.error_message, fields.status,

@@ -63,7 +63,7 @@ def test_a_closed_index_is_a_finding_beside_what_is_open(elastic: Elasticsearch,
     request(elastic.url, "POST", f"/{index}-b/_close")
     report = track(cluster, catalogue(f"{index}-*"), *WINDOW)
     assert report.total.value == documents.counts(*WINDOW).total()
-    assert found_kinds(report) == ["index-closed"]
+    assert found_kinds(report) == ["closed-index"]
     with pytest.raises(ClusterError, match="no open index"):
         track(cluster, catalogue(f"{index}-b"), *WINDOW)
 
