@@ -242,7 +242,8 @@ class _Carrier:
     def indicators(self, catalogue: Catalogue) -> list[Indicator]:
         """What must be fetched for it."""
         service, labels = self.service, tuple(catalogue.sum_labels)
-        default = service.source or (catalogue.sources[0].name if catalogue.sources else "")
+        fitting = [server.name for server in catalogue.sources if not server.holds_logs]
+        default = service.source if service.source in fitting or not fitting else fitting[0]
         sli = service.slis[self.capacity.requests]
         found = [Indicator((service.name, self.capacity.requests), sli, labels, sli.source or default)]
         for what, resource in self._resources():

@@ -156,6 +156,23 @@ def test_lines_that_were_lost_are_a_disagreement(
     assert again["comparisons"][0]["agree"] is False
 
 
+@pytest.mark.parametrize("command", ["status", "gate", "forecast", "ledger update"])
+def test_every_command_reads_both(
+    command: str, elastic: Node, index: str, metrics: str, truth: Truth, tmp_path: Path
+) -> None:
+    logs = shipped(elastic, index, truth, 0.0)
+    arguments = [*command.split(), "-c", str(written(tmp_path, index)), "--source", metrics, "--source", logs]
+    if command == "ledger update":
+        arguments += ["--ledger", str(tmp_path / "ledger.db"), "--until", str(END)]
+    else:
+        arguments += ["--at", str(END)]
+    told = CliRunner().invoke(main, arguments)
+    assert told.exit_code in (0, 1), told.output
+    assert "Error" not in told.output
+    if command == "status":
+        assert "by-logs" in told.output
+
+
 def test_metrics_alone_leave_the_logs_unread(index: str, metrics: str, tmp_path: Path) -> None:
     found = sla_kit.evaluate(load(written(tmp_path, index)), metrics, "2h", END)
     assert found["api", "availability"].figure.met is not None
