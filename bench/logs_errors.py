@@ -24,7 +24,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch import helpers
 
 from bench.logs_data import DAYS, END, Traffic, cluster, fill, forget, measured
-from sla_kit.catalogue.logs import LogFields, Logs
+from sla_kit.catalogue.logs import ErrorTracking, LogFields, Logs
 from sla_kit.catalogue.model import Catalogue, Service
 from sla_kit.elastic import Cluster
 from sla_kit.error_tracking import track
@@ -67,7 +67,8 @@ def run_peer(client: Client, index: str, *, by_key: bool) -> Counter[Key]:
 def run_ours(client: Client, index: str, *, by_key: bool) -> ErrorReport:
     """The same from `track`."""
     fields = LogFields() if by_key else LogFields(group="error.fingerprint_nobody_writes")
-    catalogue = Catalogue(name="bench", logs=Logs(index=index, fields=fields), services=[Service(name="svc0")])
+    logs = Logs(index=index, fields=fields, errors=ErrorTracking(query={"term": {"log.level": "error"}}))
+    catalogue = Catalogue(name="bench", logs=logs, services=[Service(name="svc0")])
     return track(Cluster(client), catalogue, END - WEEK, END, groups=1000)
 
 
