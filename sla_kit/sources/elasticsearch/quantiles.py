@@ -47,6 +47,11 @@ def cumulative(counts: Floats) -> Floats:
 
 
 def error_step(estimate: float, measured: float) -> str:
-    """How far an estimate was from the measured quantile, as the least step that is no smaller: "1 %"."""
-    off = abs(estimate - measured) / measured if measured > 0 else 0.0
-    return next((f"{step:.0%}".replace("%", " %") for step in _STEPS if off <= step), "")
+    """How far an estimate was from the measured quantile, as the least step that is no smaller: "at most 1 %".
+
+    Of a quantile of 0 there is no share to be off by: "".
+    """
+    if measured <= 0:
+        return ""
+    off = abs(estimate - measured) / measured
+    return next((f"at most {step:.0%}" for step in _STEPS if off <= step), "more than 100%").replace("%", " %")

@@ -161,7 +161,7 @@ def _method(sli: LogLatency, histogram: Histogram, measured: Measured | None) ->
         return text
     estimate = quantile_of(histogram.bounds, histogram.counts.sum(axis=0), sli.quantile)
     step = error_step(estimate, measured.quantile) if np.isfinite(estimate) else ""
-    return f"{text}; here it was off by at most {step} (HDR percentiles, 3 digits)" if step else text
+    return f"{text}; here it was off by {step} (HDR percentiles, 3 digits)" if step else text
 
 
 def _remarks(remarks: Sequence[Remark], grid: Grid) -> Iterator[Finding]:

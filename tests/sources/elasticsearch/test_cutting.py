@@ -147,7 +147,13 @@ def test_ends_leave_out_what_is_above(unit: float) -> None:
 
 @pytest.mark.parametrize(
     ("estimate", "measured", "step"),
-    [(1.0, 1.0, "1 %"), (1.03, 1.0, "5 %"), (0.8, 1.0, "26 %"), (3.0, 1.0, ""), (1.0, 0.0, "1 %")],
+    [
+        (1.0, 1.0, "at most 1 %"),
+        (1.03, 1.0, "at most 5 %"),
+        (0.8, 1.0, "at most 26 %"),
+        (3.0, 1.0, "more than 100 %"),
+        (1.0, 0.0, ""),
+    ],
 )
 def test_errors_are_told_in_steps(estimate: float, measured: float, step: str) -> None:
     assert error_step(estimate, measured) == step
