@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from sla_kit.errors import SourceError
-from sla_kit.sources.settings import Variables
+from sla_kit.sources.settings import Settings, Variables
 
 PREFIX = "SLA_KIT_ELASTICSEARCH_"
 #: What stands before an address where a Prometheus might be meant as well.
@@ -17,59 +17,38 @@ _WRITE = "write elasticsearch+https://host:9200, or elasticsearch+cloud://CLOUD_
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterSettings:
-    """Authentication, certificates and the time-out (seconds without an answer). What is secret is not in the repr."""
+class ClusterSettings(Settings):
+    """What any server's settings are, and what only a cluster has: an API key (as the cluster gives it out, encoded),
+    and the SHA-256 of its certificate. What is secret is not in the repr."""
 
     api_key: str = field(default="", repr=False)
-    token: str = field(default="", repr=False)
-    username: str = ""
-    password: str = field(default="", repr=False)
-    ca_file: str = ""
     fingerprint: str = ""
-    client_cert: str = ""
-    client_key: str = ""
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    timeout_seconds: float = 120.0
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], server: str = "") -> ClusterSettings:
-        """The settings that ``SLA_KIT_ELASTICSEARCH_API_KEY`` (or ``_API_KEY_FILE``), ``_TOKEN``, ``_USERNAME`` and
-        ``_PASSWORD`` (each secret also as ``_FILE``), ``_CA_FILE``, ``_FINGERPRINT`` (SHA-256 of the server's
-        certificate), ``_CLIENT_CERT``, ``_CLIENT_KEY``, ``_HEADERS`` and ``_TIMEOUT`` make. Of a ``server`` that a
-        catalogue names only variables with its name in them count, such as ``SLA_KIT_ELASTICSEARCH_EU_API_KEY``.
+    def from_environment(
+        cls, environment: Mapping[str, str], server: str = "", tenant: str = "", prefix: str = PREFIX
+    ) -> ClusterSettings:
+        """The settings that ``SLA_KIT_ELASTICSEARCH_API_KEY`` (or ``_API_KEY_FILE``) and ``_FINGERPRINT`` make, beside
+        the variables that a Prometheus has as well. Of a ``server`` that a catalogue names only variables with its name
+        in them count, such as ``SLA_KIT_ELASTICSEARCH_EU_API_KEY``.
 
         Raises `SourceError` for a file that can't be read and for settings that contradict one another.
         """
-        read = Variables(environment, PREFIX + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
-        settings = cls(
-            api_key=read.secret("API_KEY"),
-            token=read.secret("TOKEN"),
-            username=read.text("USERNAME"),
-            password=read.secret("PASSWORD"),
-            ca_file=read.file("CA_FILE"),
-            fingerprint=read.text("FINGERPRINT"),
-            client_cert=read.file("CLIENT_CERT"),
-            client_key=read.file("CLIENT_KEY"),
-            headers=read.headers("HEADERS"),
-            timeout_seconds=read.seconds("TIMEOUT"),
-        )
-        ways = [name for name in ("api_key", "token", "username") if getattr(settings, name)]
-        if len(ways) > 1:
-            raise read.wrong(f"{' and '.join(ways)} are set together", ways[-1].upper(), "leave one of them")
-        if settings.fingerprint and not re.fullmatch("[0-9a-fA-F]{64}", settings.fingerprint.replace(":", "")):
+        variables = Variables.of(environment, prefix, server)
+        key, fingerprint = variables.secret("API_KEY"), variables.text("FINGERPRINT")
+        settings = cls.read(variables, tenant, api_key=key, fingerprint=fingerprint)
+        if key and (settings.token or settings.username):
+            other = "TOKEN" if settings.token else "USERNAME"
+            raise variables.wrong("an API key is set as well", other, "unset one of the two")
+        if fingerprint and not re.fullmatch("[0-9a-fA-F]{64}", fingerprint.replace(":", "")):
             remedy = "write its SHA-256 in 64 hex digits, with or without colons"
-            raise read.wrong("this is no fingerprint of a certificate", "FINGERPRINT", remedy)
-        if settings.password and not settings.username:
-            raise read.wrong("a password is set without a user name", "PASSWORD", f"set {read.prefix}USERNAME too")
-        if settings.client_key and not settings.client_cert:
-            remedy = f"set {read.prefix}CLIENT_CERT too"
-            raise read.wrong("a client's key is set without its certificate", "CLIENT_KEY", remedy)
+            raise variables.wrong("this is no fingerprint of a certificate", "FINGERPRINT", remedy)
         return settings
 
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no message."""
-        found = (self.api_key, self.token, self.password, *(value for _, value in self.headers))
-        return tuple(text for text in found if text)
+        # Not by super(): dataclasses with slots are made anew, and it would look for the class that was.
+        return (*Settings.secrets(self), *((self.api_key,) if self.api_key else ()))
 
 
 @dataclass(frozen=True, slots=True)

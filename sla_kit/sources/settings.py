@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from sla_kit.errors import SourceError
@@ -40,25 +41,31 @@ class Settings:
 
         Raises `SourceError` for a file that can't be read and for settings that contradict one another.
         """
-        read = Variables(environment, prefix + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
-        headers = read.headers("HEADERS")
+        return cls.read(Variables.of(environment, prefix, server), tenant)
+
+    @classmethod
+    def read(cls, variables: Variables, tenant: str = "", **own: str) -> Self:
+        """The settings of variables, with those that only this kind of server has. Raises `SourceError`."""
+        headers = variables.headers("HEADERS")
         settings = cls(
-            token=read.secret("TOKEN"),
-            username=read.text("USERNAME"),
-            password=read.secret("PASSWORD"),
-            ca_file=read.file("CA_FILE"),
-            client_cert=read.file("CLIENT_CERT"),
-            client_key=read.file("CLIENT_KEY"),
+            token=variables.secret("TOKEN"),
+            username=variables.text("USERNAME"),
+            password=variables.secret("PASSWORD"),
+            ca_file=variables.file("CA_FILE"),
+            client_cert=variables.file("CLIENT_CERT"),
+            client_key=variables.file("CLIENT_KEY"),
             headers=(*headers, ("X-Scope-OrgID", tenant)) if tenant else headers,
-            timeout_seconds=read.seconds("TIMEOUT"),
+            timeout_seconds=variables.seconds("TIMEOUT"),
+            **own,
         )
         if settings.token and settings.username:
-            raise read.wrong("both a token and a user name are set", "USERNAME", "unset one of the two")
+            raise variables.wrong("both a token and a user name are set", "USERNAME", "unset one of the two")
         if settings.password and not settings.username:
-            raise read.wrong("a password is set without a user name", "PASSWORD", f"set {read.prefix}USERNAME too")
+            remedy = f"set {variables.prefix}USERNAME too"
+            raise variables.wrong("a password is set without a user name", "PASSWORD", remedy)
         if settings.client_key and not settings.client_cert:
-            remedy = f"set {read.prefix}CLIENT_CERT too"
-            raise read.wrong("a client's key is set without its certificate", "CLIENT_KEY", remedy)
+            remedy = f"set {variables.prefix}CLIENT_CERT too"
+            raise variables.wrong("a client's key is set without its certificate", "CLIENT_KEY", remedy)
         return settings
 
     def secrets(self) -> tuple[str, ...]:
@@ -106,6 +113,11 @@ class Variables:
 
     environment: Mapping[str, str] = field(repr=False)
     prefix: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], prefix: str, server: str = "") -> Variables:
+        """Those of a kind of server, and of one ``server`` of them where a catalogue names several."""
+        return cls(environment, prefix + (re.sub(r"[^A-Z0-9]", "_", server.upper()) + "_" if server else ""))
 
     def wrong(self, message: str, name: str, remedy: str) -> SourceError:
         return SourceError(message, place=self.prefix + name, remedy=remedy)

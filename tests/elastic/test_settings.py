@@ -53,7 +53,7 @@ def test_a_named_server_has_variables_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"API_KEY": "a", "TOKEN": "b"}, "set together"),
+        ({"API_KEY": "a", "TOKEN": "b"}, "an API key is set as well"),
         ({"PASSWORD": "a"}, "without a user name"),
         ({"FINGERPRINT": "12:34"}, "no fingerprint"),
         ({"CA_FILE": "/nowhere/ca.crt"}, "no such file"),
