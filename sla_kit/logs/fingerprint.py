@@ -206,6 +206,7 @@ NORMALISATIONS: tuple[Rule, ...] = (
         r"[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+(?:[.,][0-9]+)*)?",
         "<number>",
     ),
+    Rule("sign of a number", r"(?<![0-9A-Za-z_<>)\].+-])[+-](?=<number>)", ""),
     Rule("numbers in a row", r"<number>(?:[,;] ?<number>)+", "<number>"),
     Rule("texts in a row", r"<text>(?:[,;] ?<text>)+", "<text>"),
     Rule("UUIDs in a row", r"<uuid>(?:[,;] ?<uuid>)+", "<uuid>"),

@@ -99,6 +99,9 @@ def test_a_redacted_message_has_the_key_of_the_message_itself(message: str) -> N
         ("don't do that, it isn't 'x y'", "don't do that, it isn't <text>"),
         ("9f1c8a52-0c1d-4f7e-9d62-1f6f2f4b8a11\n  of  user42", "<uuid> of user<number>"),
         ("read/write I/O and/or", "read/write I/O and/or"),
+        ("total -86400, -1728000 and +1234567.5", "total <number> and <number>"),
+        ("(-86400) (-1728000) exit code -1073741819", "(<number>) (<number>) exit code <number>"),
+        ("10-20 1000000-2000000", "<number>-<number> <number>-<number>"),
     ],
 )
 def test_what_differs_from_one_time_to_the_next_is_a_placeholder(message: str, expected: str) -> None:
