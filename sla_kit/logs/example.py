@@ -96,11 +96,12 @@ def write_example(
     length = hours * _HOUR
     outage = start + length * _OUTAGE_AT, start + length * (_OUTAGE_AT + _OUTAGE_SHARE)
     releases = ((start, "2.4.0"), (start + length * 0.30, "2.4.1"), (start + length * 0.45, "2.4.2"))
-    pieces = list(_pieces(start, start + length))
+    # An access log tells whole seconds, and a window has its end, not its start: all is after that second.
+    pieces = [each for each in _pieces(start, start + length) if each[1] > start + 1]
     with (folder / FILES[0]).open("w") as access, (folder / FILES[1]).open("w") as application:
         for number, (begin, end) in enumerate(pieces):
             progress(number, len(pieces), "")
-            drawn = _requests(random, begin, end, start, length, rps, outage)
+            drawn = _requests(random, max(begin, start + 1), end, start, length, rps, outage)
             _write_access(access, drawn, truth)
             truth.hours.append(
                 {"start": round(begin), "total": len(drawn["at"]), "bad": int((drawn["status"] >= 500).sum())}

@@ -37,6 +37,16 @@ def test_the_truth_is_what_stands_in_the_files(tmp_path: Path) -> None:
     assert truth["access"]["seconds"]["p95"] == durations[-(-95 * len(durations) // 100) - 1]
 
 
+def test_all_is_in_the_window_of_the_example(tmp_path: Path) -> None:
+    """A window begins after its start: what happened at that very second would be left out."""
+    write_example(tmp_path, hours=0.01, rps=50)
+    assert "07/Sep/2026:00:00:00" not in (tmp_path / "access.log").read_text()
+    assert "07/Sep/2026:00:00:01" in (tmp_path / "access.log").read_text()
+    assert "2026-09-07T00:00:00" not in (tmp_path / "application.log").read_text()
+    write_example(tmp_path, hours=0.0002)
+    assert (tmp_path / "access.log").read_text() == ""
+
+
 def test_the_outage_and_the_bad_release_show(tmp_path: Path) -> None:
     write_example(tmp_path, hours=12, rps=2)
     truth = json.loads((tmp_path / "truth.json").read_text())
