@@ -58,7 +58,7 @@ def added(estimates: list[Estimate]) -> Estimate:
 
 def without(total: Estimate, part: Estimate) -> Estimate:
     """What of a total is not in a part of it."""
-    value = max(0.0, total.value - part.value)
+    value = max(0.0, round(total.value - part.value, 6))  # sums of shares are not quite whole numbers
     return Estimate(value, min(value, max(0.0, total.low - part.high)), max(value, total.high - part.low))
 
 

@@ -75,3 +75,4 @@ def test_sums_and_differences_keep_their_bounds() -> None:
     assert total == Estimate(15, 13, 18)
     assert without(Estimate.exactly(20), total) == Estimate(5, 2, 7)
     assert without(Estimate.exactly(15), total) == Estimate(0, 0, 2)
+    assert without(Estimate.exactly(0.3), Estimate(0.1 + 0.2 - 1e-12, 0.2, 0.4)).value == 0
