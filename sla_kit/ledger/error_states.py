@@ -3,19 +3,18 @@ corrections, never changed, each one's digest over the one before."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
-from sla_kit.chaining import proof
 from sla_kit.error_tracking.results import ErrorState, Status
 from sla_kit.errors import LedgerError
+from sla_kit.ledger.records import Record, record_of
+from sla_kit.ledger.records import append as append_record
 from sla_kit.ledger.tables import error_state as table
 
 #: The longest name of a service, and key of a group, that the tables hold.
@@ -37,45 +36,11 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A saying as it is kept: numbered from 1, each ``digest`` over the one before and all of this one's content."""
-
-    number: int
-    made_at: str
-    content: dict[str, Any]
-    digest: str = ""
-
-    def proof(self, before: str) -> str:
-        """What its digest must be, given that of the record before ("" for the first)."""
-        return proof(before, self.number, self.made_at, self.content)
-
-    def read(self) -> Saying:
-        """The saying as a value. Raises `msgspec.ValidationError` where it is none."""
-        return msgspec.convert(self.content, Saying)
-
-
 def append(connection: Connection, saying: Saying, made_at: datetime | None = None) -> Record:
     """Appends a saying; the connection must be in a writer's transaction. Raises `LedgerError` for one that says
     nothing, or of a group that no table can name."""
     _check(saying)
-    content = json.loads(msgspec.json.encode(saying))  # as it will be read again
-    last = connection.execute(select(table).order_by(table.c.number.desc()).limit(1)).first()
-    number, before = (1, "") if last is None else (last.number + 1, last.digest)
-    moment = (made_at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    bare = Record(number=number, made_at=moment, content=content)
-    made = msgspec.structs.replace(bare, digest=bare.proof(before))
-    connection.execute(
-        table.insert().values(
-            number=number,
-            made_at=moment,
-            environment=saying.environment,
-            service=saying.service,
-            key=saying.key,
-            content=json.dumps(content, sort_keys=True, ensure_ascii=False),
-            digest=made.digest,
-        )
-    )
-    return made
+    return append_record(connection, table, saying, made_at)
 
 
 def sayings(connection: Connection, environment: str = "", *, service: str = "", key: str = "") -> list[Saying]:
@@ -86,7 +51,7 @@ def sayings(connection: Connection, environment: str = "", *, service: str = "",
         query = query.where(table.c.service == service)
     if key:
         query = query.where(table.c.key == key)
-    return [_record(row).read() for row in connection.execute(query)]
+    return [msgspec.convert(record_of(row).content, Saying) for row in connection.execute(query)]
 
 
 def states(said: Iterable[Saying]) -> dict[tuple[str, str], ErrorState]:
@@ -96,23 +61,6 @@ def states(said: Iterable[Saying]) -> dict[tuple[str, str], ErrorState]:
     for one in said:
         name = one.service, one.key
         found[name] = _after(found.get(name, ErrorState(*name)), one)
-    return found
-
-
-def records(connection: Connection) -> list[Record]:
-    """All records in their order."""
-    return [_record(row) for row in connection.execute(select(table).order_by(table.c.number))]
-
-
-def mismatched(connection: Connection) -> list[int]:
-    """The numbers of records that are found by another group than their content says: the digest is over the content
-    alone."""
-    columns = (table.c.number, table.c.environment, table.c.service, table.c.key, table.c.content)
-    found = []
-    for number, environment, service, key, text in connection.execute(select(*columns).order_by(table.c.number)):
-        content = json.loads(text)
-        if tuple(content.get(name) for name in ("environment", "service", "key")) != (environment, service, key):
-            found.append(number)
     return found
 
 
@@ -162,7 +110,3 @@ def _check(said: Saying) -> None:
         raise LedgerError("the name of the group is too long", place=said.key[:40], remedy=limits)
     if not math.isfinite(said.at):
         raise LedgerError("the moment at which it was said is no time", place=said.key, remedy="give epoch seconds")
-
-
-def _record(row: Row[tuple[object, ...]]) -> Record:
-    return Record(number=row.number, made_at=row.made_at, content=json.loads(row.content), digest=row.digest)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from sla_kit.chaining import broken_link
 from sla_kit.engine.conclusion import conclude
@@ -24,16 +24,15 @@ from sla_kit.evaluation import results
 from sla_kit.ledger import Ledger
 from sla_kit.ledger.corrections import corrections
 from sla_kit.ledger.drills import drills, mismatched
-from sla_kit.ledger.error_states import mismatched as mismatched_sayings
-from sla_kit.ledger.error_states import records as sayings
 from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
-from sla_kit.ledger.responses import mismatched as mismatched_responses
-from sla_kit.ledger.responses import records
+from sla_kit.ledger.records import mismatched as mismatched_records
+from sla_kit.ledger.records import records
 from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
 from sla_kit.ledger.tables import content as contents
 from sla_kit.ledger.tables import daily as sums
 from sla_kit.ledger.tables import day as days
+from sla_kit.ledger.tables import error_state, response
 from sla_kit.ledger.tables import indicator as indicators
 from sla_kit.ledger.tables import mark as mark_table
 from sla_kit.report.document import Report, to_document
@@ -92,8 +91,8 @@ def verify_ledger(ledger: Ledger, progress: Progress = no_progress) -> list[Prob
             wrong = "it, or one before it, was altered or taken away"
             problems.append(Problem(f"correction {link.number}", wrong))
         problems.extend(_drills(connection))
-        problems.extend(_responses(connection))
-        problems.extend(_sayings(connection))
+        problems.extend(_records(connection, response, "response {}", "incident or its time"))
+        problems.extend(_records(connection, error_state, "saying {} of errors", "group"))
         for found, kind, body in connection.execute(select(contents.c.digest, contents.c.kind, contents.c.body)):
             if not _is(body, found):
                 problems.append(Problem(f"the {kind} {found[:12]}… of a report", "damaged or altered"))
@@ -169,20 +168,13 @@ def _drills(connection: Connection) -> Iterator[Problem]:
         yield Problem(f"restore drill {number}", "its target or outcome was altered: its evidence says another")
 
 
-def _responses(connection: Connection) -> Iterator[Problem]:
-    link = broken_link(records(connection))
+def _records(connection: Connection, table: Table, what: str, altered: str) -> Iterator[Problem]:
+    """What is wrong with the records of a table; ``what`` names one by its number, ``altered`` what it is found by."""
+    link = broken_link(records(connection, table))
     if link is not None:
-        yield Problem(f"response {link.number}", "it, or one before it, was altered or taken away")
-    for number in mismatched_responses(connection):
-        yield Problem(f"response {number}", "its incident or its time was altered: its content says another")
-
-
-def _sayings(connection: Connection) -> Iterator[Problem]:
-    link = broken_link(sayings(connection))
-    if link is not None:
-        yield Problem(f"saying {link.number} of errors", "it, or one before it, was altered or taken away")
-    for number in mismatched_sayings(connection):
-        yield Problem(f"saying {number} of errors", "its group was altered: its content says another")
+        yield Problem(what.format(link.number), "it, or one before it, was altered or taken away")
+    for number in mismatched_records(connection, table):
+        yield Problem(what.format(number), f"its {altered} was altered: its content says another")
 
 
 def _rows(connection: Connection, progress: Progress, held: set[bytes]) -> Iterator[Problem]:
