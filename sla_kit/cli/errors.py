@@ -195,4 +195,6 @@ def _code(report: ErrorReport) -> int:
     if told_of(report):
         return 1
     unread = any(finding.kind in _UNREAD for finding in report.findings)
-    return 2 if unread or (report.findings and not report.total.high) else 0
+    # That nothing was found is only told by logs that could be looked through; how far they reach back is no matter.
+    doubtful = any(finding.kind != "history-short" for finding in report.findings)
+    return 2 if unread or (doubtful and not report.total.high) else 0

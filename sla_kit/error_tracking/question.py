@@ -97,13 +97,13 @@ class Counts:
         late = self.first_document is not None and self.first_document > span.start + _LATE * (span.end - span.start)
         if self.first_document is not None and self.first_document > question.window.start:
             said = "there is no document from before the window: which groups are new or surge is not known"
-            found.append(Finding("history-short", said))
+            found.append(Finding("new-unknown", said))
         elif late and self.first_document is not None:
             said = f"the logs reach back to {day(self.first_document)} only, not to {day(span.start)}: a group is new"
             found.append(Finding("history-short", f"{said} where it was not seen since then"))
         if self.keys_are_new(question):
             said = "no error from before the window has a key: which of those with one are new or surge is not known"
-            found.append(Finding("history-short", said))
+            found.append(Finding("new-unknown", said))
         return found
 
 

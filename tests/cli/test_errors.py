@@ -155,6 +155,12 @@ def test_the_list_says_what_is_new_and_nothing_that_nobody_may_see(place: Path) 
         assert "@example.com" not in text
 
 
+def test_without_a_time_before_it_can_t_be_told_what_is_new(place: Path) -> None:
+    result = errors("--window", "365d")
+    assert "which groups are new or surge is not known" in " ".join(result.stdout.split())
+    assert result.exit_code == 2
+
+
 def test_json_and_csv_hold_the_counts_that_were_written(place: Path) -> None:
     document = listed("--window", "7d")
     found = by_key(document)

@@ -204,7 +204,7 @@ def test_without_documents_from_before_nothing_is_called_new(
     load(elastic.url, index, history.documents)
     report = track(cluster, catalogue(index), *WINDOW)
     assert [group.kinds for group in report.groups] == [frozenset()]
-    assert "history-short" in [finding.kind for finding in report.findings]
+    assert "new-unknown" in [finding.kind for finding in report.findings]
 
 
 def test_keys_that_began_in_the_window_make_no_group_new(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
