@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import ApiError, Elasticsearch
 
 from sla_kit.elastic import Cluster, ClusterError
 from sla_kit.sources.elasticsearch.failures import reason_of, share_of, types_of
@@ -21,8 +25,11 @@ MOST_CELLS = 200_000
 CONCURRENT = 4
 #: How long a point in time is kept after its last use.
 KEEP_ALIVE = "5m"
-#: A search is asked so often before it is taken as it comes.
+#: A search is asked so often before it is taken as it comes; for about a minute where the cluster had no room for it.
 TRIES = 4
+TRIES_FULL = 12
+_LONGEST_PAUSE_SECONDS = 10.0
+_REJECTED = "es_rejected_execution_exception"
 _PASSING = (429, 500, 502, 503, 504)
 _ONLY = ",".join(
     f"responses.{part}"
@@ -68,17 +75,37 @@ class Point:
         return {**body, "pit": {"id": self.id, "keep_alive": KEEP_ALIVE}} if self.id else body
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How much is asked for at once: one shard of one search from when on the cluster has refused for want of room.
+    Asked as before it would refuse again, for it may be these very searches that fill its queue."""
+
+    full: bool = False
+
+    @property
+    def most_searches(self) -> int:
+        return MOST_SEARCHES // CONCURRENT if self.full else MOST_SEARCHES
+
+    def search(self, es: Elasticsearch, bodies: Sequence[Json]) -> Any:
+        """Many searches in one request."""
+        try:
+            return es.msearch(
+                searches=bodies,
+                max_concurrent_searches=1 if self.full else CONCURRENT,
+                max_concurrent_shard_requests=1 if self.full else None,
+                filter_path=_ONLY,
+            )
+        except ApiError as error:
+            self.full |= error.meta.status == 429  # the same request is asked again
+            raise
+
+
 @contextmanager
 def point_in_time(cluster: Cluster, target: str) -> Iterator[Point]:
     """A point in time of an index expression, closed afterwards; none where the server or its permissions have none."""
     point = Point(target)
     try:
-        found = cluster.ask(
-            f"open a point in time of {target}",
-            lambda es: es.open_point_in_time(index=target, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
-            attempts=2,
-        )
-        point.id = str(found["id"])
+        point.id = _opened(cluster, target)
     except ClusterError as error:
         if error.status not in (400, 403, 404, 405, 500, 501, 503):
             raise
@@ -89,6 +116,23 @@ def point_in_time(cluster: Cluster, target: str) -> Iterator[Point]:
         if point.id:
             with suppress(ClusterError):  # it ends by itself
                 cluster.ask("close a point in time", lambda es: es.close_point_in_time(id=point.id), attempts=1)
+
+
+def _opened(cluster: Cluster, target: str) -> str:
+    def ask(attempts: int | None) -> str:
+        found = cluster.ask(
+            f"open a point in time of {target}",
+            lambda es: es.open_point_in_time(index=target, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
+            attempts=attempts,
+        )
+        return str(found["id"])
+
+    try:
+        return ask(2)
+    except ClusterError as error:
+        if error.status != 429:
+            raise
+    return ask(None)  # a full queue passes, what a server lacks does not
 
 
 def run(
@@ -128,10 +172,10 @@ def _run(
     told: Callable[[int], None],
     pause: Callable[[float], None],
 ) -> None:
-    most = MOST_SEARCHES
+    most, pace = MOST_SEARCHES, _Pace()
     while waiting:
-        some = _taken(waiting, most)
-        answers = _ask(cluster, point, some)
+        some = _taken(waiting, min(most, pace.most_searches))
+        answers = _ask(cluster, point, some, pace)
         if answers is None:  # too much at once
             if len(some) > 1:
                 most = max(1, len(some) // 2)
@@ -142,10 +186,11 @@ def _run(
         late = 0
         for search, answer in zip(some, answers, strict=True):
             point.id = answer.get("pit_id", point.id)
-            late = max(late, _judge(cluster, point, search, answer, waiting))
+            late = max(late, _judge(cluster, point, search, answer, waiting, pace))
         told(sum(search.cells for search in some))
         if late:
-            pause(min(0.25 * 2**late, 5.0))
+            # By chance, so that several that were refused together do not come back together.
+            pause(min(0.25 * 2**late, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0))  # noqa: S311
 
 
 def _taken(waiting: deque[Search], most: int) -> list[Search]:
@@ -157,18 +202,13 @@ def _taken(waiting: deque[Search], most: int) -> list[Search]:
     return some
 
 
-def _ask(cluster: Cluster, point: Point, some: Sequence[Search]) -> list[Json] | None:
+def _ask(cluster: Cluster, point: Point, some: Sequence[Search], pace: _Pace) -> list[Json] | None:
     """The answers to some searches; None where the request was too much."""
     bodies: list[Json] = []
     for search in some:
         bodies += [point.header(), point.place({**search.body(), "timeout": _timeout(cluster)})]
     try:
-        answer = cluster.ask(
-            f"search {point.target}",
-            lambda es: es.msearch(
-                searches=bodies, max_concurrent_searches=CONCURRENT, rest_total_hits_as_int=None, filter_path=_ONLY
-            ),
-        )
+        answer = cluster.ask(f"search {point.target}", lambda es: pace.search(es, bodies))
     except ClusterError as error:
         if error.kind == "timeout" or error.status == 413:
             return None
@@ -197,7 +237,7 @@ def _timeout(cluster: Cluster) -> str:
     return f"{max(1, int(cluster.timeout_seconds * 0.5))}s"
 
 
-def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting: deque[Search]) -> int:
+def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting: deque[Search], pace: _Pace) -> int:
     """Takes an answer, or has its search asked again. Returns how often it was asked in vain, 0 where it was not."""
     failed = answer.get("error")
     status = int(answer.get("status", 200))
@@ -208,7 +248,9 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
         if "too_many_buckets_exception" in types or "circuit_breaking_exception" in types:
             return _reduce(search, waiting, reason)
         if status in _PASSING:
-            if search.tries + 1 < TRIES:
+            full = status == 429 or _REJECTED in types
+            pace.full |= full
+            if search.tries + 1 < (TRIES_FULL if full else TRIES):
                 waiting.append(search.again())
                 return search.tries + 1
             search.lost(f"{point.target}: no answer (status {status}): {reason}")
@@ -227,7 +269,9 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
     if answer.get("timed_out"):
         return _reduce(search, waiting, f"{point.target}: the search took too long")
     share, reason = share_of(shards, answer.get("_clusters", {}), failures)
-    if share < 1 and search.tries + 1 < TRIES:
+    full = any(_REJECTED in types_of(each) for each in failures)
+    pace.full |= full
+    if share < 1 and search.tries + 1 < (TRIES_FULL if full else TRIES):
         waiting.append(search.again())
         return search.tries + 1
     more = search.take(answer.get("aggregations", {}), share, f"{point.target}: {reason}")

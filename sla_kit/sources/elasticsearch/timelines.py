@@ -50,20 +50,25 @@ def seen_in(presence: Presence, grid: Grid, target: str, quiet_seconds: float, n
     known[:over] = observed(seen[:over], quiet_seconds, wide.step)
     covered = known[where] & ((wide.ends <= now)[where] | seen[where])
     coverage = covered.astype(np.float64)
-    findings = [*_absence(seen[where], grid, target, quiet_seconds), *_clocks(presence, where, grid, target)]
+    findings = [
+        *_absence(seen[where], presence.answered.share[where] >= 1, grid, target, quiet_seconds),
+        *_clocks(presence, where, grid, target),
+    ]
     if ahead:
         message = f"{target}: documents of a time more than {SKEW_SECONDS / 60:g} minutes ahead: a clock is wrong"
         findings.append(Finding("clock-skew", message))
     return Seen(coverage, presence.answered, tuple(findings))
 
 
-def _absence(seen: Mask, grid: Grid, target: str, quiet_seconds: float) -> Iterator[Finding]:
+def _absence(seen: Mask, answered: Mask, grid: Grid, target: str, quiet_seconds: float) -> Iterator[Finding]:
+    """Only where everything ``answered`` is it known that there is nothing."""
     at = np.flatnonzero(seen)
     if not at.size:
-        yield Finding("no-data", f"{target} has no document", grid.count, grid.start, grid.end)
+        if answered.all():
+            yield Finding("no-data", f"{target} has no document", grid.count, grid.start, grid.end)
         return
     silent = grid.count - 1 - int(at[-1])
-    if silent * grid.step >= max(_VANISHED_SECONDS, quiet_seconds):
+    if silent * grid.step >= max(_VANISHED_SECONDS, quiet_seconds) and answered[at[-1] :].all():
         last = int(grid.ends[at[-1]])
         yield Finding("vanished", f"{target} has had no document since then", silent, last, grid.end)
 
@@ -106,9 +111,9 @@ def timeline(
     share = np.minimum(counting.answered.share, seen.answered.share[shift : shift + grid.count])
     coverage = seen.coverage * share
     coverage[dark.buckets] = 0.0
-    believed = (coverage > 0) | ~dark.buckets
-    # Where nothing answered, or documents are left out, the rest is no count of anything.
-    believed &= counting.answered.share > 0
+    # Where documents are left out, or one of the two searches has no answer, the rest is no count of anything.
+    believed = coverage > 0
+    whole = bool((share >= 1).all())
     total = np.where(believed, counting.total, 0.0)
     findings = [*_remarks(dark.remarks, grid), *seen.findings]
     findings += list(seen.answered.findings(shift, grid.count))
@@ -133,15 +138,17 @@ def _latency(
     grid: Grid,
     findings: list[Finding],
     measured: Measured | None,
+    whole: bool,
 ) -> Timeline:
     assert question.durations is not None
     bounds = question.durations.bounds
     histogram = Histogram(bounds, cumulative(counts))
     total = histogram.counts[:, -1].copy()
     good = histogram.counts[:, int(np.searchsorted(bounds, sli.threshold))].copy()
-    if coverage.any() and not total.any():
-        message = f"no document that matches the query has the field {sli.field}"
-        findings.append(Finding("no-events", message, grid.count, grid.start, grid.end))
+    if not total.any():
+        if whole and coverage.any():
+            message = f"no document that matches the query has the field {sli.field}"
+            findings.append(Finding("no-events", message, grid.count, grid.start, grid.end))
     else:
         findings.append(Finding("estimated", _method(sli, histogram, measured)))
     if measured is not None and measured.negative:
