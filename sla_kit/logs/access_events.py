@@ -17,6 +17,7 @@ _ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://([^/?#]*)(.*)\Z", re.D
 _NS = 1_000_000_000
 _FIRST_ERROR = 500
 _FIRST_FAILURE = 400
+_LONGEST_IP, _MOST_DIGITS = 45, 18
 
 #: Fields that are taken as they are: nginx's name, ours.
 _PLAIN = {
@@ -66,7 +67,7 @@ def event(fields: Mapping[str, str]) -> Flat:
     for name, value in fields.items():
         if name in _PLAIN:
             found.setdefault(_PLAIN[name], value)
-        elif name in _NUMBERS and value.isdigit():
+        elif name in _NUMBERS and _whole(value):
             found[_NUMBERS[name]] = int(value)
         elif name in _DURATIONS:
             seconds = _seconds(value)
@@ -84,7 +85,7 @@ def event(fields: Mapping[str, str]) -> Flat:
     if len(trace) == 4 and len(trace[1]) == 32:
         found["trace.id"] = trace[1]
     status = fields.get("status", "")
-    if status.isdigit():
+    if _whole(status):
         add_outcome(found, int(status))
     return found
 
@@ -147,9 +148,13 @@ def _add_addresses(document: Flat, fields: Mapping[str, str]) -> None:
         document["client.ip"] = forwarded
 
 
-@lru_cache(maxsize=8192)
 def is_ip(text: str) -> bool:
     """Whether a text is an address of IPv4 or IPv6 that Elasticsearch takes for one."""
+    return len(text) <= _LONGEST_IP and _is_ip(text)
+
+
+@lru_cache(maxsize=8192)
+def _is_ip(text: str) -> bool:
     try:
         return "%" not in text and bool(ipaddress.ip_address(text))
     except ValueError:
@@ -162,6 +167,11 @@ def anonymised(address: str) -> str:
     parsed = ipaddress.ip_address(address)
     kept = 24 if parsed.version == 4 else 48
     return str(ipaddress.ip_network(f"{address}/{kept}", strict=False).network_address)
+
+
+def _whole(text: str) -> bool:
+    """Whether a text is a whole number that Elasticsearch's ``long`` holds: not "²", which Python calls a digit."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _seconds(text: str) -> float | None:

@@ -17,8 +17,13 @@ from sla_kit.logs.access_events import Flat
 from sla_kit.logs.fingerprint import fingerprint, redacted_message
 
 ECS_VERSION = "8.17.0"
-_REDACTED = ("message", "error.message", "url.original", "url.path", "url.query", "http.request.referrer",
-             "user_agent.original", "user.name", "event.original")  # fmt: skip
+#: Identifiers, which a number like a card's is by chance; everything else may hold what nobody should read.
+_NOT_REDACTED = frozenset({
+    "@timestamp", "client.ip", "container.id", "ecs.version", "error.grouping_key", "http.request.id",
+    "network.forwarded_ip", "source.ip", "span.id", "trace.id", "transaction.id",
+})  # fmt: skip
+#: Whom an error met is counted by these: an address becomes a pseudonym, lest all people become one.
+_PEOPLE = frozenset({"user.id", "user.email"})
 _LONGEST_TEXT, _LONGEST_KEYWORD, _LONGEST_STACK = 32_000, 4096, 65_536
 _LIMITS = {"message": _LONGEST_TEXT, "error.message": _LONGEST_TEXT, "error.stack_trace": _LONGEST_STACK}
 _ERROR_LEVELS = frozenset({"error", "critical", "fatal", "alert", "emergency"})
@@ -35,7 +40,10 @@ _SECRET_NAME = re.compile(
     r"(?:^|[._-])(?:passw(?:or)?d|passphrase|pwd|secret|(?:\w+[_-])?token|api[_-]?key|authorization|cookies?|credentials?)\Z",
     re.IGNORECASE,
 )
+_ADDRESS_IN_NAME = re.compile(r"[^.@]+@[^@]+")
 _ID_BYTES = 18
+_LONGEST_CACHED = 1024
+_MOST_NAMES_CACHED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,9 @@ def finished(
 def nested(document: Mapping[str, object]) -> dict[str, object]:
     """Objects within objects for dotted names. Where one name is a value and another is below it, the value goes to
     ``labels``, as an index can hold but one of them."""
-    plan = _plan(tuple(document))
+    names = tuple(document)
+    # Names that a stranger makes up are not kept.
+    plan = _plan(names) if len(names) <= _MOST_NAMES_CACHED else _made_plan(names)
     tree: dict[str, object] = {}
     objects = [tree]
     for above, name in plan.objects:
@@ -142,8 +152,7 @@ class _Plan:
     astray: tuple[tuple[int, str, str], ...]
 
 
-@lru_cache(maxsize=4096)
-def _plan(names: tuple[str, ...]) -> _Plan:
+def _made_plan(names: tuple[str, ...]) -> _Plan:
     places: dict[tuple[str, ...], int] = {(): 0}
     objects: list[tuple[int, str]] = []
 
@@ -162,6 +171,9 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     values = [(places[path[:-1]], path[-1], name) for name, path in paths.items() if path not in places]
     astray = [(places[("labels",)], "_".join(path), name) for name, path in paths.items() if path in places]
     return _Plan(tuple(objects), tuple(values), tuple(astray))
+
+
+_plan = lru_cache(maxsize=1024)(_made_plan)
 
 
 def renamed(document: Flat, fields: LogFields) -> Flat:
@@ -208,30 +220,65 @@ def _add_fingerprint(found: Flat) -> None:
 
 
 def _redact(found: Flat) -> None:
-    for name, value in found.items():
-        treated = _treated(name)
-        if treated == "secret":
+    for name, value in list(found.items()):
+        if name in _NOT_REDACTED:
+            continue
+        if _is_secret(name):
             found[name] = "<secret>"
-        elif treated and isinstance(value, str):
-            found[name] = _redacted(value)
-    stack = found.get("error.stack_trace")
-    if isinstance(stack, str):
-        found["error.stack_trace"] = redacted_message(stack, _LONGEST_STACK)
+        elif isinstance(value, str):
+            found[name] = _person(value) if name in _PEOPLE else _redacted(value, _LIMITS.get(name, _LONGEST_TEXT))
+        elif isinstance(value, list):
+            found[name] = _redacted_value(value)
+        if "@" in name:
+            found.setdefault(_redacted_name(name), found.pop(name))
+
+
+def _redacted_value(value: object) -> object:
+    if isinstance(value, str):
+        return _redacted(value, _LONGEST_TEXT)
+    if isinstance(value, list):
+        return [_redacted_value(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            _redacted_name(name): "<secret>" if _is_secret(name) else _redacted_value(each)
+            for name, each in value.items()
+        }
+    return value
+
+
+def _redacted_name(name: str) -> str:
+    """The name of a field without an address in it, whose points part names or became underlines."""
+    return _ADDRESS_IN_NAME.sub("<email>", name) if "@" in name else name
+
+
+def _person(text: str) -> str:
+    if _redacted(text, _LONGEST_TEXT) != "<email>":
+        return _redacted(text, _LONGEST_TEXT)
+    return f"<email-{hashlib.sha256(text.strip().lower().encode('utf-8', 'replace')).hexdigest()[:12]}>"
+
+
+def _is_secret(name: str) -> bool:
+    return _is_secret_name(name) if len(name) <= _LONGEST_CACHED else bool(_SECRET_NAME.search(name[-_LONGEST_CACHED:]))
 
 
 @lru_cache(maxsize=4096)
-def _treated(name: str) -> str:
-    if _SECRET_NAME.search(name):
-        return "secret"
-    return "text" if name in _REDACTED or name.startswith("labels.") else ""
+def _is_secret_name(name: str) -> bool:
+    return bool(_SECRET_NAME.search(name))
 
 
-@lru_cache(maxsize=16_384)
-def _redacted(text: str) -> str:
+def _redacted(text: str, longest: int) -> str:
+    # Memory does not grow with long texts, which hardly ever come twice.
+    return _redacted_cached(text) if len(text) <= _LONGEST_CACHED else _redacted_text(text, longest)
+
+
+def _redacted_text(text: str, longest: int = _LONGEST_CACHED) -> str:
     small = text.lower()
     if not any(word in small for word in _SUSPICIOUS) and not _DIGITS.search(text):
         return text
-    return redacted_message(_ENCODED_EMAIL.sub("<email>", text), _LONGEST_TEXT)
+    return redacted_message(_ENCODED_EMAIL.sub("<email>", text), longest)
+
+
+_redacted_cached = lru_cache(maxsize=16_384)(_redacted_text)
 
 
 def _anonymise(found: Flat) -> None:

@@ -6,6 +6,7 @@ OpenTelemetry, containers' files and web servers that log JSON.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import tzinfo
 
@@ -86,6 +87,9 @@ _ECS_ROOTS = frozenset({
     "trace", "transaction", "upstream", "url", "user", "user_agent",
 })  # fmt: skip
 _MOST_LABELS, _LONGEST_LABEL = 64, 4096
+#: Longer than 31 years nothing takes; nanoseconds of it fit into a ``long``.
+_LONGEST_DURATION = 1e9
+_STATUS = re.compile(r"[1-5][0-9]{2}")
 _decoder = msgspec.json.Decoder()
 
 
@@ -147,7 +151,7 @@ def event(fields: Mapping[str, object]) -> Flat:
             "event.duration" not in left
             and isinstance(value, int | float)
             and not isinstance(value, bool)
-            and value >= 0
+            and 0 <= value < _LONGEST_DURATION / unit
         ):
             left.pop(name)
             found["event.duration"] = round(value * unit * 1e9)
@@ -201,7 +205,7 @@ def _take_level(left: dict[str, object]) -> str:
 
 def _fits(target: str, name: str, value: object, left: Mapping[str, object]) -> bool:
     if target == "http.response.status_code":
-        return str(value).isdigit() and 100 <= int(str(value)) <= 599
+        return bool(_STATUS.fullmatch(str(value)))
     if name == "name":
         # Bunyan's is the program, Python's the logger; a person's name stands elsewhere.
         return isinstance(value, str)

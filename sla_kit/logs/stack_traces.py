@@ -77,21 +77,23 @@ def _python(lines: list[str]) -> Trace | None:
     starts = [number for number, line in enumerate(lines) if line.strip().endswith(_PYTHON_START)]
     if not starts:
         return None
+    last = max(number for number, line in enumerate(lines) if line.strip())
     # Of chained exceptions the last one is what was not handled.
     for number in range(starts[-1] + 1, len(lines)):
         line = lines[number]
         if line and not line[0].isspace() and not line.startswith(("|", "+")):
-            ended = _PYTHON_END.match("\n".join(lines[number:]).strip())
-            if ended:
-                message = (ended.group(2) or "").split("\n")[0]
-                return Trace(ended.group(1), message.strip(), "\n".join(lines[starts[0] :]).strip("\n"))
+            ended = _PYTHON_END.match(line.rstrip())
+            # A word by itself is a type where nothing follows.
+            if ended and (ended.group(2) is not None or number >= last):
+                return Trace(ended.group(1), (ended.group(2) or "").strip(), "\n".join(lines[starts[0] :]).strip("\n"))
     return Trace("", "", "\n".join(lines[starts[0] :]).strip("\n"))
 
 
 def _go(lines: list[str]) -> Trace | None:
-    for number, line in enumerate(lines):
+    last = max((number for number, line in enumerate(lines) if line.startswith("goroutine ")), default=0)
+    for number, line in enumerate(lines[:last]):
         found = _GO.search(line) if "panic: " in line or "fatal error: " in line else None
-        if found and any(later.startswith("goroutine ") for later in lines[number + 1 :]):
+        if found:
             message = re.sub(r" \[recovered\]\Z", "", found.group(2))
             return Trace(found.group(1), message, "\n".join([line[found.start() :], *lines[number + 1 :]]).strip("\n"))
     return None

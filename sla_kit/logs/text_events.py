@@ -32,7 +32,8 @@ _LEVEL = re.compile(
     rf"|[\[(<]\s?(?:\w{{1,20}}:)?((?i:{_NAMES}))\s?[\])>]|^((?i:{_NAMES}))(?=[:\s])"
 )
 _NGINX = re.compile(r"(\d{1,10})#\d{1,10}: (?:\*\d+ )?")
-_LEVEL_WITHIN = 120
+#: So many characters are looked at for a level, and for the name of a logger behind it.
+_LEVEL_WITHIN, _LOGGER_WITHIN = 120, 400
 _LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]{0,64})=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _LOGGER = re.compile(
     r"(?:\s*(?:\[(?P<thread>[^\]\n]{1,64})\]|\d++|-++))*+\s*"
@@ -158,7 +159,7 @@ def _after_level(found: Flat, rest: str, *, syslog: bool) -> str:
     thread = re.match(r"\s*\[([^\]\n]{1,64})\]", before)
     if thread:
         found["process.thread.name"] = thread.group(1)
-    logger = _LOGGER.match(after)
+    logger = _LOGGER.match(after[:_LOGGER_WITHIN])
     if logger:
         found["log.logger"] = logger.group("logger")
         if logger.group("thread"):

@@ -19,13 +19,18 @@ _WORDS = re.compile(
 )
 _SLASHES = re.compile(r"(\d{4})/(\d\d)/(\d\d)[ T](.*)\Z", re.DOTALL)
 _ZONE_WITH_SPACE = re.compile(r" (?=[+-]\d\d:?\d\d\Z)| ?(?:UTC|GMT)\Z")
+#: No time is written in more characters.
+_LONGEST = 64
 _LATEST_SECONDS, _LATEST_MS, _LATEST_US = 1e11, 1e14, 1e17
 
 
 def from_number(value: float) -> int | None:
     """Milliseconds of a number that counts seconds, milliseconds, microseconds or nanoseconds since the epoch: which of
     them is told by its size (seconds up to the year 5138). None for what is no time."""
-    if not math.isfinite(value) or value < 0:
+    try:
+        if not math.isfinite(value) or value < 0:
+            return None
+    except OverflowError:  # a whole number beyond what a float holds
         return None
     unit = 1000.0 if value < _LATEST_SECONDS else 1.0 if value < _LATEST_MS else 1e-3 if value < _LATEST_US else 1e-6
     found = round(value * unit) if unit >= 1 else int(value) // (1000 if unit == 1e-3 else 1_000_000)
@@ -36,7 +41,8 @@ def from_text(text: str, zone: tzinfo = UTC, *, year: int | None = None) -> int 
     """Milliseconds of RFC 3339 and its relatives (a space or slashes, a comma before the fraction), of the common log
     format, of syslog's and RFC 2822's, or of digits. ``zone`` is meant where the text names none, ``year`` where it has
     none (syslog's; without it the text is no time). None for what is no time."""
-    return _from_text(text.strip(), zone, year)
+    text = text[: 2 * _LONGEST].strip()
+    return _from_text(text, zone, year) if len(text) <= _LONGEST else None
 
 
 @lru_cache(maxsize=8192)
@@ -113,6 +119,8 @@ def _milliseconds(moment: datetime, zone: tzinfo) -> int | None:
 
 @lru_cache(maxsize=8192)
 def written(milliseconds: int) -> str:
-    """A time as Elasticsearch reads it whatever its mapping: RFC 3339 in UTC with milliseconds."""
+    """A time as Elasticsearch reads it whatever its mapping: RFC 3339 in UTC with milliseconds. What lies before 1970
+    or after 9999 (moved there) becomes the first or last moment between them."""
+    milliseconds = min(max(0, milliseconds), _LAST_MS)
     moment = _EPOCH + timedelta(milliseconds=milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"

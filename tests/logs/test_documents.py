@@ -129,3 +129,29 @@ def test_a_value_and_what_is_below_its_name_are_both_kept() -> None:
         "labels": {"a_b": "x", "labels": "y"},
     }
     assert nested({"labels.a": "kept", "a": 1, "a.b": 2}) == {"labels": {"a": "kept"}, "a": {"b": 2}}
+
+
+def test_no_field_keeps_a_secret_whatever_it_is_called() -> None:
+    found: dict[str, object] = {
+        "error.type": "NoUser: jo@example.com",
+        "http.request.body.content": "password=hunter2",
+        "process.args": ["--password=hunter2", {"of": "jo@example.com", "password": "hunter2"}],
+        "url.full": "https://a:b@example.com/",
+        "labels.jo@example_com": 1,
+        "exotic.name": "4111 1111 1111 1111",
+    }
+    text = msgspec.json.encode(document(found)).decode()
+    for secret in ("jo@", "hunter2", "a:b@", "4111"):
+        assert secret not in text, secret
+
+
+def test_people_known_by_an_address_stay_as_many_as_they_are() -> None:
+    first, second = (document({"user.id": f"{name}@example.com"})["user"]["id"] for name in ("jo", "mo"))
+    assert first != second
+    assert "@" not in first
+    assert document({"user.id": "JO@example.com"})["user"]["id"] == first
+    assert document({"user.id": "4711"})["user"]["id"] == "4711"
+
+
+def test_identifiers_stay_whole() -> None:
+    assert document({"trace.id": "4111111111111111"})["trace"]["id"] == "4111111111111111"
