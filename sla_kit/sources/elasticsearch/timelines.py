@@ -121,9 +121,9 @@ def timeline(
     sli = question.indicator.sli
     if isinstance(sli, LogLatency) and question.durations is not None:
         counts = np.where(believed[:, None], counting.ranges(question), 0.0)
-        return _latency(sli, question, counts, coverage, grid, findings, measured)
+        return _latency(sli, question, counts, coverage, grid, findings, measured, whole)
     assert isinstance(sli, LogEvents), "a question is of documents"
-    if seen.coverage.any() and not total.any():
+    if whole and believed.any() and not total.any():
         findings.append(Finding("no-events", "no document matches the query", grid.count, grid.start, grid.end))
     side = np.where(believed, counting.side(question), 0.0)
     good = side if sli.good is not None else total - side
