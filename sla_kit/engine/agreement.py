@@ -63,7 +63,7 @@ class SideBySide:
 
     ``difference`` is the first's SLI less the second's, ``whole_difference`` the same with exclusions in, None where
     one of them has none; ``total_difference`` that of the totals as a share of the larger, None where there were no
-    events. ``within`` and ``total_within`` bound them. ``agree`` is None where it can't be told, and ``reason`` says
+    events, or one was not observed. ``within`` and ``total_within`` bound them. ``agree`` is None where it can't be told, and ``reason`` says
     why, or by what they disagree. ``most`` are the stretches that differ most, the worst first.
     """
 
@@ -93,7 +93,8 @@ def side_by_side(catalogue: Catalogue, slo: Slo, mine: Judgement, other: Judgeme
     least = {(service.name, each.name): each.min_coverage for service, each in catalogue.slos()}
     first, second = _measured(mine.result), _measured(other.result)
     difference = _less(first.figure.sli, second.figure.sli)
-    totals = relative(first.figure.total, second.figure.total)
+    observed = first.figure.coverage > 0 and second.figure.coverage > 0  # what nobody saw is not none
+    totals = relative(first.figure.total, second.figure.total) if observed else None
     agree, reason = _verdict(declared, (first, second), difference, totals, least)
     return SideBySide(
         first,
@@ -105,7 +106,7 @@ def side_by_side(catalogue: Catalogue, slo: Slo, mine: Judgement, other: Judgeme
         totals,
         agree,
         reason,
-        divergences(mine, other, mine.result.window),
+        divergences(mine, other, mine.result.window) if observed else (),
     )
 
 

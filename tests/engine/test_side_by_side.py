@@ -159,6 +159,8 @@ def test_where_too_little_is_known_the_verdict_stays_open(
     _, compared = judged(shop(), logs, metrics)
     assert compared.agree is None
     assert compared.reason == reason
+    assert (compared.total_difference is None) is reason.startswith(("nothing was", "no events"))
+    assert not (compared.most and reason.startswith("nothing was"))
 
 
 def test_no_documents_at_all_beside_many_requests_is_a_disagreement_of_totals() -> None:

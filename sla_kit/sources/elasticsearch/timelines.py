@@ -65,12 +65,12 @@ def _absence(seen: Mask, answered: Mask, grid: Grid, target: str, quiet_seconds:
     at = np.flatnonzero(seen)
     if not at.size:
         if answered.all():
-            yield Finding("no-data", f"{target} has no document", grid.count, grid.start, grid.end)
+            yield Finding("no-data", f"{target} has no document in that time", grid.count, grid.start, grid.end)
         return
     silent = grid.count - 1 - int(at[-1])
     if silent * grid.step >= max(_VANISHED_SECONDS, quiet_seconds) and answered[at[-1] :].all():
         last = int(grid.ends[at[-1]])
-        yield Finding("vanished", f"{target} has had no document since then", silent, last, grid.end)
+        yield Finding("vanished", f"{target} has no document after that, up to the end of the time that was asked for", silent, last, grid.end)
 
 
 def _clocks(presence: Presence, where: slice, grid: Grid, target: str) -> Iterator[Finding]:
@@ -125,7 +125,8 @@ def timeline(
     assert isinstance(sli, LogEvents), "a question is of documents"
     if whole and believed.any() and not total.any():
         findings.append(Finding("no-events", "no document matches the query", grid.count, grid.start, grid.end))
-    side = np.where(believed, counting.side(question), 0.0)
+    # Without a point in time there may be more of a side than there were of all a moment before.
+    side = np.minimum(np.where(believed, counting.side(question), 0.0), total)
     good = side if sli.good is not None else total - side
     return Timeline(grid, good, total, coverage, "requests", findings=tuple(findings))
 
