@@ -28,6 +28,11 @@ LIGHT = [
     "sla_kit.exporters",
 ]
 
+_LOGS = (
+    "name: shop\nservices:\n  - name: api\n    slos:\n"
+    "      - {name: up, objective: 99%, sli: {kind: log-events, bad: 'http.response.status_code:[500 TO *]'}}\n"
+)
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -111,6 +116,56 @@ def test_what_the_router_lacks_is_named_with_its_extra(clean: Path, tmp_path: Pa
     assert result.returncode == 2
     assert "pip install 'sla-kit[router]'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("logs example --out shop", "elasticsearch"),
+        ("logs load /dev/null --dry-run", "elasticsearch"),
+        ("logs apply -c sla.yml --source elasticsearch+http://127.0.0.1:9 --dry-run", "elasticsearch"),
+        ("errors -c sla.yml --source elasticsearch+http://127.0.0.1:9", "elasticsearch,ledger"),
+        ("errors show 3f2a -c sla.yml --source elasticsearch+http://127.0.0.1:9", "elasticsearch,ledger"),
+        ("errors resolve 0123456789abcdef --service api -c sla.yml", "elasticsearch,ledger"),
+    ],
+    ids=["example", "load", "apply", "errors", "show", "resolve"],
+)
+def test_what_commands_of_logs_lack_is_named_with_their_extra(
+    clean: Path, tmp_path: Path, command: str, extra: str
+) -> None:
+    (tmp_path / "sla.yml").write_text(_LOGS)
+    result = run(clean.parent / "sla-kit", *command.split(), cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"pip install 'sla-kit[{extra}]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_configuration_of_logs_is_written_by_the_light_install(clean: Path, tmp_path: Path) -> None:
+    (tmp_path / "sla.yml").write_text(_LOGS)
+    result = run(clean.parent / "sla-kit", "logs", "generate", "--out", "build", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "build" / "logs" / "elasticsearch" / "index-template.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("extras", "commands"),
+    [
+        ("elasticsearch", ("logs example --out shop --hours 0.1", "logs load shop/access.log --dry-run")),
+        ("exporters", ("exporter logs --check",)),
+    ],
+    ids=["elasticsearch", "exporters"],
+)
+def test_the_extras_of_logs_are_all_that_they_need(
+    wheel: Path, tmp_path: Path, extras: str, commands: tuple[str, ...]
+) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[{extras}]"], check=True, timeout=600)
+    shutil.copy(ROOT / "exporters" / "logs" / "example.yml", tmp_path / "logs.yml")
+    for command in commands:
+        configured = ["--config", "logs.yml"] if command.startswith("exporter") else []
+        result = run(python.parent / "sla-kit", *command.split(), *configured, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
 
 
 def test_the_extra_of_the_router_is_all_that_it_needs(wheel: Path, tmp_path: Path) -> None:

@@ -68,7 +68,13 @@ _EXTRA_OF = {
     "sqlalchemy": "ledger",
 }
 #: What these commands lack comes with an extra of their own.
-_ROUTER_COMMANDS = ("outbox", "route", "silence")
+_EXTRA_FOR = {
+    "errors": "elasticsearch,ledger",
+    "logs": "elasticsearch",
+    "outbox": "router",
+    "route": "router",
+    "silence": "router",
+}
 
 
 class _LazyGroup(click.Group):
@@ -94,7 +100,7 @@ class _LazyGroup(click.Group):
             missing = (error.name or "").partition(".")[0]
             if missing in ("", "sla_kit"):
                 raise
-            extra = "router" if ctx.invoked_subcommand in _ROUTER_COMMANDS else _EXTRA_OF.get(missing, "report")
+            extra = _EXTRA_FOR.get(ctx.invoked_subcommand or "") or _EXTRA_OF.get(missing, "report")
             fail(MissingExtraError("this command", missing, extra))
 
 
