@@ -63,8 +63,9 @@ class SideBySide:
 
     ``difference`` is the first's SLI less the second's, ``whole_difference`` the same with exclusions in, None where
     one of them has none; ``total_difference`` that of the totals as a share of the larger, None where there were no
-    events, or one was not observed. ``within`` and ``total_within`` bound them. ``agree`` is None where it can't be told, and ``reason`` says
-    why, or by what they disagree. ``most`` are the stretches that differ most, the worst first.
+    events, or one was not observed. ``within`` and ``total_within`` bound them. ``agree`` is None where it can't be
+    told, and ``reason`` says why, or by what they disagree. ``most`` are the stretches that differ most, the worst
+    first.
     """
 
     first: Measured

@@ -70,7 +70,8 @@ def _absence(seen: Mask, answered: Mask, grid: Grid, target: str, quiet_seconds:
     silent = grid.count - 1 - int(at[-1])
     if silent * grid.step >= max(_VANISHED_SECONDS, quiet_seconds) and answered[at[-1] :].all():
         last = int(grid.ends[at[-1]])
-        yield Finding("vanished", f"{target} has no document after that, up to the end of the time that was asked for", silent, last, grid.end)
+        message = f"{target} has no document after that, up to the end of the time that was asked for"
+        yield Finding("vanished", message, silent, last, grid.end)
 
 
 def _clocks(presence: Presence, where: slice, grid: Grid, target: str) -> Iterator[Finding]:
