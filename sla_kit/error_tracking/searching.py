@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 from sla_kit.elastic.cluster import Cluster, ClusterError
 from sla_kit.error_tracking.asking import PAGE, Query, page
 from sla_kit.redacting import redacted
+from sla_kit.sources.elasticsearch.failures import types_of
 from sla_kit.timeline import Finding
 
 _KEPT = "5m"
 #: So many searches go in one request.
 _AT_ONCE = 50
+#: How often a search is asked; for about a minute where a node had no room for it.
 _ATTEMPTS = 5
+_ATTEMPTS_FULL = 12
+_LONGEST_PAUSE_SECONDS = 10.0
+_CONCURRENT = 4
+_LOST = "search_context_missing_exception"
 _PASSING = (429, 502, 503, 504)
 
+#: What is read of a state that is lost is begun anew so often.
+_READINGS = 4
+
 Answer = Mapping[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class LostStateError(ClusterError):
+    """The state of the index that searches were asked on is gone: what was read of it can't be continued."""
 
 
 class Searches:
@@ -31,6 +48,7 @@ class Searches:
         self._pattern = pattern
         self._pit = pit
         self._missing: dict[str, int] = {}
+        self._full = False  # whether a node has refused for want of room: then it is asked for one shard at a time
 
     @property
     def partial(self) -> bool:
@@ -50,7 +68,8 @@ class Searches:
 
     def all(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
         """The answers to searches, in their order. Those that a node had no room for, or that are partial, are asked
-        again; what is still missing then is kept for `findings`. Raises `ClusterError` where one is refused."""
+        again; what is still missing then is kept for `findings`. Raises `LostStateError` where the state of the index
+        is gone, `ClusterError` where a search is refused."""
         return [
             answer for at in range(0, len(bodies), _AT_ONCE) for answer in self._some(what, bodies[at : at + _AT_ONCE])
         ]
@@ -82,14 +101,16 @@ class Searches:
     def _some(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
         answers: dict[int, Answer] = {}
         left = list(range(len(bodies)))
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS_FULL):
             for at, answer in zip(left, self._asked(what, [bodies[at] for at in left]), strict=True):
                 answers[at] = answer
             left = [at for at in left if _again(answers[at])]
-            if not left:
+            full = any(_full(answers[at]) for at in left)
+            self._full |= full
+            if not left or attempt + 1 == (_ATTEMPTS_FULL if full else _ATTEMPTS):
                 break
-            if attempt + 1 < _ATTEMPTS:
-                time.sleep(0.2 * 2**attempt)
+            # By chance, so that several that were refused together do not come back together.
+            time.sleep(min(0.4 * 2**attempt, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0))  # noqa: S311
         for at in range(len(bodies)):
             self._heard(what, answers[at])
         return [answers[at] for at in range(len(bodies))]
@@ -100,13 +121,30 @@ class Searches:
             searches += [{}, {**body, "pit": {"id": self._pit, "keep_alive": _KEPT}}]
 
         def question(client: Elasticsearch) -> Any:
-            return client.msearch(searches=searches, max_concurrent_searches=4)
+            try:
+                return client.msearch(
+                    searches=searches,
+                    max_concurrent_searches=1 if self._full else _CONCURRENT,
+                    max_concurrent_shard_requests=1 if self._full else None,
+                )
+            except ApiError as error:
+                self._full |= error.meta.status == 429  # the same request is asked again
+                raise
 
         answers: list[Answer] = self._cluster.ask(what, question)["responses"]
         return answers
 
     def _heard(self, what: str, answer: Answer) -> None:
         error = answer.get("error")
+        if _LOST in types_of(error or (answer.get("_shards") or {}).get("failures")):
+            raise LostStateError(
+                f"can't {what}: the state of {self._pattern} that was read is gone",
+                place=self._cluster.name,
+                remedy="see whether nodes restart, and whether indices are deleted meanwhile",
+                kind="connect",
+                status=404,
+                reason=_LOST,
+            )
         if error:
             cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {}
             status, text = int(answer.get("status") or 0), redacted(" ".join(str(cause.get("reason") or error).split()))
@@ -165,6 +203,21 @@ def searching(cluster: Cluster, pattern: str) -> Iterator[Searches]:
         _closed(cluster, str(answer["id"]))
 
 
+def anew_where_lost(read: Callable[P, R]) -> Callable[P, R]:
+    """A reading that is begun anew where the state of the index is gone: a node that held it went away."""
+
+    @wraps(read)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(_READINGS - 1):
+            try:
+                return read(*args, **kwargs)
+            except LostStateError:
+                continue
+        return read(*args, **kwargs)
+
+    return reading
+
+
 def _closed(cluster: Cluster, pit: str) -> None:
     # It ends by itself after a while: what keeps it from being closed must not hide the answer, or why there is none.
     try:
@@ -211,8 +264,12 @@ def _again(answer: Answer) -> bool:
     if answer.get("error"):
         return int(answer.get("status") or 0) in _PASSING
     failures = (answer.get("_shards") or {}).get("failures") or []
-    return any(int(each.get("status") or 0) in _PASSING or _full(each) for each in failures)
+    return _full(answer) or any(int(each.get("status") or 0) in _PASSING for each in failures)
 
 
-def _full(failure: Mapping[str, Any]) -> bool:
-    return "rejected" in str((failure.get("reason") or {}).get("type") or "")
+def _full(answer: Answer) -> bool:
+    """Whether a node had no room for a search, or for a part of it."""
+    if answer.get("error") and int(answer.get("status") or 0) == 429:
+        return True
+    failed = [answer.get("error"), (answer.get("_shards") or {}).get("failures")]
+    return any("rejected" in one for one in types_of(failed))

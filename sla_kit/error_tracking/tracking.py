@@ -20,7 +20,7 @@ from sla_kit.error_tracking.question import Counts, Question
 from sla_kit.error_tracking.reading import read_logs
 from sla_kit.error_tracking.results import ErrorReport, Estimate, IncidentLink
 from sla_kit.error_tracking.sampling import Drawn, draw, looked_up, unkeyed_groups
-from sla_kit.error_tracking.searching import Searches, searching
+from sla_kit.error_tracking.searching import Searches, anew_where_lost, searching
 from sla_kit.sources import Progress, no_progress
 from sla_kit.timeline import Finding
 
@@ -29,6 +29,7 @@ MOST_DESCRIBED = 200
 _NOTHING: States = MappingProxyType({})
 
 
+@anew_where_lost
 def track(
     cluster: Cluster,
     catalogue: Catalogue,
@@ -103,7 +104,7 @@ def track(
         before=Estimate.exactly(float(counts.before)),
         documents=Estimate.exactly(float(counts.documents)),
         elsewhere=without(Estimate.exactly(float(counts.total)), added([each.count for each in told_of])),
-        method=_method(keyed, now),
+        method=_method(keyed, now, search.partial),
         deployments=tuple(released),
         findings=tuple(findings),
         services=tuple(services),
@@ -159,10 +160,11 @@ def _limits(keyed: Keyed, now: Drawn, before: Drawn, unknown: int, shown: int, t
     return found
 
 
-def _method(keyed: Keyed, now: Drawn) -> str:
-    counted = "Errors with a key were counted by the server, all of them."
+def _method(keyed: Keyed, now: Drawn, partial: bool) -> str:
+    which = "those of the shards that answered" if partial else "all of them"
+    counted = f"Errors with a key were counted by the server, {which}."
     if not now.of:
-        return counted if keyed.groups else "All errors were counted by the server."
+        return counted if keyed.groups else f"Errors were counted by the server, {which}."
     if now.exact:
         grouped = f"{now.of:,} errors without a key were all read and grouped here."
     else:
