@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, ConnectionTimeout, Elasticsearch
 
 from sla_kit.elastic import Cluster, ClusterError
 from sla_kit.sources.elasticsearch.failures import reason_of, share_of, types_of
@@ -28,6 +28,8 @@ KEEP_ALIVE = "5m"
 #: A search is asked so often before it is taken as it comes; for about a minute where the cluster had no room for it.
 TRIES = 4
 TRIES_FULL = 12
+#: So many requests in a row, each for less, may have no answer in time before the cluster is taken as too slow.
+MOST_LATE = 8
 _LONGEST_PAUSE_SECONDS = 10.0
 _REJECTED = "es_rejected_execution_exception"
 _PASSING = (429, 500, 502, 503, 504)
@@ -50,6 +52,10 @@ _ONLY = ",".join(
         "aggregations.t.buckets.*.*.buckets.doc_count",
     )
 )
+
+
+class _LateError(Exception):
+    """There was no answer in time: the same is not asked again, less is."""
 
 
 class LostPointError(Exception):
@@ -81,6 +87,7 @@ class _Pace:
     Asked as before it would refuse again, for it may be these very searches that fill its queue."""
 
     full: bool = False
+    late: int = 0  # requests in a row that had no answer in time
 
     @property
     def most_searches(self) -> int:
@@ -98,6 +105,9 @@ class _Pace:
         except ApiError as error:
             self.full |= error.meta.status == 429  # the same request is asked again
             raise
+        except ConnectionTimeout as error:
+            self.late += 1
+            raise _LateError from error
 
 
 @contextmanager
@@ -178,19 +188,27 @@ def _run(
         answers = _ask(cluster, point, some, pace)
         if answers is None:  # too much at once
             if len(some) > 1:
-                most = max(1, len(some) // 2)
+                most = max(1, len(some) // 4)
                 waiting.extendleft(reversed(some))
             else:
-                _reduce(some[0], waiting, "no answer in time")
+                _reduce(some[0], waiting, f"{point.target}: no answer in time")
+            if pace.late:
+                _wait(pause, pace.late)
             continue
+        pace.late = 0
         late = 0
         for search, answer in zip(some, answers, strict=True):
             point.id = answer.get("pit_id", point.id)
             late = max(late, _judge(cluster, point, search, answer, waiting, pace))
         told(sum(search.cells for search in some))
         if late:
-            # By chance, so that several that were refused together do not come back together.
-            pause(min(0.25 * 2**late, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0))  # noqa: S311
+            _wait(pause, late)
+
+
+def _wait(pause: Callable[[float], None], tries: int) -> None:
+    """Waits the longer the oftener something was asked in vain; by chance, so that several that were refused together
+    do not come back together."""
+    pause(min(0.25 * 2**tries, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0))  # noqa: S311
 
 
 def _taken(waiting: deque[Search], most: int) -> list[Search]:
@@ -209,8 +227,18 @@ def _ask(cluster: Cluster, point: Point, some: Sequence[Search], pace: _Pace) ->
         bodies += [point.header(), point.place({**search.body(), "timeout": _timeout(cluster)})]
     try:
         answer = cluster.ask(f"search {point.target}", lambda es: pace.search(es, bodies))
+    except _LateError:
+        if pace.late < MOST_LATE:
+            return None
+        raise ClusterError(
+            f"can't search {point.target}: no answer in time, {MOST_LATE} times in a row",
+            place=cluster.name,
+            remedy="raise SLA_KIT_ELASTICSEARCH_TIMEOUT, or see the cluster's health",
+            kind="timeout",
+        ) from None
     except ClusterError as error:
-        if error.kind == "timeout" or error.status == 413:
+        if error.status == 413:
+            pace.late = 0
             return None
         if error.status == 404 and point.id:
             raise LostPointError from error
