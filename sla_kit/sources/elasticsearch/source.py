@@ -14,6 +14,7 @@ from sla_kit.sources import Indicator, Progress, no_progress
 from sla_kit.sources.elasticsearch.asking import LostPointError, Point, point_in_time, run
 from sla_kit.sources.elasticsearch.fields import Fit, Mapped, Remark, fit
 from sla_kit.sources.elasticsearch.indices import Pattern, read_pattern
+from sla_kit.sources.elasticsearch.lacking import Lacking
 from sla_kit.sources.elasticsearch.questions import Question, log_parts, needs, question, sharing
 from sla_kit.sources.elasticsearch.quiet import lead, named_days
 from sla_kit.sources.elasticsearch.searches import Ahead, Counting, Future, Measured, Percentile, Presence, Search
@@ -107,6 +108,7 @@ class ElasticsearchSource:
             return
         asked: dict[_Place, list[Question]] = {}
         dark: dict[tuple[str, str], Dark] = {}
+        lacking = Lacking(self.cluster, grid)
         for each, pattern, fitting in self._fitted(logs):
             remarks = [*pattern.remarks, *fitting.remarks]
             if not pattern.exists or not fitting.known or (pattern.aliases and fitting.left_out):
@@ -116,6 +118,7 @@ class ElasticsearchSource:
             sli, logs_place = log_parts(each)
             types = list(pattern.mapped.of(sli.field).values()) if isinstance(sli, LogLatency) else []
             mine = question(each, pattern.without(fitting.left_out), types)
+            remarks += lacking.remarks(mine, pattern.mapped, fitting.left_out)
             ingested = _date(pattern.mapped, logs_place.fields.ingested)
             place = _Place(mine.target, mine.time, ingested, logs_place.quiet)
             asked.setdefault(place, []).append(mine)

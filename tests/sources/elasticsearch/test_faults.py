@@ -276,6 +276,20 @@ def test_a_field_that_is_nowhere_is_no_proof_of_health(elastic: Elasticsearch, i
     assert not read(elastic.url, latency(index, field="took"), grid(1)).coverage.any()
 
 
+def test_events_of_an_index_without_the_field_are_told(elastic: Elasticsearch, index: str) -> None:
+    put(elastic.url, f"{index}-1", [request(START + 1, 500, 1.0), request(START + 2, 200, 0.01)])
+    unknown = mapping(http__response__status_code="", event__duration="") | {"dynamic": False}
+    put(elastic.url, f"{index}-2", [request(START + 61, 500, 1.0), request(START + 62, 200, 0.01)], unknown)
+    found = read(elastic.url, events(f"{index}-*"), grid(2))
+    assert (found.total.tolist(), found.bad.tolist()) == ([2, 2], [1, 0])
+    (finding,) = told(found, "field-missing")
+    assert f"{index}-2" in finding.message
+    assert " 2 documents" in finding.message
+    assert told(read(elastic.url, latency(f"{index}-*"), grid(2)), "field-missing")
+    assert not told(read(elastic.url, events(f"{index}-*"), grid(1)), "field-missing")  # none of them is in that time
+    assert not told(read(elastic.url, events(f"{index}-*", query="service.name:api"), grid(2)), "field-missing")
+
+
 def test_what_nobody_may_look_at_is_read_unchecked(elastic: Elasticsearch, index: str) -> None:
     usual = _usual(elastic.url, index)
     with faulty(elastic.url) as proxy:
