@@ -16,6 +16,7 @@ from sla_kit.elastic.cluster import Cluster, ClusterError
 from sla_kit.error_tracking.asking import Query, Readable, as_query, error_query
 from sla_kit.sources.elasticsearch.fields import FieldUse, Mapped, names, uses_of
 from sla_kit.sources.elasticsearch.fields import fit as fit_of
+from sla_kit.sources.elasticsearch.indices import behind
 from sla_kit.timeline import Finding
 
 #: Types whose values are compared whole, so that documents can be grouped by them.
@@ -57,10 +58,12 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
     ones, or none with the field of time."""
     pattern, fields = catalogue.logs.index, catalogue.logs.fields
     findings: list[Finding] = []
-    closed, aliased = _resolved(cluster, pattern)
+    closed, missing, aliased = _behind(cluster, pattern)
     if closed:
-        said = f"{names(closed)} {'is' if len(closed) == 1 else 'are'} closed: what they hold is not counted"
+        said = f"closed, so that their errors are not counted: {names(closed)}"
         findings.append(Finding("closed-index", said, len(closed)))
+    if missing and not set(missing) >= set(pattern.split(",")):
+        findings.append(Finding("no-data", f"there is no index {names(missing)}", len(missing)))
     wanted = [
         fields.time, fields.service, fields.group, fields.error_type, fields.level, fields.version, fields.user,
         fields.message, fields.error_message, fields.status,
@@ -145,20 +148,14 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
     )
 
 
-def _resolved(cluster: Cluster, pattern: str) -> tuple[list[str], bool]:
-    """The closed indices behind a pattern, and whether an alias is behind it."""
-
-    def question(client: Elasticsearch) -> Any:
-        return client.indices.resolve_index(name=pattern, expand_wildcards="open,closed")
-
+def _behind(cluster: Cluster, pattern: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """The closed indices behind a pattern, the parts of it that name nothing, and whether an alias is behind it."""
     try:
-        answer = cluster.ask(f"look for {pattern}", question)
+        return behind(cluster, pattern)
     except ClusterError as error:
         if error.status == 404:
-            return [], False
+            return (), (pattern,), False
         raise
-    closed = sorted(each["name"] for each in answer.get("indices", ()) if "closed" in each.get("attributes", ()))
-    return closed, bool(answer.get("aliases"))
 
 
 def _mapped(cluster: Cluster, pattern: str, wanted: Sequence[str]) -> Mapped:

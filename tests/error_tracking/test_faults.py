@@ -66,6 +66,12 @@ def test_a_closed_index_is_a_finding_beside_what_is_open(elastic: Elasticsearch,
     assert found_kinds(report) == ["closed-index"]
     with pytest.raises(ClusterError, match="no open index"):
         track(cluster, catalogue(f"{index}-b"), *WINDOW)
+    both = [{"add": {"index": f"{index}-{name}", "alias": f"{index}-both"}} for name in "ab"]
+    request(elastic.url, "POST", "/_aliases", {"actions": both})
+    assert found_kinds(track(cluster, catalogue(f"{index}-both"), *WINDOW)) == ["closed-index"]
+    listed = track(cluster, catalogue(f"{index}-a,{index}-missing"), *WINDOW)
+    assert listed.total.value == report.total.value
+    assert found_kinds(listed) == ["no-data"]
 
 
 def test_an_index_with_other_types_is_left_out_and_named(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:

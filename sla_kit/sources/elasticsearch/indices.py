@@ -50,11 +50,7 @@ def read_pattern(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
     missing: tuple[str, ...] = ()
     aliases = False
     try:
-        found = _resolved(cluster, name)
-        members = sorted({each for one in _members(found) for each in one})
-        closed = tuple(_closed(found) or (_closed(_resolved(cluster, ",".join(members))) if members else ()))
-        missing = _missing(name, found)
-        aliases = bool(found.get("aliases"))
+        closed, missing, aliases = behind(cluster, name)
         if missing:
             remarks += _hints(cluster, missing)
     except ClusterError as error:
@@ -69,6 +65,15 @@ def read_pattern(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
         listed = ", ".join(closed[:5]) + (f" and {len(closed) - 5} more" if len(closed) > 5 else "")
         remarks.append(Remark("closed-index", f"closed, so that nothing is known of what is in them: {listed}"))
     return Pattern(name, _mapped(cluster, name, fields, remarks), closed, missing, tuple(remarks), aliases)
+
+
+def behind(cluster: Cluster, name: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """The closed indices behind an expression, also those behind its aliases and data streams; the parts of it that
+    name nothing; and whether it names an alias. Raises `ClusterError`."""
+    found = _resolved(cluster, name)
+    members = sorted({each for one in _members(found) for each in one})
+    closed = {*_closed(found), *(_closed(_resolved(cluster, ",".join(members))) if members else ())}
+    return tuple(sorted(closed)), _missing(name, found), bool(found.get("aliases"))
 
 
 def _resolved(cluster: Cluster, name: str) -> Mapping[str, Any]:
