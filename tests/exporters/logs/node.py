@@ -29,7 +29,7 @@ MAPPING = {
         "event": {"properties": {"ingested": {"type": "date"}}},
         "service": {"properties": {"name": _KEYWORD}},
         "log": {"properties": {"level": _KEYWORD}},
-        "error": {"properties": {"type": _KEYWORD, "grouping_key": _KEYWORD}},
+        "error": {"properties": {"type": _KEYWORD, "grouping_key": _KEYWORD, "grouping_name": _KEYWORD}},
         "http": {"properties": {"response": {"properties": {"status_code": {"type": "long"}}}}},
     },
 }
@@ -70,6 +70,7 @@ def document(
     level: str = "",
     type: str = "",
     group: str = "",
+    name: str = "",
     status: int = 0,
 ) -> Document:
     """A document that was written ``at`` (Unix time); what is empty is not in it."""
@@ -80,8 +81,9 @@ def document(
         found["event"] = {"ingested": round(ingested * 1000)}
     if level:
         found["log"] = {"level": level}
-    if type or group:
-        found["error"] = {**({"type": type} if type else {}), **({"grouping_key": group} if group else {})}
+    error = {"type": type, "grouping_key": group, "grouping_name": name}
+    if any(error.values()):
+        found["error"] = {key: value for key, value in error.items() if value}
     if status:
         found["http"] = {"response": {"status_code": status}}
     return found

@@ -51,6 +51,23 @@ def test_groups_that_were_not_there_before_are_new(elastic: Elasticsearch, index
     assert collected(collector(path, GroupsCollector, NOW + 3600)) == {GROUPS: {}, NEW: {}}
 
 
+def test_errors_without_a_key_are_grouped_by_their_name(elastic: Elasticsearch, index: str, tmp_path: Path) -> None:
+    """As the ingest pipeline leaves errors with a stack."""
+    path = configured(tmp_path, elastic.url, index, "groups: {window: 15m, lookback: 7d}\n")
+    create(elastic.url, index)
+
+    def error(ago: float, name: str, group: str = "") -> dict[str, object]:
+        return document(NOW - ago, level="error", name=name, group=group)
+
+    write(elastic.url, index, [error(60, "KeyError: <text>"), error(60, "KeyError: <text>"), error(60, "E: a", "a")])
+    write(elastic.url, index, [document(NOW - 60, level="error")])
+    assert collected(collector(path, GroupsCollector, NOW)) == {GROUPS: {("api",): 2}}
+    write(elastic.url, index, [error(86400, "E: a", "a")])
+    assert collected(collector(path, GroupsCollector, NOW))[NEW] == {("api",): 1}
+    write(elastic.url, index, [error(86400, "KeyError: <text>")])
+    assert collected(collector(path, GroupsCollector, NOW)) == {GROUPS: {("api",): 2}, NEW: {("api",): 0}}
+
+
 def test_more_groups_than_can_be_looked_for_are_an_error(elastic: Elasticsearch, index: str, tmp_path: Path) -> None:
     path = configured(tmp_path, elastic.url, index, "groups: {most: 9}\n")
     create(elastic.url, index)
