@@ -43,13 +43,16 @@ _ONLY = ",".join(
         "_clusters",
         "pit_id",
         "aggregations.*.doc_count",
-        "aggregations.*.*.values",
+        "aggregations.*.q.values",
         "aggregations.t.after_key",
         "aggregations.t.buckets.key",
         "aggregations.t.buckets.doc_count",
-        "aggregations.t.buckets.*.doc_count",
         "aggregations.t.buckets.*.value",
-        "aggregations.t.buckets.*.*.buckets.doc_count",
+        "aggregations.*.t.buckets.key",
+        "aggregations.*.t.buckets.doc_count",
+        "aggregations.*.b.buckets.doc_count",  # of empty ones as well: they are known by their order
+        "aggregations.*.b.buckets.t.buckets.key",
+        "aggregations.*.b.buckets.t.buckets.doc_count",
     )
 )
 

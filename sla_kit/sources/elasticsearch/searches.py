@@ -16,12 +16,14 @@ from sla_kit.sources.elasticsearch.questions import Json, Question
 from sla_kit.sources.elasticsearch.quiet import runs
 from sla_kit.sources.elasticsearch.spans import (
     PAGE,
-    bucket_of,
+    Positions,
     by_bucket,
     during,
     halves,
     offset_ms,
-    page_size,
+    positions,
+    spans,
+    sparse,
     stretches,
 )
 from sla_kit.timeline import Finding, Floats, Grid, Mask
@@ -112,68 +114,124 @@ class Walked:
         self.total = np.zeros(grid.count)
 
     def aggregations(self) -> Json:
-        """What is asked in each bucket."""
+        """What is asked in each bucket, and makes no buckets of its own."""
         return {}
 
-    @property
-    def cells(self) -> int:
-        """How many buckets there are with those inside of each."""
-        return 1
+    def add(self, at: Positions, buckets: Sequence[Mapping[str, Any]]) -> None:
+        """Takes buckets of an answer. The same may come again, and then hold the same."""
+        self.total[at] = [each["doc_count"] for each in buckets]
 
-    def add(self, at: int, bucket: Mapping[str, Any]) -> None:
-        """Takes one bucket of an answer. The same bucket may come again, and then holds the same."""
-        self.total[at] = bucket["doc_count"]
+    def asking(self, start: int, end: int, aggregations: Json) -> Json:
+        """A search of its documents from ``start`` to ``end`` (epoch seconds)."""
+        filters = [during(self.time, start, end), *([] if self.query is None else [self.query])]
+        return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggregations}
+
+    def take(self, buckets: Sequence[Mapping[str, Any]]) -> None:
+        """Takes buckets of a page; those that are none of the grid's are left out."""
+        if not buckets:
+            return
+        at = positions([each["key"]["t"] for each in buckets], self.grid)
+        inside = (at >= 0) & (at < self.grid.count)
+        if not inside.all():
+            buckets = [each for each, one in zip(buckets, inside, strict=True) if one]
+        self.add(at[inside], buckets)
 
     def searches(self, page: int = PAGE) -> Iterator[Search]:
         """The searches that walk through all of it."""
-        size = page_size(self.cells, page)
-        for start, end in stretches(self.grid, size):
-            yield Pages(self, start, end, size)
+        for start, end in stretches(self.grid, page):
+            yield Pages(self, start, end, min(page, (end - start) // self.grid.step))
 
 
 class Counting(Walked):
-    """The questions that share a search: all documents of a query by bucket, and the side of each question."""
+    """The questions that share searches: all documents of a query by bucket, and the side of each question."""
 
     def __init__(self, grid: Grid, questions: Sequence[Question]) -> None:
         super().__init__(grid, questions[0].time, questions[0].total, questions)
-        self._name_of: dict[str, str] = {}
-        self._asked: Json = {}
-        self._sides: dict[str, Floats] = {}
-        self._ranges: dict[str, Floats] = {}
+        self._sides: dict[str, Side] = {}
+        self._beside = False
         for each in questions:
             asked = each.aggregation()
-            key = json.dumps(asked, sort_keys=True)
-            if asked is None or key in self._name_of:
-                continue
-            name = self._name_of[key] = f"a{len(self._name_of)}"
-            self._asked[name] = asked
-            if each.durations is None:
-                self._sides[name] = np.zeros(grid.count)
-            else:
-                self._ranges[name] = np.zeros((grid.count, each.durations.bounds.size))
+            if asked is not None and _key(asked) not in self._sides:
+                ranges = each.durations.bounds.size if each.durations else 0
+                self._sides[_key(asked)] = Side(f"a{len(self._sides)}", asked, ranges)
 
-    def aggregations(self) -> Json:
-        return self._asked
+    def searches(self, page: int = PAGE) -> Iterator[Search]:
+        sides = list(self._sides.values())
+        cells = sum(1 + side.ranges for side in sides) + self.grid.count * (1 + sum(side.width for side in sides))
+        if cells > page:
+            yield from super().searches(page)
+            return
+        # So little that all of it is one answer, whatever the documents are.
+        self._beside = True
+        yield Sides(self, sides, self.grid.start, self.grid.end, cells, whole=True)
 
-    @property
-    def cells(self) -> int:
-        return 1 + len(self._sides) + sum(1 + int(counts.shape[1]) for counts in self._ranges.values())
-
-    def add(self, at: int, bucket: Mapping[str, Any]) -> None:
-        self.total[at] = bucket["doc_count"]
-        for name, side in self._sides.items():
-            side[at] = bucket[name]["doc_count"]
-        for name, counts in self._ranges.items():
-            counts[at] = [each["doc_count"] for each in bucket[name]["b"]["buckets"]]
+    def sides(self, page: int = PAGE) -> Iterator[Search]:
+        """The searches for the sides that are still to be asked for, once all documents are counted: what has none of
+        them is not asked for, and no answer can have more buckets than ``page`` (but for one bucket of time)."""
+        sides = list(self._sides.values())
+        at = np.flatnonzero(self.total > 0)
+        if self._beside or not sides or not at.size:
+            return
+        most = np.sum([np.minimum(self.total[at], side.width) for side in sides], axis=0)
+        room = page - sum(1 + side.ranges for side in sides)
+        for first, last in spans(most, room):
+            start = self.grid.start + int(at[first]) * self.grid.step
+            end = self.grid.start + (int(at[last - 1]) + 1) * self.grid.step
+            yield Sides(self, sides, start, end, int(most[first:last].sum()))
 
     def side(self, question: Question) -> Floats:
         """The documents of a question's side by bucket, shape (n,)."""
         asked = question.aggregation()
-        return self.total if asked is None else self._sides[self._name_of[json.dumps(asked, sort_keys=True)]]
+        return self.total if asked is None else self._sides[_key(asked)].counts(self.grid)[:, 0]
 
     def ranges(self, question: Question) -> Floats:
         """The documents of a latency's question by bucket and range, shape (n, k)."""
-        return self._ranges[self._name_of[json.dumps(question.aggregation(), sort_keys=True)]]
+        return self._sides[_key(question.aggregation())].counts(self.grid)
+
+
+def _key(aggregation: Json | None) -> str:
+    return json.dumps(aggregation, sort_keys=True)
+
+
+@dataclass(slots=True)
+class Side:
+    """What is counted beside all documents of a query: those of a filter, by ``ranges`` of durations where there are
+    any. Kept as the cells that are not empty, for most are."""
+
+    name: str
+    asked: Json
+    ranges: int
+    _cells: list[tuple[Positions, Positions]] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """The cells of one bucket of time."""
+        return max(self.ranges, 1)
+
+    def aggregation(self, by_time: Json) -> Json:
+        """What is asked, by buckets of time that are innermost, where only those come that hold anything."""
+        if not self.ranges:
+            return {**self.asked, "aggs": {"t": by_time}}
+        (name, inner), *_ = self.asked["aggs"].items()
+        return {**self.asked, "aggs": {name: {**inner, "aggs": {"t": by_time}}}}
+
+    def add(self, found: Mapping[str, Any], grid: Grid) -> None:
+        """Takes an answer. The same cell may come again, and then holds the same."""
+        columns = found.get("b", {}).get("buckets", ()) if self.ranges else (found,)
+        for column, each in enumerate(columns):
+            buckets = each.get("t", {}).get("buckets", ())
+            if buckets:
+                at = positions([one["key"] for one in buckets], grid)
+                counts = np.array([one["doc_count"] for one in buckets], dtype=np.int64)
+                inside = (at >= 0) & (at < grid.count)
+                self._cells.append((at[inside] * self.width + column, counts[inside]))
+
+    def counts(self, grid: Grid) -> Floats:
+        """The documents by bucket and range, shape (n, k), k = 1 where there are no ranges."""
+        dense = np.zeros((grid.count, self.width))
+        for at, counts in self._cells:
+            dense.ravel()[at] = counts
+        return dense
 
 
 class Presence(Walked):
@@ -190,12 +248,12 @@ class Presence(Walked):
             return {}
         return {"first": {"min": {"field": self._ingested}}, "last": {"max": {"field": self._ingested}}}
 
-    def add(self, at: int, bucket: Mapping[str, Any]) -> None:
-        self.total[at] = bucket["doc_count"]
+    def add(self, at: Positions, buckets: Sequence[Mapping[str, Any]]) -> None:
+        Walked.add(self, at, buckets)
         for name, into in (("first", self.first_arrival), ("last", self.last_arrival)):
-            value = bucket.get(name, {}).get("value")
-            if value is not None:
-                into[at] = value / 1000
+            values = [each.get(name, {}).get("value") for each in buckets]
+            if any(value is not None for value in values):
+                into[at] = np.array(values, dtype=np.float64) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,26 +274,19 @@ class Pages:
 
     @property
     def cells(self) -> int:
-        return self.walked.cells * min(self.size, (self.end - self._from()) // self.walked.grid.step)
+        return min(self.size, (self.end - self._from()) // self.walked.grid.step)
 
     def body(self) -> Json:
         walked = self.walked
-        filters = [during(walked.time, self.start, self.end)]
-        if walked.query is not None:
-            filters.append(walked.query)
         asked: Json = {"composite": by_bucket(walked.time, walked.grid.step, self.size, self.after)}
         if walked.aggregations():
             asked["aggs"] = walked.aggregations()
-        return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": {"t": asked}}
+        return walked.asking(self.start, self.end, {"t": asked})
 
     def take(self, aggregations: Mapping[str, Any], share: float, reason: str) -> Pages | None:
         found = aggregations.get("t", {})
         buckets = found.get("buckets", [])
-        grid = self.walked.grid
-        for bucket in buckets:
-            at = bucket_of(bucket["key"]["t"], grid)
-            if 0 <= at < grid.count:
-                self.walked.add(at, bucket)
+        self.walked.take(buckets)
         more = None
         if len(buckets) == self.size and found.get("after_key"):
             more = replace(self, after=found["after_key"], tries=0)
@@ -262,6 +313,59 @@ class Pages:
         if self.after is None:
             return self.start
         return (int(self.after["t"]) - 1) // 1000 + self.walked.grid.step
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The sides of questions that share a query, from ``start`` to ``end`` (epoch seconds): filter and range outside,
+    time inside, so that an answer holds no more buckets than there are documents. ``most`` is how many it may be.
+    With the ``whole`` all documents of the query are counted as well, on one page."""
+
+    counting: Counting
+    sides: Sequence[Side]
+    start: int
+    end: int
+    most: int
+    whole: bool = False
+    tries: int = 0
+    cuts: int = 0
+
+    @property
+    def questions(self) -> Sequence[Question]:
+        return self.counting.questions
+
+    @property
+    def cells(self) -> int:
+        return self.most
+
+    def body(self) -> Json:
+        counting, step = self.counting, self.counting.grid.step
+        by_time = sparse(counting.time, step)
+        asked = {side.name: side.aggregation(by_time) for side in self.sides}
+        if self.whole:
+            page = by_bucket(counting.time, step, (self.end - self.start) // step, None)
+            asked = {"t": {"composite": page}, **asked}
+        return counting.asking(self.start, self.end, asked)
+
+    def take(self, aggregations: Mapping[str, Any], share: float, reason: str) -> None:
+        if self.whole:
+            self.counting.take(aggregations.get("t", {}).get("buckets", []))
+        for side in self.sides:
+            side.add(aggregations.get(side.name, {}), self.counting.grid)
+        self.counting.answered.limit(self.start, self.end, share, reason)
+
+    def again(self) -> Sides:
+        return replace(self, tries=self.tries + 1)
+
+    def smaller(self) -> list[Search]:
+        parts = halves(self.start, self.end, self.counting.grid.step)
+        if self.cuts == MOST_CUTS or len(parts) == 1:
+            return [self]
+        most = max(1, self.most // 2)
+        return [replace(self, start=start, end=end, most=most, cuts=self.cuts + 1) for start, end in parts]
+
+    def lost(self, reason: str) -> None:
+        self.counting.answered.limit(self.start, self.end, 0.0, reason)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from sla_kit.sources.elasticsearch.timelines import SKEW_SECONDS, Dark, Seen, se
 from sla_kit.timeline import Finding, Grid, Timeline
 
 #: Numbers that are kept at the same time: what does not fit is read after the first timelines were given away.
-_MOST_FLOATS = 8_000_000
+_MOST_FLOATS = 30_000_000
 #: A reading whose point in time was lost begins anew so often.
 _READINGS = 4
 
@@ -196,17 +196,12 @@ class ElasticsearchSource:
                     if isinstance(sli, LogLatency):
                         measured = found.measured[each.indicator.key] = Measured()
                         searches.append(Percentile(each, grid, sli.quantile, measured))
-            everything = sum(counting.cells for counting in found.countings) * grid.count
-            answered = 0
-
-            def count(cells: int, everything: int = everything) -> None:
-                nonlocal answered
-                answered += cells
-                told(min(answered / max(everything, 1), 1.0))
-
             try:
                 with point_in_time(self.cluster, place.target) as point:
-                    run(self.cluster, point, searches, count, self._pause)
+                    run(self.cluster, point, searches, _share(told, searches, 0.0), self._pause)
+                    sides = [each for counting in found.countings for each in counting.sides(self._page)]
+                    run(self.cluster, point, sides, _share(told, sides, 0.5), self._pause)
+                    told(1.0)
                     return found, point.missing
             except LostPointError:
                 continue
@@ -228,6 +223,18 @@ def _date(mapped: Mapped, name: str) -> str:
     """A field's name where it is a date in every index that has it, else nothing."""
     types = set(mapped.of(name).values())
     return name if types and types <= {"date", "date_nanos"} else ""
+
+
+def _share(told: Callable[[float], None], searches: Sequence[Search], from_on: float) -> Callable[[int], None]:
+    """Tells how far a reading is when so many buckets more are answered of searches that are half of it."""
+    everything, answered = sum(each.cells for each in searches), 0
+
+    def count(cells: int) -> None:
+        nonlocal answered
+        answered += cells
+        told(from_on + min(answered / max(everything, 1), 1.0) / 2)
+
+    return count
 
 
 def _part(progress: Progress, done: Sequence[int], batch: Sequence[Sequence[Question]]) -> Callable[[float], None]:

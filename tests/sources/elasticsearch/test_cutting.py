@@ -14,7 +14,7 @@ from sla_kit.sources.elasticsearch.failures import reason_of, share_of
 from sla_kit.sources.elasticsearch.quantiles import RATIO, bounds_of, cumulative, error_step, upper_ends
 from sla_kit.sources.elasticsearch.quiet import lead, named_days, observed, runs
 from sla_kit.sources.elasticsearch.searches import Answered
-from sla_kit.sources.elasticsearch.spans import PAGES, bucket_of, halves, offset_ms, page_size, stretches
+from sla_kit.sources.elasticsearch.spans import PAGES, halves, offset_ms, positions, spans, stretches
 from sla_kit.timeline import Grid
 
 STEPS = st.sampled_from([1, 15, 60, 300, 3600, 86400])
@@ -32,7 +32,7 @@ def test_a_time_is_in_the_bucket_that_holds_it(grid: Grid, data: st.DataObject) 
     time_ms = data.draw(st.integers(grid.start * 1000 + 1, grid.end * 1000))
     interval = grid.step * 1000
     key = (time_ms - 1) // interval * interval + 1
-    at = bucket_of(key, grid)
+    (at,) = positions([key], grid).tolist()
     assert 0 <= at < grid.count
     assert (grid.start + at * grid.step) * 1000 < time_ms <= (grid.start + (at + 1) * grid.step) * 1000
     assert offset_ms(grid.start + at * grid.step) == key
@@ -57,11 +57,14 @@ def test_halving_ends_with_single_buckets(grid: Grid) -> None:
     assert all(end - start == grid.step for start, end in parts)
 
 
-@given(st.integers(1, 100_000), st.integers(1, 65_536))
-def test_pages_hold_no_more_than_they_may(cells: int, page: int) -> None:
-    size = page_size(cells, page)
-    assert size >= 1
-    assert size == 1 or size * cells <= page
+@given(st.lists(st.integers(1, 30), max_size=60), st.integers(-5, 100))
+def test_spans_are_everything_and_hold_no_more_than_they_may(cells: list[int], room: int) -> None:
+    cut = list(spans(np.array(cells, dtype=np.float64), room))
+    assert [at for first, last in cut for at in range(first, last)] == list(range(len(cells)))
+    for first, last in cut:
+        assert last == first + 1 or sum(cells[first:last]) <= room
+    for (first, last), _ in pairwise(cut):
+        assert sum(cells[first : last + 1]) > room  # no smaller than need be
 
 
 # --- silence --------------------------------------------------------------------------------------------------------
