@@ -71,8 +71,8 @@ class Document:
             time=self.time,
             message=redacted_message(self.message, _LONGEST_MESSAGE),
             host=redacted_message(self.host, 200),
-            version=self.version,
-            trace=self.trace,
+            version=redacted_message(self.version, 200),
+            trace=self.trace[:200],
             stack=redacted_message(self.stack, _LONGEST_STACK),
         )
 

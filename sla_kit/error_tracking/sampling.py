@@ -97,6 +97,7 @@ def draw(
     gathered: dict[Key, Gathered] = {}
     parts: dict[tuple[str, str] | None, tuple[dict[Key, int], int, int]] = {}
     looked_at = 0
+    named = {kind.name for kind in kinds}
     exact = exact or whole <= sample
     wanted = [kind.count for kind in kinds] if exact else sizes([kind.count for kind in kinds], sample)
     for number, (kind, size) in enumerate(zip(kinds, wanted, strict=True)):
@@ -106,6 +107,9 @@ def draw(
         # An answer may be of fewer documents, and one that was asked for all of them may find more by then.
         weight = max(kind.count, len(documents)) / max(1, len(documents))
         for document in documents:
+            own = _name_of(document, logs)
+            if own != kind.name and own in named:
+                continue  # it has several types or services, and is counted by the first
             key = document.service, document.key or document.fingerprint().key
             found[key] = found.get(key, 0) + 1
             gathered.setdefault(key, Gathered()).add(document, weight)
@@ -191,9 +195,10 @@ def _like(gathered: Gathered, logs: Logs, unkeyed: Query, history: Span) -> Quer
 
 
 def _name(gathered: Gathered, logs: Logs) -> tuple[str, str]:
-    document = gathered.latest
-    if document is None:
-        return "", ""
+    return ("", "") if gathered.latest is None else _name_of(gathered.latest, logs)
+
+
+def _name_of(document: Document, logs: Logs) -> tuple[str, str]:
     return document.service if logs.readable.service else "", document.type if logs.readable.type else ""
 
 

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from sla_kit.report.document import to_report
+from sla_kit.visibility import visible
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
@@ -122,4 +123,5 @@ def cell(value: Any) -> str:
         return repr(value)
     text = str(value)
     # A spreadsheet runs a cell that begins with one of these as a formula; an apostrophe makes it text.
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text
+    formula = text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+    return "'" + visible(text) if formula else visible(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sla_kit.report.blocks import Block, Branch, Bullets, Cell, Column, Fold, Page, Paragraph, Plots, Table, Tone, Tree
 from sla_kit.report.content import page
+from sla_kit.visibility import visible
 
 if TYPE_CHECKING:
     from sla_kit.engine.results import Evaluation
@@ -36,7 +37,7 @@ def markdown(content: Page) -> str:
 
 def escape(text: str) -> str:
     """Text on one line with everything that Markdown or HTML would read as markup taken literally."""
-    line = " ".join(text.split())
+    line = " ".join(visible(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _SPECIAL.sub(r"\\\1", line)
     if opening := _OPENS_A_BLOCK.match(line):
@@ -98,4 +99,4 @@ def _cell(cell: Cell) -> str:
 
 
 def _in_html(text: str) -> str:
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return " ".join(visible(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -149,6 +149,20 @@ def test_new_regressed_and_surging_groups_are_told_with_what_they_come_from(
     assert track(cluster, catalogue(index), *WINDOW, states=states, groups=50) == everything
 
 
+@pytest.mark.parametrize("exact", [True, None])
+def test_an_error_of_several_types_is_counted_once(
+    elastic: Elasticsearch, index: str, cluster: Cluster, exact: bool | None
+) -> None:
+    history = steady(7, many=2, each=20, keyed=False)
+    for document in history.documents:
+        if "error.type" in document:
+            document["error.type"] = [document["error.type"], "ValueError"]
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    report = track(cluster, catalogue(index), *WINDOW, groups=50, exact=exact)
+    assert sum(group.count.value for group in report.groups) == report.total.value > 0
+
+
 def test_services_are_asked_for_by_name(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
     history = steady(4)
     create(elastic.url, index)

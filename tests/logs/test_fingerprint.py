@@ -112,6 +112,7 @@ def test_what_differs_from_one_time_to_the_next_is_a_placeholder(message: str, e
     ("text", "expected"),
     [
         ("mail bob.smith+x@mail.example.co.uk now", "mail <email> now"),
+        ("GET /reset?mail=bob%40example.com&x=1", "GET /reset?mail=<email>&x=1"),
         ("Authorization: Bearer abc.def-ghi123", "Authorization: Bearer <token>"),
         ("authorization: basic\n dXNlcjpwYXNz", "authorization: basic\n<token>"),
         ("Basic authentication failed", "Basic authentication failed"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sla_kit.report import render
 from sla_kit.report.as_markdown import escape
+from sla_kit.visibility import visible
 from tests.report.sample import NASTY, many, sample
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1"]
@@ -22,8 +23,15 @@ def test_a_name_that_a_spreadsheet_would_run_is_made_text(text: str) -> None:
     one = sample()
     evaluation = replace(one, slos=(replace(one.slos[0], service=text, action=text),))
     row = next(csv.DictReader(io.StringIO(render(evaluation, "csv"), newline="")))
-    assert row["service"] == "'" + text
-    assert row["action"] == "'" + text
+    assert row["service"] == "'" + visible(text)
+    assert row["action"] == "'" + visible(text)
+
+
+@pytest.mark.parametrize("format", ["csv", "md"])
+def test_no_name_orders_a_terminal_about(format: str) -> None:
+    one = sample()
+    text = render(replace(one, slos=(replace(one.slos[0], service="a\x1b[2J\x9b31m\u202eb"),)), format)
+    assert not set(text) & {"\x1b", "\x9b", "\u202e"}
 
 
 def test_negative_numbers_stay_numbers() -> None:
