@@ -119,7 +119,7 @@ class Walked:
 
     def add(self, at: Positions, buckets: Sequence[Mapping[str, Any]]) -> None:
         """Takes buckets of an answer. The same may come again, and then hold the same."""
-        self.total[at] = [each["doc_count"] for each in buckets]
+        self.total[at] = _counts(buckets)
 
     def asking(self, start: int, end: int, aggregations: Json) -> Json:
         """A search of its documents from ``start`` to ``end`` (epoch seconds)."""
@@ -170,7 +170,12 @@ class Counting(Walked):
         them is not asked for, and no answer can have more buckets than ``page`` (but for one bucket of time)."""
         sides = list(self._sides.values())
         at = np.flatnonzero(self.total > 0)
-        if self._beside or not sides or not at.size:
+        if self._beside or not sides:
+            return
+        if (self.answered.share < 1).any():  # sides may be of other shards than the rest: both anew, together
+            yield from self._together(sides, page)
+            return
+        if not at.size:
             return
         most = np.sum([np.minimum(self.total[at], side.width) for side in sides], axis=0)
         room = page - sum(1 + side.ranges for side in sides)
@@ -178,6 +183,15 @@ class Counting(Walked):
             start = self.grid.start + int(at[first]) * self.grid.step
             end = self.grid.start + (int(at[last - 1]) + 1) * self.grid.step
             yield Sides(self, sides, start, end, int(most[first:last].sum()))
+
+    def _together(self, sides: Sequence[Side], page: int) -> Iterator[Search]:
+        """All documents and the sides of each stretch in one search."""
+        width = 1 + sum(side.width for side in sides)
+        count = max(1, (page - sum(1 + side.ranges for side in sides)) // width)
+        for first in range(0, self.grid.count, count):
+            last = min(first + count, self.grid.count)
+            start, end = (self.grid.start + at * self.grid.step for at in (first, last))
+            yield Sides(self, sides, start, end, (last - first) * width, whole=True)
 
     def side(self, question: Question) -> Floats:
         """The documents of a question's side by bucket, shape (n,)."""
@@ -187,6 +201,14 @@ class Counting(Walked):
     def ranges(self, question: Question) -> Floats:
         """The documents of a latency's question by bucket and range, shape (n, k)."""
         return self._sides[_key(question.aggregation())].counts(self.grid)
+
+
+def _counts(buckets: Sequence[Mapping[str, Any]]) -> Positions:
+    """How many documents buckets hold. Raises `ValueError` for what can't be a count."""
+    found = np.array([each["doc_count"] for each in buckets], dtype=np.int64)
+    if found.size and found.min() < 0:
+        raise ValueError("a bucket holds less than nothing")
+    return found
 
 
 def _key(aggregation: Json | None) -> str:
@@ -222,7 +244,7 @@ class Side:
             buckets = each.get("t", {}).get("buckets", ())
             if buckets:
                 at = positions([one["key"] for one in buckets], grid)
-                counts = np.array([one["doc_count"] for one in buckets], dtype=np.int64)
+                counts = _counts(buckets)
                 inside = (at >= 0) & (at < grid.count)
                 self._cells.append((at[inside] * self.width + column, counts[inside]))
 
@@ -347,12 +369,17 @@ class Sides:
             asked = {"t": {"composite": page}, **asked}
         return counting.asking(self.start, self.end, asked)
 
-    def take(self, aggregations: Mapping[str, Any], share: float, reason: str) -> None:
+    def take(self, aggregations: Mapping[str, Any], share: float, reason: str) -> Sides | None:
+        if share < 1 and not self.whole:  # what other shards have counted is no whole of these
+            buckets = (self.end - self.start) // self.counting.grid.step
+            return replace(self, whole=True, most=self.most + buckets, tries=0)
         if self.whole:
+            self.counting.total[self.counting.grid.slice(self.start, self.end)] = 0.0
             self.counting.take(aggregations.get("t", {}).get("buckets", []))
         for side in self.sides:
             side.add(aggregations.get(side.name, {}), self.counting.grid)
         self.counting.answered.limit(self.start, self.end, share, reason)
+        return None
 
     def again(self) -> Sides:
         return replace(self, tries=self.tries + 1)

@@ -300,6 +300,24 @@ def test_what_nobody_may_look_at_is_read_unchecked(elastic: Elasticsearch, index
     assert len(told(found, "unchecked")) == 2
 
 
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_errors_are_never_of_fewer_shards_than_requests(elastic: Elasticsearch, index: str, before: int) -> None:
+    documents = [request(START + 5 * at, 500 if at % 10 == 0 else 200) for at in range(1, 121)]
+    put(elastic.url, f"{index}-1", [each for at, each in enumerate(documents) if at % 20 < 10])
+    put(elastic.url, f"{index}-2", [each for at, each in enumerate(documents) if at % 20 >= 10])
+
+    def deleted() -> None:
+        with Client(elastic.url) as client:
+            client.indices.delete(index=f"{index}-2")
+
+    with faulty(elastic.url) as proxy:
+        proxy.meanwhile(deleted, only="_msearch", skip=before)
+        found = read(proxy.url, events(f"{index}-*"), grid(10), page=15)  # sides take a search of their own
+    assert found.bad.sum() * 10 == found.total.sum()
+    assert found.total.sum() in (60, 120)
+    assert found.total.sum() == 120 or told(found, "partial-answer")
+
+
 # --- silence and clocks ---------------------------------------------------------------------------------------------
 
 
