@@ -193,7 +193,7 @@ def _verdict(
         if each.figure.coverage < needed:
             return None, f"only {percent(each.figure.coverage)} of {name} was observed, {percent(needed)} are needed"
     if first.sli is not None and second.sli is not None and abs(first.sli - second.sli) > declared.within + _SLACK:
-        said = _said(both, percent(first.sli), percent(second.sli))
+        said = _said(both, *_told_apart(first.sli, second.sli))
         return False, f"{said} differ by {_apart(first.sli - second.sli)}, more than {_apart(declared.within)}"
     if totals is not None and declared.total_within is not None and totals > declared.total_within + _SLACK:
         events = f"{round(first.total)} events", f"{round(second.total)} events"
@@ -209,6 +209,17 @@ def _said(both: tuple[Measured, Measured], one: str, other: str) -> str:
     if first.means != second.means:
         return f"{second.slo} by {first.means} {one} and by {second.means} {other}"
     return f"{'/'.join(first.key)} {one} and {'/'.join(second.key)} {other}"
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two ratios with the digits that their difference needs."""
+    texts, apart = (percent(one), percent(other)), abs(one - other) * 100.0
+    for digits in range(1, 7):
+        shown, beside = (float(text.removesuffix(" %")) for text in texts)
+        if abs(abs(shown - beside) - apart) <= 0.2 * apart:
+            break
+        texts = f"{one * 100.0:.{digits}f} %", f"{other * 100.0:.{digits}f} %"
+    return texts
 
 
 def _apart(ratio: float) -> str:

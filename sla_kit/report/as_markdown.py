@@ -94,7 +94,8 @@ def _title(column: Column) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _MARKS[cell.tone] + (f"[{escape(cell.text)}]({cell.link})" if cell.link else escape(cell.text))
+    shown = cell.text.replace(" ", "·") if cell.trend else cell.text  # blanks in a row would be one
+    text = _MARKS[cell.tone] + (f"[{escape(shown)}]({cell.link})" if cell.link else escape(shown))
     return f"{text}<br><sub>{escape(cell.note)}</sub>" if cell.note else text
 
 

@@ -113,6 +113,11 @@ def test_the_same_figures_agree() -> None:
     assert found.findings == ()
 
 
+def test_a_small_difference_is_told_with_the_digits_that_it_needs() -> None:
+    _, compared = judged(shop(), buckets(100_000, 960), buckets(100_000, 899))
+    assert compared.reason == "availability by logs 99.04 % and by metrics 99.10 % differ by 0.061 %, more than 0.05 %"
+
+
 def test_a_difference_over_the_bound_is_a_finding_of_the_slo_and_of_the_whole() -> None:
     found, compared = judged(shop(), buckets(10_000, 9), buckets(10_000, 1))
     said = "availability by logs 99.91 % and by metrics 99.99 % differ by 0.08 %, more than 0.05 %"

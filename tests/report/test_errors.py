@@ -74,6 +74,11 @@ def test_many_groups_are_folded_and_what_is_in_none_is_said() -> None:
     assert "estimated from a sample of 10,000" in text
 
 
+def test_a_trend_keeps_its_blanks_in_markdown() -> None:
+    text = markdown(errors_page(errors_sample(replace(group(1), trend=(0.0, 0.0, 9.0, 0.0))), ZONE, OWNERS))
+    assert "| ··█· |" in text
+
+
 def test_what_is_new_comes_with_its_frames_an_example_and_the_deployments_of_the_window() -> None:
     found = errors(errors_sample(), ZONE, OWNERS)
     (fold,) = [block for block in found if isinstance(block, Fold)]
