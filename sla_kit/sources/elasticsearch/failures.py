@@ -50,5 +50,8 @@ def reason_of(error: Any) -> str:
         shards = at.get("failed_shards")
         inner = at.get("caused_by") if isinstance(at.get("caused_by"), Mapping) else at.get("reason")
         at = shards[0] if isinstance(shards, list) and shards else inner
-    text = " ".join((deepest or str(error)).split())
+    named = ", ".join(dict.fromkeys(types_of(error)))
+    if not deepest and named and isinstance(error, Mapping) and isinstance(error.get("index"), str):
+        named = f"{error['index']}: {named}"
+    text = " ".join((deepest or named or str(error)).split())
     return redacted(text if len(text) <= 200 else text[:190] + "…")

@@ -197,4 +197,6 @@ def test_the_reason_of_an_error_is_its_root() -> None:
     failed = {"shard": 0, "reason": {"type": "query_shard_exception", "reason": "Failed", "caused_by": inner}}
     error = {"type": "search_phase_execution_exception", "reason": "all shards failed", "failed_shards": [failed]}
     assert reason_of(error) == "Cannot parse 'a:(b'"
+    gone = {"shard": 0, "index": "web", "node": None, "reason": {"type": "no_shard_available_action_exception"}}
+    assert reason_of(gone) == "web: no_shard_available_action_exception"
     assert "secret-word" not in reason_of({"type": "x", "reason": "no password=secret-word here"})
