@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sla_kit.sources.elasticsearch.questions import Json, Question
+from sla_kit.catalogue.model import LogLatency
+from sla_kit.sources.elasticsearch.questions import Durations, Json, Question
 from sla_kit.sources.elasticsearch.quiet import runs
 from sla_kit.sources.elasticsearch.spans import (
     PAGE,
@@ -404,51 +405,45 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Percentile:
-    """The quantile of one latency over a whole grid by a HDR histogram of three digits: within 0.1 % (Elasticsearch's
-    reference, percentiles aggregation)."""
+class Percentiles:
+    """The quantiles of latencies that share a query, over a whole grid, by HDR histograms of three digits: within 0.1 %
+    (Elasticsearch's reference, percentiles aggregation). ``measured`` takes them by the indicator's key."""
 
-    question: Question
+    questions: Sequence[Question]
     grid: Grid
-    quantile: float
-    measured: Measured
+    measured: Mapping[tuple[str, str], Measured]
     tries: int = 0
 
     @property
     def cells(self) -> int:
-        return 2
-
-    @property
-    def questions(self) -> Sequence[Question]:
-        return (self.question,)
+        return 2 * len(self._by_field())
 
     def body(self) -> Json:
-        durations = self.question.durations
-        assert durations is not None
-        filters = [during(self.question.time, self.grid.start, self.grid.end)]
-        if self.question.total is not None:
-            filters.append(self.question.total)
-        hdr = {"number_of_significant_value_digits": 3}
-        percentiles = {"field": durations.field, "percents": [self.quantile * 100], "keyed": False, "hdr": hdr}
-        return {
-            "size": 0,
-            "track_total_hits": False,
-            "query": {"bool": {"filter": filters}},
-            "aggs": {
-                "n": {"filter": {"range": {durations.field: {"lt": 0}}}},
-                "p": {"filter": durations.there, "aggs": {"q": {"percentiles": percentiles}}},
-            },
-        }
+        first = self.questions[0]
+        filters = [during(first.time, self.grid.start, self.grid.end), *([first.total] if first.total else [])]
+        asked: Json = {}
+        for at, (name, several) in enumerate(self._by_field().items()):
+            percents = sorted({_percent(each) for each, _ in several})
+            hdr = {"number_of_significant_value_digits": 3}
+            percentiles = {"field": name, "percents": percents, "keyed": False, "hdr": hdr}
+            there = several[0][1].there
+            asked[f"n{at}"] = {"filter": {"range": {name: {"lt": 0}}}}
+            asked[f"p{at}"] = {"filter": there, "aggs": {"q": {"percentiles": percentiles}}}
+        return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": asked}
 
     def take(self, aggregations: Mapping[str, Any], share: float, reason: str) -> None:
-        durations = self.question.durations
-        assert durations is not None
-        self.measured.negative = int(aggregations.get("n", {}).get("doc_count", 0))
-        values = aggregations.get("p", {}).get("q", {}).get("values", [])
-        if values and values[0].get("value") is not None and share >= 1:
-            self.measured.quantile = float(values[0]["value"]) * durations.unit_seconds
+        for at, several in enumerate(self._by_field().values()):
+            negative = int(aggregations.get(f"n{at}", {}).get("doc_count", 0))
+            values = aggregations.get(f"p{at}", {}).get("q", {}).get("values", [])
+            found = {each["key"]: each.get("value") for each in values}
+            for question, durations in several:
+                measured = self.measured[question.indicator.key]
+                measured.negative = negative
+                value = found.get(_percent(question))
+                if value is not None and share >= 1:
+                    measured.quantile = float(value) * durations.unit_seconds
 
-    def again(self) -> Percentile:
+    def again(self) -> Percentiles:
         return replace(self, tries=self.tries + 1)
 
     def smaller(self) -> list[Search]:
@@ -456,6 +451,19 @@ class Percentile:
 
     def lost(self, reason: str) -> None:
         """It only says how good an estimate is."""
+
+    def _by_field(self) -> dict[str, list[tuple[Question, Durations]]]:
+        found: dict[str, list[tuple[Question, Durations]]] = {}
+        for each in self.questions:
+            if each.durations is not None:
+                found.setdefault(each.durations.field, []).append((each, each.durations))
+        return found
+
+
+def _percent(question: Question) -> float:
+    sli = question.indicator.sli
+    assert isinstance(sli, LogLatency)
+    return sli.quantile * 100
 
 
 @dataclass(slots=True)

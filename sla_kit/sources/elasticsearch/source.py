@@ -17,7 +17,7 @@ from sla_kit.sources.elasticsearch.indices import Pattern, read_pattern
 from sla_kit.sources.elasticsearch.lacking import Lacking
 from sla_kit.sources.elasticsearch.questions import Question, log_parts, needs, question, sharing
 from sla_kit.sources.elasticsearch.quiet import lead, named_days
-from sla_kit.sources.elasticsearch.searches import Ahead, Counting, Future, Measured, Percentile, Presence, Search
+from sla_kit.sources.elasticsearch.searches import Ahead, Counting, Future, Measured, Percentiles, Presence, Search
 from sla_kit.sources.elasticsearch.spans import PAGE
 from sla_kit.sources.elasticsearch.timelines import SKEW_SECONDS, Dark, Seen, seen_in, timeline, unknown
 from sla_kit.timeline import Finding, Grid, Timeline
@@ -191,11 +191,10 @@ class ElasticsearchSource:
             searches.append(Ahead(place.time, int(self._clock() + SKEW_SECONDS), found.ahead))
             for counting in found.countings:
                 searches += counting.searches(self._page)
-                for each in counting.questions:
-                    sli = each.indicator.sli
-                    if isinstance(sli, LogLatency):
-                        measured = found.measured[each.indicator.key] = Measured()
-                        searches.append(Percentile(each, grid, sli.quantile, measured))
+                slow = [each for each in counting.questions if each.durations is not None]
+                if slow:
+                    found.measured.update((each.indicator.key, Measured()) for each in slow)
+                    searches.append(Percentiles(slow, grid, found.measured))
             try:
                 with point_in_time(self.cluster, place.target) as point:
                     run(self.cluster, point, searches, _share(told, searches, 0.0), self._pause)
