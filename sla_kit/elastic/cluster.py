@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 import elasticsearch
 import stamina
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, Elasticsearch, JsonSerializer, TransportError
 
 from sla_kit.elastic.settings import ClusterAddress, ClusterSettings
 from sla_kit.errors import SourceError
@@ -90,9 +91,20 @@ class Cluster:
                     raise self._refused(what, error) from None
                 except TransportError as error:
                     raise self._unheard(what, error) from None
-                self._heard = True
-                return getattr(answer, "body", answer)
+                return self._taken(what, getattr(answer, "body", answer))
         raise AssertionError("stamina raises where no attempt succeeds")
+
+    def _taken(self, what: str, body: Any) -> Any:
+        """What is answered with success, if it is an object, or the yes or no of a question for one."""
+        if not isinstance(body, dict | bool):
+            raise self._no_cluster("has no Elasticsearch's answer here")
+        # A proxy may hand on an error under another status.
+        error = body.get("error") if isinstance(body, dict) and "status" in body else None
+        if error:
+            text = redacted(" ".join(str(_innermost(error) or "it says no more").split()))[:300]
+            raise ClusterError(f"can't {what}: {text}", place=self.name, remedy="see the cluster's health")
+        self._heard = True
+        return body
 
     def _refused(self, what: str, error: ApiError) -> ClusterError:
         status = error.meta.status
@@ -176,11 +188,26 @@ def _innermost(cause: Any) -> str:
     return said
 
 
+class _Strict(JsonSerializer):
+    """Reads answers as JSON has it: no number is NaN or infinite, and nothing is deeper than can be read."""
+
+    def json_loads(self, data: bytes) -> Any:
+        try:
+            return json.loads(data, parse_constant=_no_number)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
 def _client(place: ClusterAddress, settings: ClusterSettings) -> Elasticsearch:
     options: dict[str, Any] = {
         "request_timeout": settings.timeout_seconds,
         "max_retries": 0,  # asking again is done here
         "retry_on_timeout": False,
+        "serializers": {"application/json": _Strict()},
     }
     if place.cloud_id:
         options["cloud_id"] = place.cloud_id

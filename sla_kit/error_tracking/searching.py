@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from elasticsearch import ApiError, Elasticsearch
 
+from sla_kit.elastic.answers import no_answer, responses, sound
 from sla_kit.elastic.cluster import Cluster, ClusterError
 from sla_kit.error_tracking.asking import PAGE, Query, page
 from sla_kit.redacting import redacted
@@ -131,8 +132,13 @@ class Searches:
                 self._full |= error.meta.status == 429  # the same request is asked again
                 raise
 
-        answers: list[Answer] = self._cluster.ask(what, question)["responses"]
-        return answers
+        answers = responses(self._cluster.ask(what, question), len(bodies), self._cluster.name)
+        for body, answer in zip(bodies, answers, strict=True):
+            found = answer.get("aggregations", {})
+            asked = body.get("aggs", {}) if (answer.get("_shards") or {}).get("successful") else ()
+            if not all(name in found for name in asked) or not all(map(sound, found.values())):
+                raise no_answer(self._cluster.name)
+        return list(answers)
 
     def _heard(self, what: str, answer: Answer) -> None:
         error = answer.get("error")

@@ -86,8 +86,9 @@ def test_password_in_an_address_is_sent_and_never_shown() -> None:
 
 def test_headers_of_the_settings_are_sent() -> None:
     with scripted([Answer()]) as server:
-        Cluster(server.url, ClusterSettings(headers=(("X-Tenant", "a"),))).ask("look", lambda es: es.info())
-        assert server.seen[0]["x-tenant"] == "a"
+        settings = ClusterSettings(headers=(("X-Tenant", "tenant-of-the-tests"),))
+        Cluster(server.url, settings).ask("look", lambda es: es.info())
+        assert server.seen[0]["x-tenant"] == "tenant-of-the-tests"
 
 
 def test_cloud_id_names_its_host() -> None:

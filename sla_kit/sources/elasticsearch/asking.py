@@ -14,6 +14,7 @@ from typing import Any
 from elasticsearch import ApiError, ConnectionTimeout, Elasticsearch
 
 from sla_kit.elastic import Cluster, ClusterError
+from sla_kit.elastic.answers import no_answer, responses
 from sla_kit.sources.elasticsearch.failures import reason_of, share_of, types_of
 from sla_kit.sources.elasticsearch.questions import Json, Question
 from sla_kit.sources.elasticsearch.searches import Search
@@ -253,14 +254,7 @@ def _ask(cluster: Cluster, point: Point, some: Sequence[Search], pace: _Pace) ->
             for question in search.questions:
                 _try_alone(cluster, point, question)
         raise
-    responses = answer.get("responses") if isinstance(answer, Mapping) else None
-    if not isinstance(responses, list) or len(responses) != len(some):
-        raise ClusterError(
-            "the answer to a search is none",
-            place=cluster.name,
-            remedy="check that the address is an Elasticsearch's, and what stands before it",
-        )
-    return responses
+    return responses(answer, len(some), cluster.name)
 
 
 def _timeout(cluster: Cluster) -> str:
@@ -305,7 +299,10 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
     if share < 1 and search.tries + 1 < (TRIES_FULL if full else TRIES):
         waiting.append(search.again())
         return search.tries + 1
-    more = search.take(answer.get("aggregations", {}), share, f"{point.target}: {reason}")
+    try:
+        more = search.take(answer.get("aggregations", {}), share, f"{point.target}: {reason}")
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        raise no_answer(cluster.name) from None
     if more is not None:
         waiting.append(more)
     return 0
