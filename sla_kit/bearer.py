@@ -6,14 +6,15 @@ import requests
 
 
 class Bearer(requests.auth.AuthBase):
-    """A bearer token. An object and no header, since requests would put a header after what ~/.netrc says."""
+    """A bearer token, or what another ``scheme`` takes in its place. An object and no header, since requests would put
+    a header after what ~/.netrc says."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, token: str, scheme: str = "Bearer") -> None:
+        self._token, self._scheme = token, scheme
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Puts the token into a request."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"{self._scheme} {self._token}"
         return request
 
     def __repr__(self) -> str:

@@ -174,8 +174,8 @@ def preview(
       sla-kit preview logging -c sla.yml -s http://localhost:9090 --logs http://localhost:9200/logs-*
 
     \b
-    Who asks Elasticsearch stands in SLA_KIT_ELASTICSEARCH_TOKEN, or _USERNAME and
-    _PASSWORD, or in files (…_TOKEN_FILE, …_PASSWORD_FILE).
+    Who asks Elasticsearch stands in SLA_KIT_ELASTICSEARCH_API_KEY, _TOKEN, or _USERNAME
+    and _PASSWORD, or in files (…_API_KEY_FILE, …_TOKEN_FILE, …_PASSWORD_FILE).
     Leaves with 2 where no picture could be taken; the pages are there all the same.
     """
     from sla_kit import load

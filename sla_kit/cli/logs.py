@@ -341,7 +341,7 @@ def _duration(parse: Any, text: str, option: str) -> float:
     try:
         return float(parse(text))
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
+        raise click.BadParameter(f"{text!r} {error} (such as 5m, 2h, 30d)", param_hint=option) from None
 
 
 def _zone(name: str) -> Any:

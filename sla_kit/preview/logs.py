@@ -17,7 +17,7 @@ from sla_kit.errors import SlaKitError, SourceError
 from sla_kit.preview.answers import Answered
 from sla_kit.preview.filling import Range, filled
 from sla_kit.preview.log_queries import LogSeries, lines_of, search_body, series_of
-from sla_kit.sources.settings import Address, Settings
+from sla_kit.sources.settings import Address, Settings, Variables
 from sla_kit.timeline import Grid
 
 _PREFIX = "SLA_KIT_ELASTICSEARCH_"
@@ -33,15 +33,19 @@ class _AgainError(SourceError):
 class LogServer:
     """An Elasticsearch at an address such as ``https://host:9200/logs-*``, whose path names the indices.
 
-    Who asks stands in ``SLA_KIT_ELASTICSEARCH_TOKEN``, ``_USERNAME`` and ``_PASSWORD`` or ``_HEADERS`` (with
-    ``Authorization=ApiKey%20…``), or in files that the same with ``_FILE`` name; ``_CA_FILE``, ``_CLIENT_CERT``,
-    ``_CLIENT_KEY`` and ``_TIMEOUT`` are known, too. Raises `SourceError` for settings that can't be used.
+    Who asks stands in ``SLA_KIT_ELASTICSEARCH_API_KEY``, ``_TOKEN`` or ``_USERNAME`` and ``_PASSWORD``, or in files
+    that the same with ``_FILE`` name; ``_HEADERS``, ``_CA_FILE``, ``_CLIENT_CERT``, ``_CLIENT_KEY`` and ``_TIMEOUT``
+    are known, too. Raises `SourceError` for settings that can't be used.
     """
 
     def __init__(self, address: str, environment: Mapping[str, str] = os.environ) -> None:
-        scheme, separator, rest = address.strip().partition("://")
+        scheme, separator, rest = address.strip().removeprefix("elasticsearch+").partition("://")
         host, _, indices = rest.partition("?")[0].partition("/")
         settings = Settings.from_environment(environment, prefix=_PREFIX)
+        variables = Variables.of(environment, _PREFIX)
+        key = variables.secret("API_KEY")
+        if key and (settings.token or settings.username):
+            raise variables.wrong("a token or a user name is set as well", "API_KEY", "unset one of them")
         try:
             parsed = Address.parse(f"{scheme}{separator}{host}")
         except SourceError:
@@ -51,7 +55,7 @@ class LogServer:
         self.name = parsed.name
         self._url = f"{parsed.url}/{indices.strip('/') or _INDICES}/_search"
         self._timeout = (min(10.0, settings.timeout_seconds), settings.timeout_seconds)
-        self._secrets = [each for each in (*settings.secrets(), parsed.password) if len(each) > 2]
+        self._secrets = [each for each in (*settings.secrets(), parsed.password, key) if len(each) > 2]
         self._session = requests.Session()
         self._session.verify = settings.ca_file or True
         self._session.headers.update(dict(settings.headers))
@@ -60,8 +64,8 @@ class LogServer:
         if parsed.username or settings.username:
             user, password = parsed.username or settings.username, parsed.password or settings.password
             self._session.auth = (user, password)
-        elif settings.token:
-            self._session.auth = Bearer(settings.token)
+        elif key or settings.token:
+            self._session.auth = Bearer(key, "ApiKey") if key else Bearer(settings.token)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -283,6 +283,12 @@ def test_who_asks_stands_in_the_environment_or_in_files(tmp_path: Path) -> None:
     assert signed.headers["Authorization"] == "Bearer s3cret-token"
     assert signed.url == "https://logs.example/logs-*/_search"
     assert "s3cret" not in repr(asking)
+    with_key = LogServer("elasticsearch+https://logs.example", {"SLA_KIT_ELASTICSEARCH_API_KEY": "s3cret-key"})
+    signed = with_key._session.prepare_request(requests.Request("POST", with_key._url))
+    assert signed.headers["Authorization"] == "ApiKey s3cret-key"
+    assert signed.url == "https://logs.example/logs-*/_search"
+    with pytest.raises(SlaKitError, match="is set as well"):
+        LogServer("https://logs.example", {"SLA_KIT_ELASTICSEARCH_API_KEY": "x", "SLA_KIT_ELASTICSEARCH_TOKEN": "y"})
     both = {"SLA_KIT_ELASTICSEARCH_TOKEN": "x", "SLA_KIT_ELASTICSEARCH_USERNAME": "y"}
     with pytest.raises(SlaKitError, match="both a token and a user name"):
         LogServer("https://logs.example", both)
