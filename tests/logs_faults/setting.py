@@ -48,6 +48,14 @@ services:
           kind: log-events
           query: "service.name:api"
           bad: "http.response.status_code:[500 TO *]"
+      - name: strict
+        objective: 99%
+        window: 1d
+        missing: fail
+        sli:
+          kind: log-events
+          query: "service.name:api"
+          bad: "http.response.status_code:[500 TO *]"
       - name: quick
         objective: 90%
         window: 1d
@@ -209,6 +217,16 @@ def figures(slo: Mapping[str, Any], documents: Sequence[Document], count: Callab
     """One SLO's events are exactly those of the documents."""
     assert (slo["total"], slo["bad"]) == (len(documents), count(documents))
     assert slo["sli"] == pytest.approx(1 - count(documents) / len(documents), abs=1e-9)
+
+
+def unknown(told: Told) -> None:
+    """Nothing is claimed of any SLO, and it is told why."""
+    for name in ("availability", "strict", "quick"):
+        slo = told.slo(name)
+        assert (slo["sli"], slo["met"], slo["total"], slo["coverage"]) == (None, None, 0, 0.0)
+    assert "partial-answer" in {one["kind"] for one in told.findings()}
+    for claim in ("has no document", "has had no document", "no document matches", "no document that matches"):
+        assert claim not in told.said  # nobody knows that
 
 
 def unknown_or_right(told: Told, documents: Sequence[Document] | None = None) -> None:

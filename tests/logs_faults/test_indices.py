@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from tests.logs_faults.setting import (
     store,
     store_both,
 )
-from tests.servers import Elasticsearch
+from tests.servers import Elasticsearch, elasticsearch
 
 
 @pytest.fixture
@@ -176,3 +177,40 @@ EVERY = 60
 def n_hours(_: Document) -> float:
     """An hour into the first day: long before the documents say that they happened."""
     return 3600.0
+
+
+def test_a_lost_shard_is_no_shortage_of_events(tmp_path: Path) -> None:
+    """One of three shards of the second day is lost from disk: its documents are missing, which is not observed."""
+    data = tmp_path / "node"
+    place = Place(tmp_path, "logs")
+    with elasticsearch(data=data) as node:
+        store(node.url, "logs-0", DAYS[0])
+        store(node.url, "logs-1", DAYS[1], shards=3)
+        with Client(node.url) as client:
+            client.indices.flush(index="logs-*", force=True)
+            identity = client.indices.get_settings(index="logs-1")["logs-1"]["settings"]["index"]["uuid"]
+            shards = client.indices.stats(index="logs-1", level="shards")["indices"]["logs-1"]["shards"]
+    left = {name: one[0]["docs"]["count"] for name, one in shards.items()}
+    lost = left.pop("1")
+    (shard,) = data.glob(f"data/indices/{identity}/1/index")
+    shutil.rmtree(shard)
+    shard.mkdir()
+    with elasticsearch(data=data, port=node.port) as again:
+        with Client(again.url, request_timeout=150) as client:
+            client.cluster.health(index="logs-0", wait_for_status="yellow", timeout="120s")
+            # Two of the three shards come back.
+            client.cluster.health(index="logs-1", wait_for_active_shards="2", timeout="120s")
+            assert client.cluster.health(index="logs-1")["status"] == "red"
+        told = place.report(again.url)
+    assert lost
+    assert sum(left.values()) + lost == len(DAYS[1])
+    for name in ("availability", "strict", "quick"):
+        slo = told.slo(name)
+        # Which time the lost documents were of is known to nobody: three of four shards answered.
+        assert slo["coverage"] == pytest.approx(0.75, abs=0.01)
+        assert slo["total"] == len(DAYS[0]) + sum(left.values())
+        partly = [one["message"] for one in slo["findings"] if one["kind"] == "partial-answer"]
+        assert partly
+        assert all("1 of 4 shards" in message for message in partly)
+    assert told.slo("strict")["met"] is None
+    assert "coverage" in told.slo("strict")["reason"]
