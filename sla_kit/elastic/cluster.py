@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 import elasticsearch
+import msgspec
 import stamina
 from elasticsearch import ApiError, Elasticsearch, JsonSerializer, TransportError
 
@@ -188,11 +189,13 @@ def _innermost(cause: Any) -> str:
     return said
 
 
-class _Strict(JsonSerializer):
+class StrictJson(JsonSerializer):
     """Reads answers as JSON has it: no number is NaN or infinite, and nothing is deeper than can be read."""
 
     def json_loads(self, data: bytes) -> Any:
         try:
+            return msgspec.json.decode(data)  # a third of the time
+        except msgspec.DecodeError:  # also of half a surrogate, which a document may hold
             return json.loads(data, parse_constant=_no_number)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
@@ -207,7 +210,7 @@ def _client(place: ClusterAddress, settings: ClusterSettings) -> Elasticsearch:
         "request_timeout": settings.timeout_seconds,
         "max_retries": 0,  # asking again is done here
         "retry_on_timeout": False,
-        "serializers": {"application/json": _Strict()},
+        "serializers": {"application/json": StrictJson()},
     }
     if place.cloud_id:
         options["cloud_id"] = place.cloud_id
