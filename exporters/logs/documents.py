@@ -10,6 +10,7 @@ from typing import Any
 from sla_kit.catalogue.logs import LogFields
 from sla_kit.exporters.elasticsearch import Searcher, text_of
 from sla_kit.exporters.sidecar.collector import CollectError
+from sla_kit.logs.fingerprint import redacted_message
 
 Query = dict[str, Any]
 _PAGE = 1_000
@@ -111,5 +112,5 @@ class Documents:
 
 
 def label(value: Any) -> str:
-    """A field's value as a label has it."""
-    return text_of(value)[:_LONGEST] or UNKNOWN
+    """A field's value as a label has it: without secrets, which a type of error may hold as well."""
+    return redacted_message(text_of(value), _LONGEST) or UNKNOWN

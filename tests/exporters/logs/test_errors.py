@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sla_kit.exporters.logs.counting import CountingCollector
+from sla_kit.exporters.logs.documents import label
 from sla_kit.exporters.logs.error_groups import GroupsCollector
 from sla_kit.exporters.sidecar.collector import CollectError
 from tests.exporters.logs.node import collected, collector, configured, counted, create, document, write
@@ -77,3 +78,10 @@ def test_more_groups_than_can_be_looked_for_are_an_error(elastic: Elasticsearch,
     with pytest.raises(CollectError) as caught:
         collected(collector(path, GroupsCollector, NOW))
     assert caught.value.kind == "data"
+
+
+@pytest.mark.parametrize("value", ["NoUser: jo@example.com", "Bearer abcdefgh1234", "x" * 195 + " password=hunter2"])
+def test_no_label_holds_a_secret(value: str) -> None:
+    found = label(value)
+    assert not any(secret in found for secret in ("jo@", "abcdefgh1234", "hunter2"))
+    assert len(found) <= 200
