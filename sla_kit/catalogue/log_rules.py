@@ -15,6 +15,8 @@ from sla_kit.catalogue.query_strings import slip_of, takes_all
 from sla_kit.catalogue.resting_rules import expect_slo, unit_of
 from sla_kit.configuration.places import Findings, Path, nearest
 
+#: Marks of scripts, expressions and templates, which shippers and pipelines are written in.
+_NO_FIELD = re.compile(r"[\x00-\x1f\x7f\"'`<>(){}\[\]\\|;%]")
 _PATTERN = "a pattern, an alias or a data stream, such as logs-*"
 # https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-create: names of indices. A wildcard is
 # a pattern's, a colon parts a remote cluster from its index.
@@ -185,6 +187,10 @@ def _field(name: str, path: Path, findings: Findings) -> None:
         findings.say(path, f"{path[-1]} is empty", "leave it out for the Elastic Common Schema's name")
     elif "*" in name or name != name.strip() or name.startswith(".") or name.endswith(".") or ".." in name:
         findings.say(path, f"{name[:60]!r} can't be a field's name", "such as http.response.status_code")
+    elif bad := _NO_FIELD.search(name):
+        findings.say(
+            path, f"{name[:60]!r} holds {bad[0]!r}, which no field's name does", "letters, digits, _ - @ and ."
+        )
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------

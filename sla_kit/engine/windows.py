@@ -26,6 +26,8 @@ _NAMES: dict[Calendar, re.Pattern[str]] = {
     "quarter": re.compile(r"(\d{4})-Q([1-4])"),
     "year": re.compile(r"(\d{4})"),
 }
+#: The year 1019: before the first times of anybody's, and well within those that a date can name.
+_FIRST = -30_000_000_000.0
 _REMEDY = 'give "7d", "12h", "week", "last-month", "2026-W38", "2026-09", "2026-Q3", "2026" or "START/END" in RFC 3339'
 
 
@@ -78,6 +80,8 @@ def parse_period(text: str, at: int, timezone: str) -> Period:
         seconds = sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdwy])", text))
         if not seconds:
             raise SlaKitError(f"the window {text!r} is empty", remedy=_REMEDY)
+        if at - seconds < _FIRST:
+            raise SlaKitError(f"the window {text!r} reaches back to before there were clocks", remedy=_REMEDY)
         return Period(text, at - seconds, at)
     for kind in _NAMES:
         if text == kind:

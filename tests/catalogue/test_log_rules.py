@@ -103,6 +103,7 @@ logs:
   fields:
     time: ""  #! time is empty
     level: log level.  #! can't be a field's name
+    status: "a'); throw 1; //"  #! holds "'", which no field's name does
     sevice: x  #! did you mean service?
     duration_unit_seconds: 0  #! duration_unit_seconds must be above 0
   stream: logs-web  #! type-dataset-namespace

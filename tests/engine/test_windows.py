@@ -124,6 +124,7 @@ def test_last_week_at_its_very_end_is_the_week_that_ends() -> None:
         "last-fortnight",
         "7",
         "0d",
+        "99999999d",
         "2026-W54",
         "2026-13",
         "2026-Q5",
