@@ -39,7 +39,8 @@ def kinds(
 
     It surges where it has at least ``surge_count`` events, surely ``surge_factor`` times as many as before (the lower
     bound of one against the upper of the other), and where chance doesn't explain the rise. A new group has nothing to
-    be compared with: it doesn't surge. Nothing is told of a group that is ignored.
+    be compared with: it doesn't surge; one that only may be new does. Nothing is told of a group that
+    is ignored.
     """
     if state.status == "ignored":
         return frozenset()
@@ -48,7 +49,7 @@ def kinds(
         found.add("regressed")
     elif seen_before is False and history.reaches and state.status != "resolved":
         found.add("new")
-    comparable = history.before_covered and (seen_before is True or before.low > 0 or came_back)
+    comparable = history.before_covered and (seen_before is not False or before.low > 0 or came_back)
     enough = count.value >= surge_count and count.low >= surge_factor * before.high
     if comparable and enough and rose(count.low, before.high):
         found.add("surging")

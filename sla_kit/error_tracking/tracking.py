@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.elastic.cluster import Cluster, ClusterError
-from sla_kit.error_tracking.asking import Span, both, error_query, of_services
+from sla_kit.error_tracking.asking import Span, both, counted, error_query, of_services
 from sla_kit.error_tracking.bounds import added, without
 from sla_kit.error_tracking.classifying import rank
 from sla_kit.error_tracking.deploying import deployments
@@ -20,7 +20,7 @@ from sla_kit.error_tracking.question import Counts, Question
 from sla_kit.error_tracking.reading import read_logs
 from sla_kit.error_tracking.results import ErrorReport, Estimate, IncidentLink
 from sla_kit.error_tracking.sampling import Drawn, draw, looked_up, unkeyed_groups
-from sla_kit.error_tracking.searching import Searches, anew_where_lost, searching
+from sla_kit.error_tracking.searching import Searches, anew_where_lost, searching, total
 from sla_kit.sources import Progress, no_progress
 from sla_kit.timeline import Finding
 
@@ -123,6 +123,10 @@ def _without_key(
     if not now.gathered:
         return now, Drawn({}, {}, {}, 0, 0), {}, 0
     before = of(question.before)
+    older = both(unkeyed, question.history.within(logs.readable.time))
+    if exact or (exact is None and total(search.one("count errors", counted(older))) <= sample):
+        known = of(question.history).gathered
+        return now, before, {key: (key in known, known[key].first if key in known else None) for key in now.gathered}, 0
     past, unknown = looked_up(search, logs, fields, unkeyed, question.history, now, before)
     return now, before, past, unknown
 

@@ -53,6 +53,7 @@ def test_a_group_is_new_only_where_it_is_known_that_it_was_not_there() -> None:
     assert told(5, 0, seen_before=False) == ["new"]
     assert told(5000, 0, seen_before=False) == ["new"]
     assert told(5, 0, seen_before=None) == []
+    assert told(5000, 0, seen_before=None) == ["surging"], "if it is not new, it is this"
     assert told(5, 0, seen_before=False, history=History(reaches=False)) == []
     assert told(5000, 0, history=History(before_covered=False)) == []
 

@@ -11,7 +11,7 @@ from sla_kit.catalogue.logs import Deployments
 from sla_kit.elastic import Cluster
 from sla_kit.error_tracking import track
 from sla_kit.error_tracking.results import Deployment, ErrorReport, ErrorState, Estimate, IncidentLink
-from tests.error_tracking.history import DAY, START, History, catalogue, causes, create, load
+from tests.error_tracking.history import DAY, START, Cause, History, catalogue, causes, create, load
 from tests.servers.elasticsearch import Elasticsearch
 
 WINDOW = START + 20 * DAY, START + 21 * DAY
@@ -231,6 +231,28 @@ def test_keys_that_began_in_the_window_make_no_group_new(elastic: Elasticsearch,
     report = track(cluster, catalogue(index), *WINDOW)
     assert {key: count.value for key, count in by_key(report).items()} == history.counts(*WINDOW)
     assert [group.kinds for group in report.groups] == [frozenset(), frozenset()]
+
+
+def test_groups_that_only_their_frames_tell_apart_are_new_where_all_are_read_or_surge(
+    elastic: Elasticsearch, index: str, cluster: Cluster
+) -> None:
+    """As an ingest pipeline leaves errors with a stack: no key, and no words that one group has alone."""
+    draw, history = random.Random(9), History()
+    usual, late = Cause("api", "KeyError", "'{id}'", "usual.py"), Cause("api", "KeyError", "'{id}'", "late.py")
+    for _ in range(2000):
+        history.error(draw, usual, WINDOW[1] - draw.random() * 20 * DAY, keyed=False)
+    for _ in range(200):
+        history.error(draw, late, WINDOW[1] - draw.random() * 3600, keyed=False)
+    history.other("api", START)
+    create(elastic.url, index)
+    load(elastic.url, index, history.documents)
+    for exact, sample in ((None, 10_000), (True, 100)):
+        report = track(cluster, catalogue(index), *WINDOW, exact=exact, sample=sample)
+        assert {group.key: group.kinds for group in report.groups} == {usual.key: frozenset(), late.key: {"new"}}
+        assert "new-unknown" not in [finding.kind for finding in report.findings]
+    report = track(cluster, catalogue(index), *WINDOW, sample=280)
+    assert {group.key: group.kinds for group in report.groups} == {usual.key: frozenset(), late.key: {"surging"}}
+    assert "new-unknown" in [finding.kind for finding in report.findings]
 
 
 def test_a_sample_says_how_far_it_may_be_off(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
