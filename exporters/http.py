@@ -238,5 +238,5 @@ def _cut(connection: http.client.HTTPConnection) -> None:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -56,7 +56,10 @@ class ShippingCollector:
         recent = self.documents.of(Span(now - round(self.looking.silence * 1000), now + 1).of(fields.time))
         newest = {"max": {"field": fields.time}}
         rows = recent.by((fields.service,), deadline, most=self.most, newest=newest)
-        return {service: bucket["newest"]["value"] / 1000 for (service,), bucket in rows}
+        try:
+            return {service: bucket["newest"]["value"] / 1000 for (service,), bucket in rows}
+        except (KeyError, TypeError):
+            raise self.documents.searcher.misshapen(self.documents.index) from None
 
     def _future(self, now: int, newest: Mapping[str, float], deadline: float) -> Metric:
         fields = self.documents.fields

@@ -192,10 +192,16 @@ def _current(cluster: Cluster, what: ClusterObject) -> dict[str, Any] | None:
     answer = _asked(cluster, f"read the {what.kind} {what.name}", _path(what.path))
     if answer is None:
         return None
-    if what.kind == "index template":
-        return dict(answer["index_templates"][0]["index_template"])
-    if what.kind == "component template":
-        return dict(answer["component_templates"][0]["component_template"])
+    if what.kind in ("index template", "component template"):
+        kind = what.kind.replace(" ", "_")
+        try:
+            return dict(answer[f"{kind}s"][0][kind])
+        except (IndexError, KeyError, TypeError, ValueError):
+            raise ClusterError(
+                f"the answer to what the {what.kind} {what.name} is has none",
+                place=cluster.name,
+                remedy="check that the address is an Elasticsearch's, and what stands before it",
+            ) from None
     found = dict(answer.get(what.name) or {})
     if not found:
         return None

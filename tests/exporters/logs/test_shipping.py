@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from sla_kit.exporters.logs.shipping import ShippingCollector, nearest_rank
 from sla_kit.exporters.logs.volume import VolumeCollector, stream_of
+from sla_kit.exporters.sidecar.collector import CollectError
 from tests.exporters.logs.node import MAPPING, collected, collector, configured, create, document, send, write
 from tests.servers.elasticsearch import Elasticsearch
 
@@ -101,3 +105,29 @@ def test_at_least_that_share_is_not_above_a_percentile(values: list[float], shar
     assert found in values
     assert sum(each <= found for each in values) >= share * len(values) - 1e-9
     assert sum(each < found for each in values) < share * len(values)
+
+
+def test_buckets_without_their_newest_document_are_told(tmp_path: Path) -> None:
+    buckets = [{"key": {"0": "shop"}, "doc_count": 1}]
+    shards = {"total": 1, "successful": 1, "failed": 0}
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.dumps({"_shards": shards, "aggregations": {"rows": {"buckets": buckets}}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path = configured(tmp_path, f"http://127.0.0.1:{server.server_port}", "logs-odd")
+        try:
+            with pytest.raises(CollectError, match="no search's answer"):
+                collected(collector(path, ShippingCollector, NOW))
+        finally:
+            server.shutdown()
