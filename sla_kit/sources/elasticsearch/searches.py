@@ -151,10 +151,16 @@ class Counting(Walked):
         self._sides: dict[str, Side] = {}
         self._beside = False
         for each in questions:
-            asked = each.aggregation()
+            asked = each.aggregation() if each.durations is None else None
             if asked is not None and _key(asked) not in self._sides:
-                ranges = each.durations.bounds.size if each.durations else 0
-                self._sides[_key(asked)] = Side(f"a{len(self._sides)}", asked, ranges)
+                self._sides[_key(asked)] = Side(f"a{len(self._sides)}", asked)
+        slow = [each.durations for each in questions if each.durations is not None]
+        for name in dict.fromkeys(each.field for each in slow):
+            # All bounds of a field together: a document is then in one cell, whatever the number of latencies.
+            several = [each for each in slow if each.field == name]
+            ends = tuple(sorted({end for each in several for end in each.ends}))
+            asked = replace(several[0], ends=ends).aggregation()
+            self._sides[name] = Side(f"a{len(self._sides)}", asked, ends)
 
     def searches(self, page: int = PAGE) -> Iterator[Search]:
         sides = list(self._sides.values())
@@ -201,7 +207,11 @@ class Counting(Walked):
 
     def ranges(self, question: Question) -> Floats:
         """The documents of a latency's question by bucket and range, shape (n, k)."""
-        return self._sides[_key(question.aggregation())].counts(self.grid)
+        durations = question.durations
+        assert durations is not None
+        side = self._sides[durations.field]
+        starts = [0, *(int(at) + 1 for at in np.searchsorted(side.ends, durations.ends))]
+        return np.add.reduceat(side.counts(self.grid), starts, axis=1)
 
 
 def _counts(buckets: Sequence[Mapping[str, Any]]) -> Positions:
@@ -218,13 +228,18 @@ def _key(aggregation: Json | None) -> str:
 
 @dataclass(slots=True)
 class Side:
-    """What is counted beside all documents of a query: those of a filter, by ``ranges`` of durations where there are
-    any. Kept as the cells that are not empty, for most are."""
+    """What is counted beside all documents of a query: those of a filter, or durations by the ranges between ``ends``.
+    Kept as the cells that are not empty, for most are."""
 
     name: str
     asked: Json
-    ranges: int
+    ends: tuple[float, ...] = ()
     _cells: list[tuple[Positions, Positions]] = field(default_factory=list)
+
+    @property
+    def ranges(self) -> int:
+        """How many ranges there are, 0 where none are asked for."""
+        return len(self.ends) + 1 if self.ends else 0
 
     @property
     def width(self) -> int:

@@ -245,6 +245,16 @@ def test_what_shares_a_query_shares_a_search(elastic: Elasticsearch, index: str)
     assert found["found"].bad.tolist() == [53]
 
 
+def test_latencies_of_one_field_are_counted_as_each_alone(elastic: Elasticsearch, index: str) -> None:
+    seconds = [0.001 * at**2 for at in range(1, 60)]
+    put(elastic.url, index, [request(START + at, seconds=each) for at, each in enumerate(seconds, 1)])
+    asked = [latency(index, limit, f"within-{limit:g}") for limit in (0.1, 0.4, 1.0)]
+    together = {each.key: one for each, one in source(elastic.url).fetch(asked, grid(1))}
+    for each in asked:
+        _same(together[each.key], read(elastic.url, each, grid(1)))
+    assert [together[each.key].good.sum() for each in asked] == [10, 20, 31]
+
+
 def test_little_memory_does_what_much_does(elastic: Elasticsearch, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
     put(elastic.url, index, [request(START + at, service__name=f"s{at % 5}") for at in range(1, 600)])
     asked = [events(index, f"s{one}", f"service.name:s{one}") for one in range(5)]
