@@ -99,6 +99,10 @@ def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
         if not present:
             said = f"{pattern} has none of the fields {', '.join(use.field for use in uses)}: no document is an error"
             findings.append(Finding("field-missing", said))
+        without = sorted(set(mapped.indices).difference(*(mapped.of(use.field) for use in present)))
+        if present and without:
+            said = f"{names(without)}: no field {', '.join(use.field for use in uses)}: nothing in there is an error"
+            findings.append(Finding("field-missing", said, len(without)))
         uses = present
     fit = fit_of(mapped, fields.time, (), uses, fields)
     findings += [Finding(each.kind, each.message) for each in fit.remarks]

@@ -74,6 +74,20 @@ def test_a_closed_index_is_a_finding_beside_what_is_open(elastic: Elasticsearch,
     assert found_kinds(listed) == ["no-data"]
 
 
+def test_an_index_without_the_fields_of_errors_is_named(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
+    documents = history()
+    create(elastic.url, f"{index}-a")
+    fields = properties()
+    create(elastic.url, f"{index}-b", {"@timestamp": fields["@timestamp"], "service": fields["service"]})
+    request(elastic.url, "PUT", f"/{index}-b/_mapping", {"dynamic": False})
+    for name in (f"{index}-a", f"{index}-b"):
+        load(elastic.url, name, documents.documents)
+    report = track(cluster, catalogue(f"{index}-*"), *WINDOW)
+    assert report.total.value == documents.counts(*WINDOW).total()
+    (finding,) = (each for each in report.findings if each.kind == "field-missing")
+    assert finding.message.startswith(f"{index}-b: no field log.level, error.type")
+
+
 def test_an_index_with_other_types_is_left_out_and_named(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
     documents = history()
     create(elastic.url, f"{index}-a", shards=2)
