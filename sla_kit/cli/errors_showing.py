@@ -85,7 +85,7 @@ def print_history(said: Sequence[Saying], timezone: str, as_json: bool) -> None:
 
 def _facts(group: ErrorGroup, report: ErrorReport, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     from sla_kit.report.error_digest import logs_of
-    from sla_kit.report.errors import estimate, kinds_of, sparkline
+    from sla_kit.report.errors import estimate, kinds_of, people, sparkline
 
     zone, state, released = catalogue.timezone, group.state, group.deployment
     owner = state.owner or next((one.owner for one in catalogue.services if one.name == group.service), "")
@@ -95,7 +95,7 @@ def _facts(group: ErrorGroup, report: ErrorReport, catalogue: Catalogue) -> Iter
     yield "status", f"{state.status}{f' in {state.release}' if state.release else ''}"
     yield "owner", owner
     yield "count", f"{estimate(group.count)} ({estimate(group.before)} in the time before)"
-    yield "users", "" if group.users is None else estimate(group.users)
+    yield "users", "" if group.users is None else people(group.users)
     yield "first seen", formats.moment(group.first_seen, zone)
     yield "last seen", formats.moment(group.last_seen, zone)
     yield "trend", f"{sparkline(group.trend)}  {formats.span(report.start, report.end, zone)}" if group.trend else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sla_kit.logs.fingerprint import redacted_message as redacted
 from sla_kit.report import formats
-from sla_kit.report.errors import KINDS, estimate, headline, kinds_of, named, told_of
+from sla_kit.report.errors import KINDS, estimate, headline, kinds_of, named, people, told_of
 from sla_kit.routing.deciding.links import discover, fit, quotable
 from sla_kit.routing.notifications import LinkToShow, NoticeToTell
 
@@ -81,7 +81,7 @@ def _line(number: int, group: ErrorGroup, of_service: str) -> str:
     owner, released = _plain(group.state.owner or of_service), group.deployment
     facts = [f"{estimate(group.count)} errors, {estimate(group.before)} before"]
     if group.users is not None:
-        facts.append(f"{estimate(group.users)} users")
+        facts.append(f"{people(group.users)} users")
     if released is not None:
         facts.append(f"after {_plain(released.version)} of {_plain(released.service)}")
     elif group.releases and group.releases[0][0]:

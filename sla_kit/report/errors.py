@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 from sla_kit.logs.fingerprint import redacted_message
@@ -90,6 +91,12 @@ def estimate(number: Estimate) -> str:
     return f"{formats.count(round(number.value))} ± {formats.count(max(1, round(off)))}"
 
 
+def people(number: Estimate) -> str:
+    """A number of users: where some of the documents were read, there are at least those that were seen."""
+    at_least = number.low == number.value < number.high
+    return f"≥ {formats.count(number.value)}" if at_least else estimate(number)
+
+
 def sparkline(trend: Collection[float]) -> str:
     """Counts as a line of bars; what is little but there is the lowest one, and none is a blank."""
     most = max(trend, default=0.0)
@@ -123,7 +130,7 @@ def _tables(report: ErrorReport, timezone: str, owners: Mapping[str, str]) -> tu
         caption = _("The most frequent of the other groups") if told else _("The most frequent groups of errors")
         blocks += bounded(caption, _columns(), _rows(rest, timezone, owners), SHOWN_FREQUENT, _more)
     if report.elsewhere.high >= 1:
-        most = formats.count(report.elsewhere.high)
+        most = formats.count(ceil(report.elsewhere.high))
         text = (
             _("In none of these groups: {count} errors.", count=estimate(report.elsewhere))
             if report.elsewhere.value
@@ -177,7 +184,7 @@ def _rows(groups: Iterable[ErrorGroup], timezone: str, owners: Mapping[str, str]
 def _row(group: ErrorGroup, timezone: str, owners: Mapping[str, str]) -> tuple[Cell, ...]:
     state, released = group.state, group.deployment
     kinds, owner = kinds_of(group), state.owner or owners.get(group.service, "")
-    users = Cell(formats.UNKNOWN) if group.users is None else number_cell(estimate(group.users), group.users.value)
+    users = Cell(formats.UNKNOWN) if group.users is None else number_cell(people(group.users), group.users.value)
     shown = [version for version, _count in group.releases[:_SHOWN_RELEASES]]
     more = len(group.releases) - len(shown)
     versions = ", ".join(shown) + (f" +{formats.count(more)}" if more else "")

@@ -79,6 +79,11 @@ def test_a_trend_keeps_its_blanks_in_markdown() -> None:
     assert "| ··█· |" in text
 
 
+def test_users_that_a_sample_saw_are_the_least_there_were() -> None:
+    text = markdown(errors_page(errors_sample(replace(group(1), users=Estimate(500, 500, 8711))), ZONE, OWNERS))
+    assert "| ≥ 500 |" in text
+
+
 def test_what_is_new_comes_with_its_frames_an_example_and_the_deployments_of_the_window() -> None:
     found = errors(errors_sample(), ZONE, OWNERS)
     (fold,) = [block for block in found if isinstance(block, Fold)]
