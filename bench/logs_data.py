@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 from elastic_transport import Urllib3HttpNode
 from elasticsearch import Elasticsearch as Client
 
+from sla_kit.elastic.cluster import StrictJson
 from sla_kit.logs.fingerprint import Fingerprint, fingerprint
 from tests.servers import elasticsearch
 
@@ -50,11 +52,13 @@ _FIELDS = {
 
 
 class CountingNode(Urllib3HttpNode):
-    """The client's connection, which counts what goes over it: requests, bytes of their bodies and of the answers'."""
+    """The client's connection, which counts what goes over it: requests, bytes of their bodies and of the answers'.
+    ``node`` is the process that answers."""
 
     requests: ClassVar[int] = 0
     sent: ClassVar[int] = 0
     received: ClassVar[int] = 0
+    node: ClassVar[int] = 0
 
     def perform_request(self, method: str, target: str, body: bytes | None = None, *rest: Any, **more: Any) -> Any:
         answer = super().perform_request(method, target, body, *rest, **more)
@@ -66,9 +70,11 @@ class CountingNode(Urllib3HttpNode):
 
 @dataclass(slots=True)
 class Traffic:
-    """What a block took: its time, and what went over the client's connections."""
+    """What a block took: its time, that of the processor here and in the node, what went over the connections."""
 
     seconds: float = 0.0
+    processor: float = 0.0
+    node_processor: float = 0.0
     requests: int = 0
     sent: int = 0
     received: int = 0
@@ -78,13 +84,21 @@ class Traffic:
 def measured() -> Iterator[Traffic]:
     """Fills in what the block took once it has ended."""
     before = CountingNode.requests, CountingNode.sent, CountingNode.received
-    begun = time.perf_counter()
+    begun, processor, node = time.perf_counter(), time.process_time(), _processor_of(CountingNode.node)
     found = Traffic()
     yield found
     found.seconds = time.perf_counter() - begun
+    found.processor = time.process_time() - processor
+    found.node_processor = _processor_of(CountingNode.node) - node
     found.requests = CountingNode.requests - before[0]
     found.sent = CountingNode.sent - before[1]
     found.received = CountingNode.received - before[2]
+
+
+def _processor_of(process: int) -> float:
+    """The seconds of the processor that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -92,8 +106,15 @@ def cluster(data: Path | None = None) -> Iterator[Client]:
     """A node, by a client that counts; what is in the folder ``data`` is there from the start, else nothing."""
     with (
         elasticsearch(heap=HEAP, data=data) as server,
-        Client(server.url, node_class=CountingNode, request_timeout=300, max_retries=0) as client,
+        Client(
+            server.url,
+            node_class=CountingNode,
+            request_timeout=300,
+            max_retries=0,
+            serializers={"application/json": StrictJson()},  # as the clients that we make
+        ) as client,
     ):
+        CountingNode.node = server.pid
         yield client
 
 
