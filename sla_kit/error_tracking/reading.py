@@ -16,7 +16,7 @@ from sla_kit.elastic.cluster import Cluster, ClusterError
 from sla_kit.error_tracking.asking import Query, Readable, as_query, error_query
 from sla_kit.sources.elasticsearch.fields import FieldUse, Mapped, names, uses_of
 from sla_kit.sources.elasticsearch.fields import fit as fit_of
-from sla_kit.sources.elasticsearch.indices import behind
+from sla_kit.sources.elasticsearch.indices import await_recovery, behind
 from sla_kit.timeline import Finding
 
 #: Types whose values are compared whole, so that documents can be grouped by them.
@@ -56,6 +56,16 @@ class Logs:
 def read_logs(cluster: Cluster, catalogue: Catalogue) -> Logs:
     """What a catalogue's logs are in a cluster. Raises `ClusterError` where nothing can be read: no index, only closed
     ones, or none with the field of time."""
+    try:
+        return _read(cluster, catalogue)
+    except ClusterError as error:
+        if error.reason != "index_not_found_exception":
+            raise
+    await_recovery(cluster, catalogue.logs.index)
+    return _read(cluster, catalogue)
+
+
+def _read(cluster: Cluster, catalogue: Catalogue) -> Logs:
     pattern, fields = catalogue.logs.index, catalogue.logs.fields
     findings: list[Finding] = []
     closed, missing, aliased = _behind(cluster, pattern)

@@ -37,7 +37,7 @@ MAPPING: Mapping[str, str] = {
 _CATALOGUE = """
 name: shop
 bucket: 1m
-logs: {{index: "{index}", errors: {{enabled: false}}}}
+logs: {{index: "{index}", errors: {{enabled: {errors}}}}}
 services:
   - name: api
     slos:
@@ -154,9 +154,11 @@ class Place:
     folder: Path
     index: str
     environment: dict[str, str] = field(default_factory=dict)
+    errors: bool = False
 
     def __post_init__(self) -> None:
-        (self.folder / "sla.yml").write_text(_CATALOGUE.format(index=f"{self.index}-*"))
+        text = _CATALOGUE.format(index=f"{self.index}-*", errors=str(self.errors).lower())
+        (self.folder / "sla.yml").write_text(text)
 
     def run(self, *arguments: str, url: str) -> subprocess.CompletedProcess[str]:
         """A command of sla-kit in a process of its own."""
@@ -177,6 +179,25 @@ class Place:
     def status(self, url: str, *, window: str = "2d", at: float = AT) -> subprocess.CompletedProcess[str]:
         """What ``sla-kit status`` says; it leaves with 0 (met), 1 (missed), 2 (can't be told)."""
         return self.run("status", "--at", str(at), "--window", window, url=url)
+
+    def errors_of(self, url: str, *, window: str = "2d", at: float = AT) -> Errors:
+        """What ``sla-kit errors`` tells; it leaves with 2 where that can't be told."""
+        done = self.run("errors", "--at", str(at), "--window", window, "-f", "json", url=url)
+        return Errors(done, json.loads(done.stdout) if done.stdout.strip() else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Groups of errors: how the command ended, and the document (None where it told none)."""
+
+    done: subprocess.CompletedProcess[str]
+    document: dict[str, Any] | None
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the findings."""
+        assert self.document is not None, self.done.stderr
+        return {one["kind"] for one in self.document["findings"]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,21 @@ def test_a_node_killed_between_two_answers_that_comes_back_changes_no_figure(tmp
     holds(told)
 
 
+@pytest.mark.xdist_group("logs-mortal")
+def test_errors_of_a_node_killed_between_two_answers_are_counted_anew(tmp_path: Path, mortal: Mortal) -> None:
+    place = Place(tmp_path, "logs", errors=True)
+    with faulty(mortal.url) as proxy:
+        proxy.meanwhile(mortal.kill, only="_msearch", skip=1)
+        proxy.meanwhile(lambda: None, only="_msearch")
+        proxy.meanwhile(mortal.wait, only="_msearch")
+        errors = place.errors_of(proxy.url, window="1d")
+    assert errors.document is not None, errors.done.stderr
+    assert errors.document["total"]["value"] == bad(DAYS[1])
+    assert "partial-answer" not in errors.kinds
+    assert errors.done.returncode == 0
+    assert proxy.count("_pit") > 2
+
+
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elasticsearch]:
     """A node that works at one shard of one search at a time, while another one may wait."""

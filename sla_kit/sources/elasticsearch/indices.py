@@ -45,6 +45,29 @@ class Pattern:
 def read_pattern(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
     """Looks a pattern up. Raises `ClusterError` where the cluster does not answer; what nobody may look at is told by
     a remark."""
+    found = _looked_up(cluster, name, fields)
+    if found.exists or found.closed:
+        return found
+    await_recovery(cluster, name)
+    return _looked_up(cluster, name, fields)
+
+
+def await_recovery(cluster: Cluster, name: str) -> None:
+    """Waits until a node that has just started knows its indices: before that it tells of none, as if there were none.
+    A search is what it refuses until then. Raises `ClusterError` where it never answers."""
+    try:
+        cluster.ask(
+            f"search {name}",
+            lambda es: es.search(
+                index=name, size=0, ignore_unavailable=True, allow_no_indices=True, filter_path="took"
+            ),
+        )
+    except ClusterError as error:
+        if error.status not in (400, 401, 403, 404, 405):
+            raise
+
+
+def _looked_up(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
     remarks: list[Remark] = []
     closed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
