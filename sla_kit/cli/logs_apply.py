@@ -73,7 +73,7 @@ def generate(catalogue: str, environment: str | None, out: str, files: str, chec
 @click.option(
     "-s",
     "--source",
-    envvar="SLA_KIT_ELASTICSEARCH_URL",
+    envvar="SLA_KIT_SOURCE",
     show_envvar=True,
     metavar="URL",
     help="The cluster: elasticsearch+https://host:9200 or elasticsearch+cloud://ID. Default: the catalogue's source "
