@@ -54,7 +54,7 @@ def expand(patterns: Sequence[str]) -> list[str]:
     numbers before lower ones, the file without a number last. Raises `LogFileError` for a pattern that finds none."""
     found: dict[str, None] = {}
     for pattern in patterns:
-        if pattern == STDIN or Path(pattern).is_file():
+        if pattern == STDIN or Path(pattern).is_file() or Path(pattern).is_fifo():  # as <(zcat …) is one
             found[pattern] = None
             continue
         # Path.glob takes no absolute patterns.

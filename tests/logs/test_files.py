@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def test_a_rotation_is_read_from_the_oldest_on(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [Path(name).name for name in expand([str(tmp_path / "access.log*")])] == names[::-1]
     assert len(expand([str(tmp_path / "*"), str(tmp_path / "access.log")])) == 4
+
+
+def test_what_another_program_writes_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "from-zcat"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"one\ntwo\n",))
+    writer.start()
+    assert [line.text for name in expand([str(pipe)]) for line in read_lines(name)] == ["one", "two"]
+    writer.join(60)
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
