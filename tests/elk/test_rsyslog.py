@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -171,7 +172,17 @@ def _asked(url: str, method: str, path: str, body: dict[str, Any] | None = None)
 
 def _until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not holds():
+    while not _told(holds):
         if time.monotonic() > deadline:
             pytest.fail(f"not within {_DEADLINE_SECONDS:g} s", pytrace=False)
         time.sleep(0.1)  # between two looks, not instead of looking
+
+
+def _told(holds: Callable[[], bool]) -> bool:
+    """Whether it holds; not yet, where a node that has just started again has not found its shards."""
+    try:
+        return holds()
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return False

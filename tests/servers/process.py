@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import http.client
 import os
 import shutil
 import signal
@@ -136,7 +137,9 @@ def _found(url: str, tls: ssl.SSLContext | None) -> bool:
             return bool(answer.status == 200)
     except urllib.error.HTTPError as error:
         return error.code == 401
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, OSError, http.client.HTTPException):
+        # What is no HTTP comes from whoever has the port meanwhile: also from oneself, where a connection to a free port
+        # of those that connections begin at meets itself.
         return False
 
 
