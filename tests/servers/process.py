@@ -138,8 +138,8 @@ def _found(url: str, tls: ssl.SSLContext | None) -> bool:
     except urllib.error.HTTPError as error:
         return error.code == 401
     except (urllib.error.URLError, OSError, http.client.HTTPException):
-        # What is no HTTP comes from whoever has the port meanwhile: also from oneself, where a connection to a free port
-        # of those that connections begin at meets itself.
+        # What is no HTTP comes from whoever has the port meanwhile: also from oneself, where a connection to a free
+        # port of those that connections begin at meets itself.
         return False
 
 
