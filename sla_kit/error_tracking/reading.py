@@ -5,18 +5,15 @@ Asks for names and mappings only, before anything is counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from elasticsearch import Elasticsearch
 
 from sla_kit.catalogue.model import Catalogue
 from sla_kit.elastic.cluster import Cluster, ClusterError
 from sla_kit.error_tracking.asking import Query, Readable, as_query, error_query
 from sla_kit.sources.elasticsearch.fields import FieldUse, Mapped, names, uses_of
 from sla_kit.sources.elasticsearch.fields import fit as fit_of
-from sla_kit.sources.elasticsearch.indices import await_recovery, behind
+from sla_kit.sources.elasticsearch.indices import await_recovery, behind, read_mapped
 from sla_kit.timeline import Finding
 
 #: Types whose values are compared whole, so that documents can be grouped by them.
@@ -81,7 +78,7 @@ def _read(cluster: Cluster, catalogue: Catalogue) -> Logs:
     declared = catalogue.logs.errors.query
     uses = list(uses_of(as_query(declared))) if declared else []
     wanted += [use.field for use in uses]
-    mapped = _mapped(cluster, pattern, [*dict.fromkeys(wanted), *(f"{name}.keyword" for name in wanted)])
+    mapped = read_mapped(cluster, pattern, [*dict.fromkeys(wanted), *(f"{name}.keyword" for name in wanted)])
     if not mapped.indices:
         raise ClusterError(
             f"no open index is called {pattern}: no error can be read" if closed else f"no index is called {pattern}",
@@ -170,34 +167,6 @@ def _behind(cluster: Cluster, pattern: str) -> tuple[tuple[str, ...], tuple[str,
         if error.status == 404:
             return (), (pattern,), False
         raise
-
-
-def _mapped(cluster: Cluster, pattern: str, wanted: Sequence[str]) -> Mapped:
-    def question(client: Elasticsearch) -> Any:
-        return client.field_caps(
-            index=pattern,
-            fields=list(wanted),
-            include_unmapped=True,
-            ignore_unavailable=True,
-            allow_no_indices=True,
-        )
-
-    try:
-        answer = cluster.ask(f"read the mappings of {pattern}", question)
-    except ClusterError as error:
-        if error.status == 404:
-            return Mapped((), {})
-        raise
-    indices = tuple(answer.get("indices", ()))
-    types: dict[str, Mapping[str, str]] = {}
-    for name, by_type in answer.get("fields", {}).items():
-        found: dict[str, str] = {}
-        for type, told in by_type.items():
-            if type != "unmapped":
-                found.update(dict.fromkeys(told.get("indices") or indices, str(type)))
-        if found:
-            types[name] = found
-    return Mapped(indices, types)
 
 
 def _words(mapped: Mapped, names: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sla_kit.elastic import Cluster, ClusterError
-from sla_kit.sources.elasticsearch.fields import Mapped, Remark
+from sla_kit.sources.elasticsearch.fields import Mapped, Remark, names
 
 #: Longer expressions are not sent: the first line of a request may have 4,096 bytes.
 _LONGEST = 3000
@@ -85,8 +85,8 @@ def _looked_up(cluster: Cluster, name: str, fields: Sequence[str]) -> Pattern:
         else:
             remarks.append(Remark("unchecked", f"{name}: whether indices are closed could not be looked at"))
     if closed:
-        listed = ", ".join(closed[:5]) + (f" and {len(closed) - 5} more" if len(closed) > 5 else "")
-        remarks.append(Remark("closed-index", f"closed, so that nothing is known of what is in them: {listed}"))
+        said = f"closed, so that nothing is known of what is in them: {names(closed, 5)}"
+        remarks.append(Remark("closed-index", said))
     return Pattern(name, _mapped(cluster, name, fields, remarks), closed, missing, tuple(remarks), aliases)
 
 
@@ -126,11 +126,11 @@ def _closed(found: Mapping[str, Any]) -> list[str]:
 
 def _missing(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
     """The parts of an expression that name nothing."""
-    names = [each["name"] for kind in ("indices", "aliases", "data_streams") for each in found.get(kind, [])]
+    known = [each["name"] for kind in ("indices", "aliases", "data_streams") for each in found.get(kind, [])]
     parts = [part for part in name.split(",") if part and not part.startswith("-")]
-    if not names:
+    if not known:
         return tuple(parts)
-    return tuple(part for part in parts if "*" not in part and ":" not in part and part not in names)
+    return tuple(part for part in parts if "*" not in part and ":" not in part and part not in known)
 
 
 def _hints(cluster: Cluster, missing: Sequence[str]) -> list[Remark]:
@@ -139,16 +139,28 @@ def _hints(cluster: Cluster, missing: Sequence[str]) -> list[Remark]:
         found = cluster.ask("list indices", lambda es: es.indices.resolve_index(name="*"), attempts=1)
     except ClusterError:
         found = {}
-    names = sorted({each["name"] for kind in ("indices", "aliases", "data_streams") for each in found.get(kind, [])})
+    known = sorted({each["name"] for kind in ("indices", "aliases", "data_streams") for each in found.get(kind, [])})
     remarks = []
     for part in missing:
-        near = difflib.get_close_matches(part.replace("*", ""), names, 1, cutoff=0.5)
+        near = difflib.get_close_matches(part.replace("*", ""), known, 1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else ""
         remarks.append(Remark("no-data", f"there is no index {part}{hint}"))
     return remarks
 
 
 def _mapped(cluster: Cluster, name: str, fields: Sequence[str], remarks: list[Remark]) -> Mapped:
+    try:
+        return read_mapped(cluster, name, fields)
+    except ClusterError as error:
+        if error.status not in (400, 401, 403, 405):
+            raise
+        remarks.append(Remark("unchecked", f"{name}: the types of fields could not be looked at"))
+        return Mapped((), {})
+
+
+def read_mapped(cluster: Cluster, name: str, fields: Sequence[str]) -> Mapped:
+    """The open indices behind an expression, none where it names none, and the types that they have for some fields.
+    Raises `ClusterError`."""
     try:
         found = cluster.ask(
             f"look at the fields of {name}",
@@ -164,10 +176,7 @@ def _mapped(cluster: Cluster, name: str, fields: Sequence[str], remarks: list[Re
     except ClusterError as error:
         if error.status == 404:
             return Mapped((), {})
-        if error.status not in (400, 401, 403, 405):
-            raise
-        remarks.append(Remark("unchecked", f"{name}: the types of fields could not be looked at"))
-        return Mapped((), {})
+        raise
     indices = tuple(_several(found.get("indices")))
     types: dict[str, dict[str, str]] = {}
     for field, by_type in found.get("fields", {}).items():
