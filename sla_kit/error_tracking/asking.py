@@ -107,11 +107,6 @@ def counted(query: Query) -> Query:
     return {"size": 0, "track_total_hits": True, "query": query}
 
 
-def first_time(query: Query, time: str) -> Query:
-    """When the first document is."""
-    return {"size": 0, "track_total_hits": False, "query": query, "aggs": {"first": {"min": {"field": time}}}}
-
-
 def page(
     query: Query, by: Mapping[str, str], aggregations: Mapping[str, Query], after: Mapping[str, Any] | None = None
 ) -> Query:

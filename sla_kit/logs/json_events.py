@@ -183,11 +183,6 @@ def level_named(text: str) -> str:
     return _SAME_LEVEL.get(word, word)
 
 
-def _stands_below_a_root(name: str) -> bool:
-    root, dot, _ = name.partition(".")
-    return bool(dot) and root in _ECS_ROOTS
-
-
 def _take_level(left: dict[str, object]) -> str:
     for name in _LEVELS:
         value = left.get(name)

@@ -17,8 +17,6 @@ Create = Literal["", "index", "stream"]
 _STREAM = re.compile(r"[a-z][a-z0-9_.]*-[^-\s][^-\s]*-[^-\s]+\Z")
 #: Above the templates that come with Elasticsearch (100 to 200), which may claim ``logs-*-*``.
 _PRIORITY = 250
-#: How a field may be written that the index has under another name.
-_FIELDS_WITH_DURATION = "event.duration"
 
 
 class TargetError(SlaKitError):

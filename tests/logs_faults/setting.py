@@ -248,17 +248,3 @@ def unknown(told: Told) -> None:
     assert "partial-answer" in {one["kind"] for one in told.findings()}
     for claim in ("has no document", "has had no document", "no document matches", "no document that matches"):
         assert claim not in told.said  # nobody knows that
-
-
-def unknown_or_right(told: Told, documents: Sequence[Document] | None = None) -> None:
-    """No figure is wrong: one that claims to have seen everything has, and one that has not says so by its coverage."""
-    everything = [each for day in DAYS for each in day] if documents is None else documents
-    for name, count in (("availability", bad), ("quick", slow)):
-        slo = told.slo(name)
-        if slo["sli"] is None:
-            assert slo["met"] is None
-        elif slo["coverage"] == 1.0:
-            figures(slo, everything, count)
-        else:
-            assert slo["total"] <= len(everything)
-            assert "coverage" in told.said

@@ -21,7 +21,6 @@ _NUMBERS = {
 }  # fmt: skip
 _TEXTS = {"text", "match_only_text", "annotated_text", "search_as_you_type"}
 _DATES = {"date", "date_nanos"}
-_UNMAPPED = "unmapped"
 
 
 class FieldUse(NamedTuple):

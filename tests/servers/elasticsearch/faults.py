@@ -95,11 +95,6 @@ class FaultyProxy:
         """Calls ``action`` once the request has come, before the node is asked: to stop that, say."""
         self._add(_Fault(only, _left(times), action=action, skip=skip))
 
-    def heal(self) -> None:
-        """Forgets the faults that were not met."""
-        with self._lock:
-            self._faults.clear()
-
     def count(self, only: str = "") -> int:
         """How many requests came whose path holds ``only``, answered or not."""
         return sum(only in path for path in list(self.arrived))
