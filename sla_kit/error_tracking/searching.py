@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from elasticsearch import ApiError, Elasticsearch
-
 from sla_kit.elastic.answers import no_answer, responses, sound
 from sla_kit.elastic.cluster import Cluster, ClusterError
+from sla_kit.elastic.failures import types_of
+from sla_kit.elastic.pacing import TRIES_FULL, Pace, pause_seconds
 from sla_kit.error_tracking.asking import PAGE, Query, page
 from sla_kit.redacting import redacted
-from sla_kit.sources.elasticsearch.failures import types_of
 from sla_kit.timeline import Finding
 
 _KEPT = "5m"
 #: So many searches go in one request.
 _AT_ONCE = 50
-#: How often a search is asked; for about a minute where a node had no room for it.
+#: How often a search is asked, where a node had room for it.
 _ATTEMPTS = 5
-_ATTEMPTS_FULL = 12
-_LONGEST_PAUSE_SECONDS = 10.0
-_CONCURRENT = 4
 _LOST = "search_context_missing_exception"
 _PASSING = (429, 502, 503, 504)
 
@@ -49,7 +44,7 @@ class Searches:
         self._pattern = pattern
         self._pit = pit
         self._missing: dict[str, int] = {}
-        self._full = False  # whether a node has refused for want of room: then it is asked for one shard at a time
+        self._pace = Pace()
 
     @property
     def partial(self) -> bool:
@@ -102,16 +97,14 @@ class Searches:
     def _some(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
         answers: dict[int, Answer] = {}
         left = list(range(len(bodies)))
-        for attempt in range(_ATTEMPTS_FULL):
+        for attempt in range(1, TRIES_FULL + 1):
             for at, answer in zip(left, self._asked(what, [bodies[at] for at in left]), strict=True):
                 answers[at] = answer
-            left = [at for at in left if _again(answers[at])]
-            full = any(_full(answers[at]) for at in left)
-            self._full |= full
-            if not left or attempt + 1 == (_ATTEMPTS_FULL if full else _ATTEMPTS):
+            refused = {at for at in left if self._pace.refused(answers[at])}
+            left = [at for at in left if at in refused or _passing(answers[at])]
+            if not left or attempt == (TRIES_FULL if refused else _ATTEMPTS):
                 break
-            # By chance, so that several that were refused together do not come back together.
-            time.sleep(min(0.4 * 2**attempt, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0))  # noqa: S311
+            time.sleep(pause_seconds(attempt))
         for at in range(len(bodies)):
             self._heard(what, answers[at])
         return [answers[at] for at in range(len(bodies))]
@@ -121,22 +114,12 @@ class Searches:
         for body in bodies:
             searches += [{}, {**body, "pit": {"id": self._pit, "keep_alive": _KEPT}}]
 
-        def question(client: Elasticsearch) -> Any:
-            try:
-                return client.msearch(
-                    searches=searches,
-                    max_concurrent_searches=1 if self._full else _CONCURRENT,
-                    max_concurrent_shard_requests=1 if self._full else None,
-                )
-            except ApiError as error:
-                self._full |= error.meta.status == 429  # the same request is asked again
-                raise
-
-        answers = responses(self._cluster.ask(what, question), len(bodies), self._cluster.name)
+        found = self._cluster.ask(what, lambda client: self._pace.msearch(client, searches))
+        answers = responses(found, len(bodies), self._cluster.name)
         for body, answer in zip(bodies, answers, strict=True):
-            found = answer.get("aggregations", {})
+            told = answer.get("aggregations", {})
             asked = body.get("aggs", {}) if (answer.get("_shards") or {}).get("successful") else ()
-            if not all(name in found for name in asked) or not all(map(sound, found.values())):
+            if not all(name in told for name in asked) or not all(map(sound, told.values())):
                 raise no_answer(self._cluster.name)
         return list(answers)
 
@@ -266,16 +249,9 @@ def _aggregations(answer: Answer) -> Mapping[str, Any]:
     return found
 
 
-def _again(answer: Answer) -> bool:
+def _passing(answer: Answer) -> bool:
+    """Whether what failed may go well in a moment."""
     if answer.get("error"):
         return int(answer.get("status") or 0) in _PASSING
     failures = (answer.get("_shards") or {}).get("failures") or []
-    return _full(answer) or any(int(each.get("status") or 0) in _PASSING for each in failures)
-
-
-def _full(answer: Answer) -> bool:
-    """Whether a node had no room for a search, or for a part of it."""
-    if answer.get("error") and int(answer.get("status") or 0) == 429:
-        return True
-    failed = [answer.get("error"), (answer.get("_shards") or {}).get("failures")]
-    return any("rejected" in one for one in types_of(failed))
+    return any(int(each.get("status") or 0) in _PASSING for each in failures)

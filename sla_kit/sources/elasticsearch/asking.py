@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,28 +10,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import ApiError, ConnectionTimeout, Elasticsearch
+from elasticsearch import ConnectionTimeout, Elasticsearch
 
 from sla_kit.elastic import Cluster, ClusterError
 from sla_kit.elastic.answers import no_answer, responses
-from sla_kit.sources.elasticsearch.failures import reason_of, share_of, types_of
+from sla_kit.elastic.failures import reason_of, share_of, types_of
+from sla_kit.elastic.pacing import CONCURRENT, TRIES_FULL, Pace, pause_seconds
 from sla_kit.sources.elasticsearch.questions import Json, Question
 from sla_kit.sources.elasticsearch.searches import Search
 
 #: One request's searches and the buckets that their answers may hold: a megabyte to send, some megabytes to read.
 MOST_SEARCHES = 200
 MOST_CELLS = 200_000
-#: Searches that the cluster works at for us at the same time.
-CONCURRENT = 4
 #: How long a point in time is kept after its last use.
 KEEP_ALIVE = "5m"
-#: A search is asked so often before it is taken as it comes; for about a minute where the cluster had no room for it.
+#: A search is asked so often before it is taken as it comes, where the cluster had room for it.
 TRIES = 4
-TRIES_FULL = 12
 #: So many requests in a row, each for less, may have no answer in time before the cluster is taken as too slow.
 MOST_LATE = 8
-_LONGEST_PAUSE_SECONDS = 10.0
-_REJECTED = "es_rejected_execution_exception"
 _PASSING = (429, 500, 502, 503, 504)
 _ONLY = ",".join(
     f"responses.{part}"
@@ -86,12 +81,10 @@ class Point:
 
 
 @dataclass(slots=True)
-class _Pace:
-    """How much is asked for at once: one shard of one search from when on the cluster has refused for want of room.
-    Asked as before it would refuse again, for it may be these very searches that fill its queue."""
+class _Pace(Pace):
+    """How much is asked for at once, also of a cluster that does not answer in time: ``late`` requests in a row."""
 
-    full: bool = False
-    late: int = 0  # requests in a row that had no answer in time
+    late: int = 0
 
     @property
     def most_searches(self) -> int:
@@ -100,15 +93,7 @@ class _Pace:
     def search(self, es: Elasticsearch, bodies: Sequence[Json]) -> Any:
         """Many searches in one request."""
         try:
-            return es.msearch(
-                searches=bodies,
-                max_concurrent_searches=1 if self.full else CONCURRENT,
-                max_concurrent_shard_requests=1 if self.full else None,
-                filter_path=_ONLY,
-            )
-        except ApiError as error:
-            self.full |= error.meta.status == 429  # the same request is asked again
-            raise
+            return self.msearch(es, bodies, filter_path=_ONLY)
         except ConnectionTimeout as error:
             self.late += 1
             raise _LateError from error
@@ -197,7 +182,7 @@ def _run(
             else:
                 _reduce(some[0], waiting, f"{point.target}: no answer in time")
             if pace.late:
-                _wait(pause, pace.late)
+                pause(pause_seconds(pace.late))
             continue
         pace.late = 0
         late = 0
@@ -206,13 +191,7 @@ def _run(
             late = max(late, _judge(cluster, point, search, answer, waiting, pace))
         told(sum(search.cells for search in some))
         if late:
-            _wait(pause, late)
-
-
-def _wait(pause: Callable[[float], None], tries: int) -> None:
-    """Waits the longer the oftener something was asked in vain; by chance, so that several that were refused together
-    do not come back together."""
-    pause(min(0.25 * 2**tries, _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0))  # noqa: S311
+            pause(pause_seconds(late))
 
 
 def _taken(waiting: deque[Search], most: int) -> list[Search]:
@@ -273,9 +252,7 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
         if "too_many_buckets_exception" in types or "circuit_breaking_exception" in types:
             return _reduce(search, waiting, reason)
         if status in _PASSING:
-            full = status == 429 or _REJECTED in types
-            pace.full |= full
-            if search.tries + 1 < (TRIES_FULL if full else TRIES):
+            if search.tries + 1 < (TRIES_FULL if pace.refused(answer) else TRIES):
                 waiting.append(search.again())
                 return search.tries + 1
             search.lost(f"{point.target}: no answer (status {status}): {reason}")
@@ -294,8 +271,7 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
     if answer.get("timed_out"):
         return _reduce(search, waiting, f"{point.target}: the search took too long")
     share, reason = share_of(shards, answer.get("_clusters", {}), failures)
-    full = any(_REJECTED in types_of(each) for each in failures)
-    pace.full |= full
+    full = pace.refused(answer)
     if share < 1 and search.tries + 1 < (TRIES_FULL if full else TRIES):
         waiting.append(search.again())
         return search.tries + 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sla_kit.elastic.failures import reason_of, share_of
 from sla_kit.engine.quantiles import quantile_of
-from sla_kit.sources.elasticsearch.failures import reason_of, share_of
 from sla_kit.sources.elasticsearch.quantiles import RATIO, bounds_of, cumulative, error_step, upper_ends
 from sla_kit.sources.elasticsearch.quiet import lead, named_days, observed, runs
 from sla_kit.sources.elasticsearch.searches import Answered

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sla_kit.redacting import redacted
-from sla_kit.sources.elasticsearch.questions import Json
 
 
-def share_of(shards: Json, clusters: Json, failures: Sequence[Mapping[str, Any]]) -> tuple[float, str]:
+def share_of(
+    shards: Mapping[str, Any], clusters: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]
+) -> tuple[float, str]:
     """The share of shards that answered, and why the others did not."""
     total, successful = int(shards.get("total", 0)), int(shards.get("successful", 0))
     missing = max(int(shards.get("failed", 0)), total - successful)
