@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.process import READY_SECONDS, Server, free_port
+from tests.servers.process import READY_SECONDS, Server, free_port, listens
 
 #: Who may do everything without a password, and who needs one.
 OWNER, GUEST, PASSWORD = "sla", "guest", "a secret of the guest's"
@@ -66,8 +66,12 @@ class Postgresql(Server):
             connection.execute(statement.encode())
 
     def stop(self) -> None:
-        """Ends the server at once, as a machine that goes down does."""
+        """Ends the server at once, as a machine that goes down does; it is gone when this returns."""
         os.kill(self.pid, signal.SIGQUIT)
+        deadline = time.monotonic() + READY_SECONDS
+        while (self.data / "postmaster.pid").exists():  # goes last
+            assert time.monotonic() < deadline, "postgres does not end"
+            time.sleep(0.01)  # between two looks, not instead of looking
 
 
 @contextmanager
@@ -171,10 +175,13 @@ def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            psycopg.connect(url, connect_timeout=5).close()
-            return True
+            psycopg.connect(url, connect_timeout=30).close()
+            # Another process may have taken the port between choosing and binding it.
+            if listens(process.pid, int(url.rpartition(":")[2].partition("/")[0])):
+                return True
         except psycopg.OperationalError:
-            time.sleep(0.05)  # between two looks, not instead of looking
+            pass
+        time.sleep(0.05)  # between two looks, not instead of looking
     return False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,14 @@ from pathlib import Path
 import pytest
 
 #: How long a server may take to answer: long, since the machine may be busy with other tests.
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 _STOP_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _PORT_TAKEN = "address already in use"
+_LISTENING = "0A"  # of /proc/net/tcp
+_LOWEST_PORT = 10_240
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_chance = random.SystemRandom()  # hypothesis seeds the usual one: every process would draw the same ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,47 @@ def binary(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as listener:
+    """A loopback port that was free a moment ago, and that nobody is given who asks for no port in particular: neither
+    a connection nor a listener on port 0 takes it meanwhile, nor while a server that had it is started again."""
+    ports = range(_LOWEST_PORT, int(_EPHEMERAL.read_text().split()[0]))
+    for port in (_chance.choice(ports) for _ in range(100 if ports else 0)):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    with socket.socket() as listener:  # where any port may be given to anybody
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether that process, or one that it started, is who listens on the port: somebody else's server of the same kind
+    would answer as well."""
+    sockets = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                _, local, _, state, *_, inode = line.split()[:10]
+                if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:
+                    sockets.add(f"socket:[{inode}]")
+    try:
+        return any(not sockets.isdisjoint(_open_files(each)) for each in _session(pid))
+    except PermissionError:  # a program with privileges of its own is looked into by nobody
+        return bool(sockets)
+
+
+def _session(pid: int) -> Iterator[int]:
+    """The processes of its session: what is started here leads one."""
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError, IndexError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == pid:
+                yield int(folder.name)
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                yield str(file.readlink())
 
 
 @contextmanager
@@ -72,13 +114,13 @@ def running(
     server wants to know who asks. ``tls`` is the client's side of a server that speaks https.
 
     Another process may take the port between choosing and binding it: then another port is tried, unless it must be
-    this ``port``.
+    this ``port``; what that other process answers is not taken for this server's.
     """
     scheme = "https" if tls else "http"
     with started(
         command,
         data=data,
-        answers=lambda port: _found(f"{scheme}://127.0.0.1:{port}{ready}", tls),
+        answers=lambda pid, port: _found(f"{scheme}://127.0.0.1:{port}{ready}", tls) and listens(pid, port),
         name=name,
         scheme=scheme,
         port=port,
@@ -91,12 +133,14 @@ def started(
     command: Callable[[int], Sequence[str]],
     *,
     data: Path,
-    answers: Callable[[int], bool],
+    answers: Callable[[int, int], bool],
     name: str,
     scheme: str,
     port: int | None = None,
+    stop_seconds: float = _STOP_SECONDS,
 ) -> Iterator[Server]:
-    """As ``running``, for a server that doesn't speak HTTP: ``answers(port)`` tells whether it is ready."""
+    """As ``running``, for a server that doesn't speak HTTP: ``answers(pid, port)`` tells whether it is ready. It is
+    killed where it has not ended ``stop_seconds`` after it was told to."""
     data.mkdir(parents=True, exist_ok=True)
     log = data / f"{name}.log"
     for attempt in range(5):
@@ -111,15 +155,17 @@ def started(
                 preexec_fn=_die_with_parent,
             )
         try:
-            if not _answers(process, partial(answers, chosen)):
-                tail = log.read_text(errors="replace")[-3000:]
-                if _PORT_TAKEN in tail.lower() and attempt < 4:
+            if not _answers(process, partial(answers, process.pid, chosen)):
+                said = log.read_text(errors="replace")
+                if _PORT_TAKEN in said.lower() and attempt < 4:
                     continue
-                pytest.fail(f"{name} did not start within {READY_SECONDS:g} s; its log ends:\n{tail}", pytrace=False)
+                pytest.fail(
+                    f"{name} did not start within {READY_SECONDS:g} s; its log ends:\n{said[-3000:]}", pytrace=False
+                )
             yield Server(f"{scheme}://127.0.0.1:{chosen}", data, log, process.pid)
             return
         finally:
-            _stop(process)
+            _stop(process, stop_seconds)
 
 
 def _answers(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
@@ -143,11 +189,11 @@ def _found(url: str, tls: ssl.SSLContext | None) -> bool:
         return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], seconds: float) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(_STOP_SECONDS)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
     process.wait()

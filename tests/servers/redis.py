@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.process import Server, binary, started
+from tests.servers.process import Server, binary, listens, started
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Redis(Server):
 
     def run(self, *command: str) -> str:
         """Runs one command; what Redis answers (``+OK``, ``:1``, ``-ERR …``), or the text that it sends."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=150) as connection:
             parts = [f"*{len(command)}\r\n", *(f"${len(part.encode())}\r\n{part}\r\n" for part in command)]
             connection.sendall("".join(parts).encode())
             with connection.makefile("rb") as answer:
@@ -38,9 +38,10 @@ def redis(*settings: str, follows: Redis | None = None) -> Iterator[Redis]:
         def command(port: int) -> list[str]:
             return [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), *role, *settings]
 
-        def answers(port: int) -> bool:
+        def answers(pid: int, port: int) -> bool:
             try:
-                return Redis(f"redis://127.0.0.1:{port}", folder, folder, 0).run("PING") == "+PONG"
+                pong = Redis(f"redis://127.0.0.1:{port}", folder, folder, pid).run("PING") == "+PONG"
+                return pong and listens(pid, port)
             except OSError:
                 return False
 

@@ -12,6 +12,9 @@ import pytest
 
 from tests.servers.process import Server, started
 
+#: One that is killed has not written down what it has read.
+_STOP_SECONDS = 120.0
+
 
 @contextmanager
 def rsyslog(configuration: str, folder: Path) -> Iterator[Server]:
@@ -23,7 +26,12 @@ def rsyslog(configuration: str, folder: Path) -> Iterator[Server]:
     pid.unlink(missing_ok=True)
     command = [rsyslogd(), "-n", "-f", str(file), "-i", str(pid)]
     with started(
-        lambda port: command, data=folder, answers=lambda port: pid.is_file(), name="rsyslogd", scheme="rsyslog"
+        lambda port: command,
+        data=folder,
+        answers=lambda *_: pid.is_file(),
+        name="rsyslogd",
+        scheme="rsyslog",
+        stop_seconds=_STOP_SECONDS,
     ) as server:
         yield server
 
