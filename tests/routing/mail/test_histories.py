@@ -85,7 +85,9 @@ def attempt(box: DyingBox, state: Incident, uncertain: bool) -> tuple[bool, bool
     return True, False
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(EVENTS, max_size=12))
 def test_everybody_gets_each_mail_and_a_copy_only_of_what_was_uncertain(
     server: MailServer, events: list[tuple[Stage, str] | Crash | str]
