@@ -15,7 +15,7 @@ import matplotlib.image
 import pytest
 
 from tests.servers import prometheus, prometheus_program
-from tests.servers.process import free_port
+from tests.servers.process import nobody_listens
 
 START = 1_789_905_600  # 2026-09-20 12:00 UTC
 MINUTES = 120
@@ -138,7 +138,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(place: Path, *arguments: str, source: str = "history.om") -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     command = [str(Path(sys.executable).parent / "sla-kit"), "preview", *arguments, "-s", source]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, cwd=place)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=place)
 
 
 def panels_of(page: Path) -> Mapping[str, str]:
@@ -236,8 +236,9 @@ def test_a_live_server_answers_and_what_is_chosen_is_asked_for(place: Path) -> N
 
 
 def test_a_source_that_does_not_answer_is_told_at_once(place: Path) -> None:
-    address = f"http://127.0.0.1:{free_port()}"
-    done = run(place, "everything.json", "-o", "dead", "--no-picture", source=address)
+    with nobody_listens() as port:
+        address = f"http://127.0.0.1:{port}"
+        done = run(place, "everything.json", "-o", "dead", "--no-picture", source=address)
     assert done.returncode == 2
     assert done.stdout == ""
     assert address in done.stderr
