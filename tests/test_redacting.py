@@ -16,6 +16,7 @@ from sla_kit.errors import SecretError
 from sla_kit.redacting import redacted, remember_secret
 
 SECRET = "hunter2-Tr0ub4dor"
+pytestmark = pytest.mark.usefixtures("passing_secrets")
 
 
 @pytest.mark.parametrize(

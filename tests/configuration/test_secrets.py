@@ -14,6 +14,8 @@ from sla_kit.configuration.values import Duration, Value
 from sla_kit.errors import ConfigurationError, SecretError
 from sla_kit.redacting import redacted
 
+pytestmark = pytest.mark.usefixtures("passing_secrets")
+
 
 class Place(Value, frozen=True, kw_only=True):
     password: Secret | None = None
