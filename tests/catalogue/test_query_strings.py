@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sla_kit.catalogue.query_strings import slip_of
 from tests.servers.elasticsearch import Elasticsearch as Node
+from tests.servers.elasticsearch.clearing import fresh_name
 
 _WORDS = ["a", "b*", "level", "status", "500", "and", "or", "x-y", "\\:", "\\(", "a\\/b", "é", "&", "|"]
 _SIGNS = [
@@ -38,17 +39,21 @@ _QUERIES = st.lists(st.sampled_from([*_WORDS, *_SIGNS, *_MORE]), max_size=8).map
 _MEANS_ELSE = ("is a word here", "without a space")
 
 
+#: Each worker has one of its own in the Elasticsearch that all of them share.
+INDEX = fresh_name()
+
+
 @pytest.fixture(scope="module")
 def client(elastic: Node) -> Iterator[Elasticsearch]:
-    with Elasticsearch(elastic.url) as client:
-        client.indices.create(index="query-strings", mappings={"properties": {"a": {"type": "keyword"}}})
+    with Elasticsearch(elastic.url, request_timeout=120) as client:
+        client.indices.create(index=INDEX, mappings={"properties": {"a": {"type": "keyword"}}})
         yield client
-        client.indices.delete(index="query-strings")
+        client.indices.delete(index=INDEX)
 
 
 def refused(client: Elasticsearch, query: str) -> str:
     answer = client.indices.validate_query(
-        index="query-strings", query={"query_string": {"query": query, "default_field": "a"}}, explain=True
+        index=INDEX, query={"query_string": {"query": query, "default_field": "a"}}, explain=True
     )
     return "" if answer["valid"] else str(answer["explanations"][0].get("error") or answer["error"])
 
