@@ -46,7 +46,7 @@ def played() -> Iterator[PlayedGrafana]:
 @pytest.fixture
 def grafana(played: PlayedGrafana) -> Iterator[Grafana]:
     with (
-        Connection(access(played.url, {"SLA_KIT_GRAFANA_TOKEN": EDITOR}, timeout_seconds=5)) as connection,
+        Connection(access(played.url, {"SLA_KIT_GRAFANA_TOKEN": EDITOR}, timeout_seconds=60)) as connection,
         stamina.set_testing(True, attempts=4),
     ):
         yield Grafana(connection)
