@@ -20,6 +20,8 @@ from sla_kit.history import openmetrics
 from tests.backtest.test_history import END, INCIDENTS, RULES, history
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+#: How long a browser may take, milliseconds: long, since the machine may be busy with other tests.
+PATIENCE_MS = 120_000
 LONG = "Waiting.threshold=15%,Waiting.for=17m30s"
 
 
@@ -40,7 +42,9 @@ def browser() -> Iterator[Browser]:
         pytest.fail("no Chromium to look at the page with: apt-get install chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=binary, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=binary,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+            timeout=PATIENCE_MS,
         )
         yield chromium
         chromium.close()
@@ -54,7 +58,7 @@ def test_the_page_fits_its_screen_and_no_title_is_under_a_bar(
     page = browser.new_page(viewport={"width": width, "height": 844})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
-    page.goto((tmp_path / "backtest.html").as_uri())
+    page.goto((tmp_path / "backtest.html").as_uri(), timeout=PATIENCE_MS)
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert complaints == []

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+#: How long a browser may take, milliseconds: long, since the machine may be busy with other tests.
+PATIENCE_MS = 120_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
           "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"]  # fmt: skip
@@ -20,6 +22,6 @@ def browser() -> Iterator[Browser]:
     if binary is None:
         pytest.fail("no Chromium to look at previews with: apt-get install chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=binary, args=_FLAGS)
+        chromium = playwright.chromium.launch(executable_path=binary, args=_FLAGS, timeout=PATIENCE_MS)
         yield chromium
         chromium.close()

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 from sla_kit.preview.page import height_of, html
 from sla_kit.preview.panels import WIDTH
 from sla_kit.preview.screenshot import take
+from tests.preview.conftest import PATIENCE_MS
 from tests.preview.extremes import extremes
 from tests.preview.geometry import DRAWN, OVERFLOWS, OVERLAPS, SMALLEST
 
@@ -31,7 +32,7 @@ def test_nothing_overlaps_and_nothing_leaves_its_panel(browser: Browser, page_fi
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(page_file.as_uri())
+    page.goto(page_file.as_uri(), timeout=PATIENCE_MS)
     assert page.evaluate(OVERLAPS) == []
     assert page.evaluate(OVERFLOWS) == []
     assert page.evaluate(SMALLEST) >= 50
@@ -50,7 +51,8 @@ def test_the_geometry_sees_what_is_wrong(browser: Browser) -> None:
     page.set_content(
         "<section style='width:100px;height:50px;overflow:hidden'><h3>Bad</h3><p style='margin-top:-30px'>over it</p>"
         "<div style='height:90px'>tall</div><div class='plot'><svg width=9 height=9><path d='M0 0'/></svg></div>"
-        "</section>"
+        "</section>",
+        timeout=PATIENCE_MS,
     )
     assert page.evaluate(OVERLAPS)
     assert len(page.evaluate(OVERFLOWS)) >= 2
@@ -61,7 +63,7 @@ def test_the_geometry_sees_what_is_wrong(browser: Browser) -> None:
 def test_a_picture_has_the_size_of_the_page_and_shows_it(browser: Browser, page_file: Path, tmp_path: Path) -> None:
     height = height_of(extremes().document)
     page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-    page.goto(page_file.as_uri())
+    page.goto(page_file.as_uri(), timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollHeight") == height
     page.close()
     picture = tmp_path / "extremes.png"

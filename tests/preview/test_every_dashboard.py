@@ -17,6 +17,7 @@ from sla_kit.preview.answers import LOGS, Page, asking, kind_of, panels_of
 from sla_kit.preview.filling import Range
 from sla_kit.preview.page import html
 from sla_kit.simulate import load_scenario, simulate
+from tests.preview.conftest import PATIENCE_MS
 from tests.preview.geometry import DRAWN, OVERFLOWS, OVERLAPS
 from tests.servers import prometheus_program
 
@@ -82,7 +83,7 @@ def test_no_page_has_anything_that_overlaps_is_cut_or_is_empty(
         file.write_text(html(page, "history", "UTC"), encoding="utf-8")
         assert file.stat().st_size < 500_000
         tab = browser.new_page(viewport={"width": width, "height": 900})
-        tab.goto(file.as_uri())
+        tab.goto(file.as_uri(), timeout=PATIENCE_MS)
         amiss += [f"{name}: {each}" for each in (*tab.evaluate(OVERLAPS), *tab.evaluate(OVERFLOWS))]
         drawn = tab.evaluate(DRAWN)
         for panel in panels_of(page.document):

@@ -15,6 +15,8 @@ from sla_kit.engine.results import Evaluation
 from sla_kit.report import render
 from tests.report.sample import many, sample
 
+#: How long a browser may take, milliseconds: long, since the machine may be busy with other tests.
+_PATIENCE_MS = 120_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -28,7 +30,7 @@ def browser() -> Iterator[Browser]:
     if binary is None:
         pytest.fail("no Chromium to look at the report with: apt-get install chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=binary, args=_FLAGS)
+        chromium = playwright.chromium.launch(executable_path=binary, args=_FLAGS, timeout=_PATIENCE_MS)
         yield chromium
         chromium.close()
 
@@ -68,7 +70,7 @@ def test_the_page_is_quiet_and_never_wider_than_the_screen(
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(reports[name].as_uri())
+    page.goto(reports[name].as_uri(), timeout=_PATIENCE_MS)
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     wide = page.evaluate(
@@ -89,7 +91,7 @@ def test_no_text_of_a_plot_is_cut_off_or_overlaps(
     browser: Browser, reports: dict[str, Path], name: str, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844})
-    page.goto(reports[name].as_uri())
+    page.goto(reports[name].as_uri(), timeout=_PATIENCE_MS)
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     troubles = page.evaluate(
         """() => [...document.querySelectorAll('.plot svg')].flatMap(svg => {
@@ -116,8 +118,8 @@ def test_no_text_of_a_plot_is_cut_off_or_overlaps(
 
 def test_headings_and_landmarks_reach_assistive_technology_in_order(browser: Browser, reports: dict[str, Path]) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(reports["sample"].as_uri())
-    tree = page.locator("body").aria_snapshot()
+    page.goto(reports["sample"].as_uri(), timeout=_PATIENCE_MS)
+    tree = page.locator("body").aria_snapshot(timeout=_PATIENCE_MS)
     assert tree.index("- banner") < tree.index("- main") < tree.index("- contentinfo")
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(part => Number(part.tagName[1]))")
     assert levels[0] == 1
@@ -130,7 +132,7 @@ def test_headings_and_landmarks_reach_assistive_technology_in_order(browser: Bro
 
 def test_it_prints_on_a_few_sheets_of_a4(browser: Browser, reports: dict[str, Path]) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 844}, color_scheme="dark")
-    page.goto(reports["sample"].as_uri())
+    page.goto(reports["sample"].as_uri(), timeout=_PATIENCE_MS)
     printed = page.pdf(prefer_css_page_size=True)
     assert 2 <= printed.count(b"/Type /Page\n") <= 6
     # Paper is 700 pixels wide inside its margins and white, whatever the screen was.
