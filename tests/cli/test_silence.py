@@ -120,7 +120,7 @@ def test_everything_is_silenced_where_it_is_meant(place: Path) -> None:
 def test_maintenance_is_brought_into_step(server: Alertmanager, place: Path) -> None:
     def planned(hours: int) -> str:
         start, end = (
-            datetime.fromtimestamp(int(time.time()) + seconds, UTC).isoformat() for seconds in (60, hours * 3600)
+            datetime.fromtimestamp(int(time.time()) + seconds, UTC).isoformat() for seconds in (3600, hours * 3600)
         )
         return f"calendar: {{maintenance: [{{name: upgrade, start: '{start}', end: '{end}', reason: new kernel}}]}}"
 
