@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -28,7 +29,7 @@ SOUND = Alert(
 
 
 @pytest.fixture(autouse=True)
-def _shop(monkeypatch: pytest.MonkeyPatch) -> None:
+def _shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An exporter that nobody else knows."""
     shop = Exporter(
         exporter="shop",
@@ -47,6 +48,9 @@ def _shop(monkeypatch: pytest.MonkeyPatch) -> None:
     find.cache_clear()
     monkeypatch.setitem(exporters(), "shop", shop)
     monkeypatch.setitem(usual_jobs(), "shop", "shop")
+    find.cache_clear()
+    yield
+    monkeypatch.undo()
     find.cache_clear()
 
 

@@ -25,6 +25,7 @@ from sla_kit.report.messages import TEMPLATE, template
 from sla_kit.report.owners import for_owner
 from sla_kit.report.told import told
 from sla_kit.report.translations import open_language
+from tests.report.responses_sample import responses_sample
 from tests.report.sample import ZONE, at, many, rolled, sample
 from tests.report.side_by_side import compared as side_by_side
 from tests.report.side_by_side import with_comparison
@@ -93,13 +94,15 @@ def plain_words(texts: list[str], data: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("format", ["html", "md"])
-@pytest.mark.parametrize("which", ["sample", "rolled", "compared", "agreement", "owner", "many", "empty"])
+@pytest.mark.parametrize("which", ["sample", "rolled", "compared", "agreement", "response", "owner", "many", "empty"])
 def test_every_text_that_a_reader_sees_is_marked(format: str, which: str) -> None:
     evaluation = many(400) if which == "many" else rolled() if which == "rolled" else sample()
     if which == "compared":
         evaluation = replace(evaluation, comparison=compared(evaluation, replace(many(40), slos=evaluation.slos[2:])))
     if which == "agreement":
         evaluation = with_comparison(side_by_side(), side_by_side(None, "no events to compare"))
+    if which == "response":
+        evaluation = replace(evaluation, responses=responses_sample())
     if which == "owner":
         evaluation = for_owner(evaluation, Catalogue(name="x", services=[]), "frontend")
     if which == "empty":
@@ -193,7 +196,7 @@ def test_plurals_go_by_the_languages_own_rule(tmp_path: Path) -> None:
 
 
 def test_two_threads_speak_two_languages() -> None:
-    german, both = open_language("de", FOLDER), threading.Barrier(2, timeout=30)
+    german, both = open_language("de", FOLDER), threading.Barrier(2, timeout=120)
     said: dict[str, list[str]] = {}
 
     def say(name: str, language: Language) -> None:
