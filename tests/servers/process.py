@@ -69,6 +69,14 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A loopback port that refuses connections until the block ends: it is taken, and nobody listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
 def listens(pid: int, port: int) -> bool:
     """Whether that process, or one that it started, is who listens on the port: somebody else's server of the same kind
     would answer as well."""
