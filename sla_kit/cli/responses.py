@@ -33,6 +33,7 @@ def as_document(responses: Sequence[Response], respond_within: RespondWithin) ->
             "seconds_to_acknowledge": figures.seconds_to_acknowledge(one),
             "seconds_to_recover": figures.seconds_to_recover(one),
             "in_time": figures.in_time(one, respond_within(one.severity)),
+            "escalations": one.escalations,
         }
         for one in responses
     ]

@@ -30,7 +30,8 @@ class SilenceWanted(Struct, frozen=True, kw_only=True, tag="silence"):
 
 
 class Response(Struct, frozen=True, kw_only=True, tag="response"):
-    """How an incident was responded to, for the ledger: times in epoch seconds, None for what did not happen."""
+    """How an incident was responded to, for the ledger: times in epoch seconds, None for what did not happen.
+    ``escalations`` is how often further people were told; None where that was not recorded, as before there was it."""
 
     dedup_key: str
     title: str
@@ -41,6 +42,7 @@ class Response(Struct, frozen=True, kw_only=True, tag="response"):
     acknowledged_at: float | None
     acknowledged_by: str
     resolved_at: float
+    escalations: int | None = None
 
 
 Content = Incident | Notice | Change | SilenceWanted | Response

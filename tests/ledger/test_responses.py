@@ -262,6 +262,7 @@ def test_the_command_tells_everything_as_json(kept: Path) -> None:
         "seconds_to_acknowledge": 120.0,
         "seconds_to_recover": 900.0,
         "in_time": True,
+        "escalations": None,
     }
     assert found["severities"][0]["in_time_ratio"] == 0.5
     assert found["severities"][0]["seconds_to_acknowledge"] == {"count": 2, "median": 120.0, "p95": 400.0}

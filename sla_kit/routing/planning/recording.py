@@ -157,10 +157,12 @@ class Recording:
         if not self._rules.routing.ledger:
             return
         acknowledged_at, acknowledged_by, told_at = incident.acknowledged_at, incident.acknowledged_by, first_told(told)
+        escalations = len(incident.escalations)
         for key in incident.storms:
             storm = self._cases.newest(key)
             if storm is None or storm.stored is None:
                 continue
+            escalations += len(storm.incident.escalations)
             if acknowledged_at is None and storm.incident.acknowledged_at is not None:
                 acknowledged_at, acknowledged_by = storm.incident.acknowledged_at, storm.incident.acknowledged_by
             if told_at is None:
@@ -175,6 +177,7 @@ class Recording:
             acknowledged_at=acknowledged_at,
             acknowledged_by=acknowledged_by,
             resolved_at=incident.resolved_at,
+            escalations=escalations,
         )
         deliveries.want_content(
             self._connection,
