@@ -112,6 +112,9 @@ def report(
     The same command reads a Prometheus (or Thanos, Mimir, VictoriaMetrics) and a recorded history. Credentials come
     from the environment: see `docs/sources.md`.
 
+    With a --ledger that holds how incidents were responded to (`sla-kit route` writes it), the section "Response" tells
+    how fast they were acknowledged and over, and which of the catalogue's promises that kept.
+
     \b
     Examples:
       sla-kit report -c sla.yml --source http://localhost:9090 --window last-week --out report
@@ -133,12 +136,14 @@ def report(
     services = services_of(loaded, owner) if owner else ()
     with progress_bar("reading") as progress:
         evaluation = evaluate(loaded, source, window, at, progress, services, ledger=ledger, rollups=rollups)
+    beside = None
     if compare_window or compare_environment:
         other = load(catalogue, compare_environment) if compare_environment else loaded
         services = services_of(other, owner) if owner else ()
         with progress_bar("reading what to compare with") as progress:
             found = evaluate(other, source, compare_window or window, at, progress, services, ledger=ledger)
         evaluation = replace(evaluation, comparison=compared(evaluation, found))
+        beside = other, found.window
     if with_forecast:
         chosen = tuple(dict.fromkeys(slo.service for slo in evaluation.slos))
         with progress_bar("forecasting") as progress:
@@ -150,6 +155,11 @@ def report(
         services = services_of(loaded, owner) if owner else ()
         with progress_bar("reading errors") as progress:
             evaluation = with_errors(evaluation, loaded, source, services=services, ledger=ledger, progress=progress)
+    if ledger is not None:
+        from sla_kit.ledger.reporting_responses import with_responses
+
+        services = services_of(loaded, owner) if owner else ()
+        evaluation = with_responses(evaluation, loaded, ledger, services=services, compared=beside)
     with working("writing the report"):
         told = for_owner(evaluation, loaded, owner) if owner else evaluation
         paths = write(told, out, wanted, language=spoken, paper=paper)

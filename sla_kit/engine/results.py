@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sla_kit.engine.comparison import Comparison
     from sla_kit.engine.forecast.results import Forecast
     from sla_kit.error_tracking.results import ErrorReport
+    from sla_kit.ledger.response_report import ResponseReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +404,7 @@ class Evaluation:
     audience: Audience | None = None
     forecast: Forecast | None = None
     errors: ErrorReport | None = None
+    responses: ResponseReport | None = None
 
     @property
     def met(self) -> bool | None:

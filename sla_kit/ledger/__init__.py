@@ -173,11 +173,25 @@ class Ledger:
             return responding.append(connection, response)
 
     def responses(
-        self, since: float = -math.inf, until: float = math.inf, *, severity: str = "", team: str = ""
+        self,
+        since: float = -math.inf,
+        until: float = math.inf,
+        *,
+        severity: str = "",
+        team: str = "",
+        until_record: int | None = None,
     ) -> list[Response]:
-        """How incidents were responded to that opened at or after ``since`` and before ``until`` (epoch seconds)."""
+        """How incidents were responded to that opened at or after ``since`` and before ``until`` (epoch seconds), by
+        what was recorded up to the number ``until_record``."""
         with self.store.reading() as connection:
-            return responding.responses(connection, since, until, severity=severity, team=team)
+            return responding.responses(
+                connection, since, until, severity=severity, team=team, until_record=until_record
+            )
+
+    def newest_response(self) -> int:
+        """The number of the last response that was recorded, 0 where there is none."""
+        with self.store.reading() as connection:
+            return responding.newest(connection)
 
     # --- errors -----------------------------------------------------------------------------------------------------
 

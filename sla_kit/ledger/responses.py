@@ -8,7 +8,7 @@ import math
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from sla_kit.ledger.records import append as append_record
 from sla_kit.ledger.records import record_of
@@ -37,15 +37,18 @@ def responses(
     *,
     severity: str = "",
     team: str = "",
+    until_record: int | None = None,
 ) -> list[Response]:
     """One response an incident, in the order in which they opened, of those that opened at or after ``since`` and
     before ``until`` (epoch seconds). Of several records of one incident the newest counts, with the first moment at
-    which somebody was told of it and took it."""
+    which somebody was told of it and took it. Records after the number ``until_record`` are left out."""
     query = select(table).order_by(table.c.opened_at, table.c.number)
     if since > -math.inf:
         query = query.where(table.c.opened_at >= since)
     if until < math.inf:
         query = query.where(table.c.opened_at < until)
+    if until_record is not None:
+        query = query.where(table.c.number <= until_record)
     found: dict[tuple[str, float], Response] = {}
     for row in connection.execute(query):
         one = msgspec.convert(record_of(row).content, Response)
@@ -56,6 +59,11 @@ def responses(
         for one in found.values()
         if (not severity or one.severity == severity) and (not team or one.labels.get("team") == team)
     ]
+
+
+def newest(connection: Connection) -> int:
+    """The number of the last record, 0 where there is none."""
+    return int(connection.execute(select(func.max(table.c.number))).scalar() or 0)
 
 
 def _newer(before: Response, now: Response) -> Response:

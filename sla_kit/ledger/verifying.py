@@ -28,6 +28,7 @@ from sla_kit.ledger.proofs import kept_calendar, kept_catalogue, kept_inputs
 from sla_kit.ledger.reading import day_name
 from sla_kit.ledger.records import mismatched as mismatched_records
 from sla_kit.ledger.records import records
+from sla_kit.ledger.reporting_responses import responses_of
 from sla_kit.ledger.rows import DAY_SECONDS, changed, cut, digest, unpack
 from sla_kit.ledger.tables import content as contents
 from sla_kit.ledger.tables import daily as sums
@@ -130,6 +131,11 @@ def verify_report(ledger: Ledger, path: Path, progress: Progress = no_progress) 
     chosen = [(service, slo) for service, slo in catalogue.slos() if (service.name, slo.name) in set(wanted)]
     source = ledger.source(catalogue, None, proof.corrections, distrust=True)
     again = conclude(context, report.source, results(context, source, progress, chosen))
+    if report.responses is not None:
+        told = responses_of(
+            ledger, catalogue, window, services=report.responses.services, until_record=report.responses.records
+        )
+        again = replace(again, responses=told)
     if report.owner is not None:
         again = for_owner(again, catalogue, report.owner)
     # An owner's report states what the whole one was made of; its own part of that is looked at.
@@ -343,10 +349,14 @@ def _named(timeline: Timeline, positions: Sequence[int]) -> str:
 
 def _differences(said: Mapping[str, Any], again: Evaluation) -> list[Problem]:
     """Where the report says something else than the same computation now. What it says beyond that (comparisons,
-    forecasts) is not looked at."""
+    forecasts, errors) is not looked at."""
     document = to_document(replace(again, proof=None))
     problems: list[Problem] = []
-    for name in ("met", "promises", "slos", "incidents", "events", "exclusions"):
+    names = ["met", "promises", "slos", "incidents", "events", "exclusions"]
+    if said.get("responses") is not None:  # reports of earlier versions have none
+        said = {**said, "responses": {**said["responses"], "compared": None}}
+        names.append("responses")
+    for name in names:
         for place, then, now in _unlike(said.get(name), document.get(name), name):
             problems.append(Problem(place, f"the report says {_short(then)}, computed again it is {_short(now)}"))
     return problems

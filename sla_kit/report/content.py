@@ -27,6 +27,7 @@ from sla_kit.report.comparing import section
 from sla_kit.report.errors import errors
 from sla_kit.report.language import _, ngettext
 from sla_kit.report.outlook import outlook
+from sla_kit.report.responses import responses
 from sla_kit.report.rollups import rollups
 from sla_kit.report.rows import because, name_cell, number_cell, slo_name, verdict_cell, worst_first
 from sla_kit.report.spending import budgets, heat, incidents
@@ -69,6 +70,11 @@ def page(evaluation: Evaluation) -> Page:
                 ("forecast", _("Forecast"), outlook(evaluation.forecast) if evaluation.forecast else ()),
                 ("heat", _("When errors happened"), heat(evaluation)),
                 ("incidents", _("Incidents"), incidents(evaluation)),
+                (
+                    "response",
+                    _("Response"),
+                    responses(evaluation.responses, evaluation.timezone) if evaluation.responses else (),
+                ),
                 ("errors", _("Errors"), _errors(evaluation)),
                 ("evidence", _("Backup and restore evidence"), evidence(evaluation)),
                 ("events", _("Live events"), live_events(evaluation)),

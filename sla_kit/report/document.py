@@ -18,6 +18,7 @@ from sla_kit.report.document_comparison import ComparisonDocument, comparison_of
 from sla_kit.report.document_errors import ErrorsDocument, errors_of
 from sla_kit.report.document_figures import Budget, Figure, figure_of, sure, truth
 from sla_kit.report.document_forecast import ForecastDocument, forecast_of
+from sla_kit.report.document_responses import ResponsesDocument, responses_of
 from sla_kit.report.document_resting import Bound, Part, Policy, bound_of, parts_of, policy_of
 from sla_kit.report.formats import number, rfc3339
 from sla_kit.report.rows import because
@@ -203,7 +204,7 @@ class Proof(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """The whole of report.json. ``proof`` is null where there was no ledger, ``owner`` where it is not one owner's
     part, ``comparison`` where nothing was compared, ``forecast`` where none was asked for, ``errors`` where none were
-    tracked. ``comparisons`` are SLOs beside others that measure the same."""
+    tracked, ``responses`` where no ledger holds any. ``comparisons`` are SLOs beside others that measure the same."""
 
     version: Literal[1]
     catalogue: str
@@ -226,6 +227,7 @@ class Report(Struct, frozen=True, kw_only=True):
     forecast: ForecastDocument | None = None
     errors: ErrorsDocument | None = None
     comparisons: list[AgreementDocument] = []
+    responses: ResponsesDocument | None = None
 
 
 def to_document(evaluation: results.Evaluation) -> dict[str, Any]:
@@ -267,6 +269,7 @@ def to_report(evaluation: results.Evaluation) -> Report:
         forecast=None if evaluation.forecast is None else forecast_of(evaluation.forecast),
         errors=None if evaluation.errors is None else errors_of(evaluation.errors, owners(evaluation)),
         comparisons=[agreement_of(compared) for compared in evaluation.comparisons],
+        responses=None if evaluation.responses is None else responses_of(evaluation.responses),
     )
 
 

@@ -62,6 +62,7 @@ def for_owner(evaluation: Evaluation, catalogue: Catalogue, owner: str) -> Evalu
     ahead = None if evaluation.forecast is None else evaluation.forecast.of({slo.service for slo in slos})
     owned = [service.name for service in catalogue.services if service.owner == owner]
     errors = None if evaluation.errors is None else evaluation.errors.of(owned)
+    responses = None if evaluation.responses is None else evaluation.responses.of(owned)
     return replace(
         evaluation,
         slos=slos,
@@ -73,6 +74,7 @@ def for_owner(evaluation: Evaluation, catalogue: Catalogue, owner: str) -> Evalu
         audience=audience,
         forecast=ahead,
         errors=errors,
+        responses=responses,
     )
 
 
