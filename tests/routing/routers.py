@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -13,17 +11,22 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytest
 
-from tests.servers.process import READY_SECONDS
+from tests.servers.process import READY_SECONDS, free_port
 
 Json = Any
+#: How long a router may take to end: longer than it promises, since the machine may be busy.
+_END_SECONDS = 120.0
+_held: deque[socket.socket] = deque(maxlen=64)
 
 
 def until(what: str, holds: Callable[[], bool], seconds: float = 120, every: float = 0.05) -> None:
@@ -36,24 +39,30 @@ def until(what: str, holds: Callable[[], bool], seconds: float = 120, every: flo
 
 
 def lasting_port() -> int:
-    """A free loopback port that no client is given for its own end: one that asks again and again for a port where
-    nobody listens may be given that very port, and then has it."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    """A free loopback port that no other test is given while no router has it, either: before its first life, and
+    between two of them. A socket that does not listen holds it, beside which one that does may be bound."""
     while True:
-        port = random.randrange(max(1024, lowest - 12_000), lowest)
-        with socket.socket() as tried, contextlib.suppress(OSError):
-            tried.bind(("127.0.0.1", port))
+        port, held = free_port(), socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+        else:
+            _held.append(held)
             return port
 
 
 @dataclass
 class Router:
-    """`sla-kit route serve` on the catalogue at ``catalogue``; ``outbox`` is where it keeps what it accepts."""
+    """`sla-kit route serve` on the catalogue at ``catalogue``; ``outbox`` is where it keeps what it accepts. Statements
+    in ``preamble`` are run first."""
 
     catalogue: Path
     outbox: str
     port: int = field(default_factory=lasting_port)
     arguments: tuple[str, ...] = ()
+    preamble: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
@@ -76,7 +85,7 @@ class Router:
 
     def start(self, *, ready: bool = True) -> None:
         """Begins a life; returns once it is ready, or at once."""
-        command = [sys.executable, "-c", "from sla_kit.cli import main; main()"]
+        command = [sys.executable, "-c", f"{self.preamble}\nfrom sla_kit.cli import main; main()"]
         command += ["route", "serve", "-c", str(self.catalogue)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--outbox", self.outbox, *self.arguments]
         with self.log.open("ab") as output:
@@ -96,7 +105,7 @@ class Router:
             pytest.fail(f"the router ended with {self.process.returncode}; its log ends:\n{self.said()[-3000:]}")
         try:
             return self.get("/readyz")[0] == 200
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
     def said(self) -> str:
@@ -116,7 +125,7 @@ class Router:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(40)
+                self.process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
@@ -133,7 +142,7 @@ class Router:
 
     def _ask(self, request: urllib.request.Request) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
