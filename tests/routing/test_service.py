@@ -103,7 +103,16 @@ def _more(taken: list[str], before: int) -> bool:
     return len(taken) > before
 
 
+#: A router whose end waits for long, so that this machine may stand still meanwhile.
+_PATIENT_END = """
+from sla_kit.routing import service
+from sla_kit.serving import listening
+listening._DRAIN_SECONDS, service._END_SECONDS = 100, 110.0
+"""
+
+
 def test_requests_under_way_are_answered_before_it_ends(router: Router) -> None:
+    router.preamble = _PATIENT_END
     with router:
         connection = socket.create_connection(("127.0.0.1", router.port), timeout=60)
         body = json.dumps(notice()).encode()
@@ -117,7 +126,7 @@ def test_requests_under_way_are_answered_before_it_ends(router: Router) -> None:
         answer = connection.recv(65_536)
         connection.close()
         assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
-        assert router.process.wait(60) == 0
+        assert router.process.wait(120) == 0
     with open_outbox(router.outbox, create=False) as outbox, outbox.reading() as reading:
         count = reading.exec_driver_sql("SELECT count(*) FROM event").scalar()
     assert count == (1 if b" 200 " in answer else 0)
