@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_a_benchmark_of_the_router_runs_and_prints_its_table(name: str, words: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", f"bench.{name}", "--small"], capture_output=True, text=True, timeout=380, cwd=ROOT
+        [sys.executable, "-m", f"bench.{name}", "--small"], capture_output=True, text=True, timeout=900, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for each in words:
