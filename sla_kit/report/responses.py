@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: How many rows of a table, and how many open incidents, are shown.
 SHOWN_ROWS, SHOWN_OPEN = 20, 10
+#: Where among the figures of a group times stand, which have a percentile in small print.
+_SPREADS = (2, 4)
 
 
 def responses(report: ResponseReport, timezone: str) -> tuple[Block, ...]:
@@ -60,11 +62,10 @@ def headline(report: ResponseReport) -> str:
 
 
 def _by_service(groups: Sequence[Group]) -> tuple[Block, ...]:
-    columns = (Column(_("Service")), Column(_("Team")), Column(_("Severity")), *_columns(groups))
+    columns = (Column(_("Service and team")), Column(_("Severity")), *_columns(groups))
     rows = [
         (
-            Cell(one.service or formats.UNKNOWN),
-            Cell(one.team or formats.UNKNOWN),
+            Cell(one.service or formats.UNKNOWN, note=one.team or ""),
             Cell(one.severity or formats.UNKNOWN),
             *_figures(one, groups),
         )
@@ -121,7 +122,7 @@ def _spread(spread: Spread) -> Cell:
 
 def _seconds(seconds: float | None) -> str:
     """A figure that there is, or whose rank falls on an incident that is open."""
-    return _("not over yet") if seconds is None else formats.duration(seconds)
+    return _("not yet") if seconds is None else formats.duration(seconds)
 
 
 def _kept(kept: Kept) -> Cell:
@@ -187,14 +188,13 @@ def _change(before: Group | None, now: Group | None) -> tuple[Cell, ...]:
     first = nothing if before is None else _figures(before, ())
     second = nothing if now is None else _figures(now, ())
     return tuple(
-        Cell(
-            f"{one.text} → {two.text}",
-            note=f"{one.note or formats.UNKNOWN} → {two.note or formats.UNKNOWN}"
-            if place in (2, 4) and (one.note or two.note)
-            else "",
-        )
+        Cell(_arrow(one.text, two.text), note=_arrow(one.note, two.note) if place in _SPREADS else "")
         for place, (one, two) in enumerate(zip(first, second, strict=True))
     )
+
+
+def _arrow(before: str, now: str) -> str:
+    return f"{before or formats.UNKNOWN} → {now or formats.UNKNOWN}" if before or now else ""
 
 
 def _tone(groups: Sequence[Group]) -> Tone:
