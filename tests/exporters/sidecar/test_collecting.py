@@ -141,17 +141,30 @@ def test_a_mistake_in_a_collector_is_internal_and_the_log_has_where(caplog: pyte
 
 def test_one_that_hangs_times_out_lets_go_and_keeps_nobody(caplog: pytest.LogCaptureFixture) -> None:
     async def body() -> None:
-        running, hangs, going_on, calls = Running(), threading.Event(), threading.Event(), []
+        running, hangs, hung, going_on, calls = Running(), threading.Event(), threading.Event(), threading.Event(), []
 
-        def work(deadline: float) -> Iterator[Metric]:
-            calls.append(time.monotonic())
-            if hangs.is_set():
-                going_on.wait(_PATIENCE)
-            yield value(1)
+        class Hanging:
+            """Has little time where it is to hang, and plenty before and after: a busy machine makes nobody late."""
 
-        await running.collecting.reconcile(
-            [Told("a", work, Schedule(0.01, 0.05, 0.0)), Told("b", counting_of("club"), Schedule(0.01, 30, 0.0))]
-        )
+            name = "a"
+
+            @property
+            def schedule(self) -> Schedule:
+                if not hangs.is_set():
+                    return Schedule(0.01, 30.0, 0.0)
+                hung.set()
+                return Schedule(0.01, 0.05, 0.0)
+
+            def collect(self, deadline: float) -> Iterable[Metric]:
+                calls.append(deadline)
+                if hung.is_set():
+                    going_on.wait(_PATIENCE)
+                return [value(1)]
+
+            def close(self) -> None:
+                """There is nothing to let go of."""
+
+        await running.collecting.reconcile([Hanging(), Told("b", counting_of("club"))])
         await running.until(lambda found: up(found, "a") == 1)
         hangs.set()
         found = await running.until(
