@@ -75,8 +75,15 @@ class Sidecar:
         return {(each.name, *each.labels.values()): each.value for family in found for each in family.samples}
 
     def until(self, fits: Callable[[dict[tuple[str, ...], float]], bool]) -> dict[tuple[str, ...], float]:
-        """What is published, once it fits."""
-        return eventually(self.values, fits)
+        """What is published, once it fits; what is not there yet does not fit either."""
+
+        def there(seen: dict[tuple[str, ...], float]) -> bool:
+            try:
+                return fits(seen)
+            except KeyError:
+                return False
+
+        return eventually(self.values, there)
 
     def logged(self, words: str) -> str:
         """The log, once it has these words."""
@@ -114,9 +121,11 @@ def replace(file: Path, text: str) -> None:
     fresh.rename(file)
 
 
-def eventually(look: Callable[[], Seen], fits: Callable[[Seen], bool]) -> Seen:
+def eventually(
+    look: Callable[[], Seen], fits: Callable[[Seen], bool], patience_seconds: float = PATIENCE_SECONDS
+) -> Seen:
     """What is seen, once it fits; fails the test where it never does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while True:
         seen = look()
         if fits(seen):

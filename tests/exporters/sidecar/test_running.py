@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.exporters.sidecar.sidecars import COMMAND, ROOT, connected, eventually, run, sidecar
-from tests.servers import free_port
 
 GOOD = "collectors: [{name: one, series: 3}]\n"
 
@@ -25,7 +25,7 @@ def test_check_says_what_would_run(tmp_path: Path) -> None:
     done = run("--config", str(tmp_path / "told.yml"), "--check")
     assert (done.returncode, done.stderr) == (0, "")
     assert "http://:9999" in done.stdout
-    assert "one  every 60 s, for at most 5 s" in done.stdout
+    assert "one  every 60 s, for at most 60 s" in done.stdout
     assert "/push (POST)" in done.stdout
 
 
@@ -99,7 +99,8 @@ def test_a_wrong_call_gets_a_message_and_its_exit_code(
     tmp_path: Path, arguments: list[str], code: int, words: str
 ) -> None:
     (tmp_path / "good.yml").write_text(GOOD)
-    done = run(*(str(tmp_path / "good.yml") if each == "GOOD" else each for each in arguments))
+    quick = {"RES_OPTIONS": "timeout:1 attempts:1"}  # where nobody answers who knows names
+    done = run(*(str(tmp_path / "good.yml") if each == "GOOD" else each for each in arguments), **quick)
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -175,9 +176,10 @@ def test_a_thread_that_hangs_does_not_keep_it(tmp_path: Path) -> None:
 
 
 def test_a_scrape_that_is_being_answered_is_finished(tmp_path: Path) -> None:
-    # More than the kernel takes in: the process must still be there to send the rest.
-    config = "max_series: 200000\ncollectors: [{name: many, series: 120000, interval: 1h, timeout: 60s}]\n"
-    with sidecar(tmp_path, config) as running, connected(running.port) as client:
+    # More than the kernel takes in: the process must still be there to send the rest, however busy who reads it is.
+    config = "max_series: 200000\ncollectors: [{name: many, series: 120000, interval: 1h, timeout: 300s}]\n"
+    patient = {"TOLD_PATIENCE_SECONDS": "300"}
+    with sidecar(tmp_path, config, environment=patient) as running, connected(running.port) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = client.recv(1000)
@@ -264,13 +266,12 @@ def test_it_runs_where_standard_error_is_closed(tmp_path: Path) -> None:
 def test_a_log_that_nobody_reads_holds_up_nothing(tmp_path: Path) -> None:
     """A pipe whose reader hangs: neither scrapes nor the end wait for it."""
     (tmp_path / "told.yml").write_text(GOOD)
-    port = free_port()
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
-    arguments = ["--config", str(tmp_path / "told.yml"), "--listen", f"127.0.0.1:{port}", "--log-level", "debug"]
+    arguments = ["--config", str(tmp_path / "told.yml"), "--listen", "127.0.0.1:0", "--log-level", "debug"]
     with subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stderr=write) as process:
         os.close(write)
-        eventually(lambda: _refused(port), lambda refused: not refused)
+        port = _listens_on(process)
         for _ in range(100):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                 assert answer.status == 200
@@ -283,11 +284,11 @@ def test_a_log_that_nobody_reads_holds_up_nothing(tmp_path: Path) -> None:
 def test_it_runs_where_the_standard_streams_were_closed(tmp_path: Path) -> None:
     """None of its files and sockets gets the number of one, and it ends as it should."""
     (tmp_path / "told.yml").write_text(GOOD)
-    port = free_port()
     closing = ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
-    command = [*closing, *COMMAND, "--config", str(tmp_path / "told.yml"), "--listen", f"127.0.0.1:{port}"]
+    command = [*closing, *COMMAND, "--config", str(tmp_path / "told.yml"), "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, cwd=ROOT) as process:
-        eventually(lambda: _refused(port), lambda refused: not refused)
+        with urllib.request.urlopen(f"http://127.0.0.1:{_listens_on(process)}/healthz", timeout=60) as answer:
+            assert answer.status == 200
         for number in range(3):
             assert Path(f"/proc/{process.pid}/fd/{number}").readlink() == Path(os.devnull)
         process.send_signal(signal.SIGTERM)
@@ -304,6 +305,24 @@ def test_more_clients_than_descriptors_keep_nobody_out(tmp_path: Path) -> None:
             each.close()
         running.until(lambda seen: seen["process_open_fds",] < 40)
         assert "Too many open files" not in running.log.read_text()
+
+
+def _listens_on(process: subprocess.Popen[bytes]) -> int:
+    """The port that a process listens on, once it does: where its log is of no use, the kernel tells."""
+
+    def ports() -> list[int]:
+        assert process.poll() is None, f"it ended with {process.returncode}"
+        folder = Path(f"/proc/{process.pid}")
+        links = set()
+        for each in (folder / "fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                links.add(str(each.readlink()))
+        lines = [line.split() for line in (folder / "net" / "tcp").read_text().splitlines()[1:]]
+        listening = [line for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in links]
+        return [int(line[1].rpartition(":")[2], 16) for line in listening]
+
+    [port] = eventually(ports, bool)
+    return port
 
 
 def _refused(port: int) -> bool:

@@ -38,7 +38,8 @@ class Told(Value, frozen=True, kw_only=True):
     secret: Secret | None = None
     url: str = ""
     interval: Duration = 1.0
-    timeout: Duration = 5.0
+    #: Long, since what was collected lasts that much longer where a busy machine lets the exporter wait.
+    timeout: Duration = 60.0
 
 
 class ToldConfiguration(SidecarConfiguration, frozen=True, kw_only=True):
