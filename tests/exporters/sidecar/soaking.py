@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,10 @@ collectors:
 _SAMPLE_SECONDS = 0.05
 #: Until so many scrapes memory is filled that stays in use.
 _WARM_UP = 500
+#: So many scrapes find the source up before each outage, and down in it, and as many looks at the memory are made.
+_EACH = 60
+#: Long, since the machine may be slow: only what stands still is waited for in vain.
+_PATIENCE_SECONDS = 1200.0
 
 
 @dataclass
@@ -66,12 +70,14 @@ def soak(folder: Path, *, scrapes: int, parallel: int, outages: int) -> Soak:
             thread.start()
         try:
             for number in range(outages):
-                eventually(lambda due=scrapes * number // (outages + 1): seen.scrapes >= due, bool)  # type: ignore[misc]
+                _until(seen, lambda due=scrapes * number // (outages + 1): seen.scrapes >= due)  # type: ignore[misc]
+                _until(seen, lambda due=seen.up + _EACH: seen.up >= due)  # type: ignore[misc]
                 with _killed(server, started):
                     running.until(lambda found: found["sla_exporter_collector_up", "database"] == 0)
+                    _until(seen, lambda due=seen.down + _EACH: seen.down >= due)  # type: ignore[misc]
                 running.until(lambda found: found["sla_exporter_collector_up", "database"] == 1)
                 seen.outages += 1
-            eventually(lambda: seen.scrapes >= scrapes, bool)
+            _until(seen, lambda: seen.scrapes >= scrapes and len(seen.memory) >= _EACH)
         finally:
             stop.set()
             for thread in (*threads, sampling):
@@ -81,6 +87,11 @@ def soak(folder: Path, *, scrapes: int, parallel: int, outages: int) -> Soak:
                 process.wait()
         seen.seconds = time.monotonic() - began
     return seen
+
+
+def _until(seen: Soak, holds: Callable[[], bool]) -> None:
+    """Waits until it holds, or nobody need wait since something is broken."""
+    eventually(lambda: bool(seen.broken) or holds(), bool, _PATIENCE_SECONDS)
 
 
 def _scrape(running: Sidecar, number: int, seen: Soak, stop: threading.Event) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.exporters.sidecar.soaking import soak
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_fifty_scrapers_see_no_error_while_the_source_is_killed_and_started_again(tmp_path: Path) -> None:
     seen = soak(tmp_path, scrapes=3000, parallel=50, outages=2)
     assert set(seen.statuses) == {200}
