@@ -51,7 +51,7 @@ class AwsServer:
         """Forgets all that was made."""
         import urllib.request
 
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST"), timeout=30).close()
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST"), timeout=120).close()
 
 
 @contextmanager

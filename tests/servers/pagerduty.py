@@ -215,7 +215,7 @@ class PagerDutyServer:
             for _ in range(times):
                 request = urllib.request.Request(url, data=body, headers=headers, method="POST")
                 try:
-                    with urllib.request.urlopen(request, timeout=30) as answer:
+                    with urllib.request.urlopen(request, timeout=120) as answer:
                         status = int(answer.status)
                 except urllib.error.HTTPError as error:
                     status = error.code

@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -142,7 +143,7 @@ class SlackServer(Workspace):
         if method != "chat.postMessage" or not self.post_every_seconds:
             return 0.0
         channel, now = self.channel(arguments, names=True).id, time.monotonic()
-        wait = self._posted.get(channel, 0.0) + self.post_every_seconds - now
+        wait = self._posted.get(channel, -math.inf) + self.post_every_seconds - now
         if wait <= 0:
             self._posted[channel] = now
         return max(0.0, wait)

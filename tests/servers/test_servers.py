@@ -45,7 +45,7 @@ def history(tmp_path: Path) -> Path:
 
 def ask(url: str, query: str) -> list[tuple[dict[str, str], float]]:
     parameters = urllib.parse.urlencode({"query": query, "time": "1000000060"})
-    with urllib.request.urlopen(f"{url}/api/v1/query?{parameters}", timeout=30) as answer:
+    with urllib.request.urlopen(f"{url}/api/v1/query?{parameters}", timeout=120) as answer:
         found: dict[str, Any] = json.load(answer)
     return [(series["metric"], float(series["value"][1])) for series in found["data"]["result"]]
 
@@ -88,7 +88,7 @@ def test_a_replica_has_what_its_primary_has() -> None:
         assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
     with redis() as first, redis("--repl-diskless-sync-delay", "0", follows=first) as second:
         assert first.run("SET", "kept", "1") == "+OK"
-        assert first.run("WAIT", "1", "30000") == ":1"
+        assert first.run("WAIT", "1", "120000") == ":1"
         assert second.run("EXISTS", "kept") == ":1"
 
 
@@ -96,15 +96,15 @@ def test_elasticsearch_finds_what_was_put_in_also_after_a_kill(tmp_path: Path) -
     with elasticsearch(data=tmp_path, settings={"thread_pool.search.queue_size": 7}) as server:
         body, kind = b'{"message": "kept"}', {"Content-Type": "application/json"}
         put = urllib.request.Request(f"{server.url}/logs/_doc/1?refresh=true", body, kind, method="PUT")
-        urllib.request.urlopen(put, timeout=60).close()
-        with urllib.request.urlopen(f"{server.url}/_nodes/thread_pool", timeout=60) as answer:
+        urllib.request.urlopen(put, timeout=120).close()
+        with urllib.request.urlopen(f"{server.url}/_nodes/thread_pool", timeout=120) as answer:
             (node,) = json.load(answer)["nodes"].values()
         assert node["thread_pool"]["search"]["queue_size"] == 7
         os.kill(server.pid, signal.SIGKILL)
     with (
         elasticsearch(data=tmp_path, port=server.port) as again,
-        urllib.request.urlopen(f"{again.url}/_cluster/health/logs?wait_for_status=yellow", timeout=60) as health,
-        urllib.request.urlopen(f"{again.url}/logs/_count", timeout=60) as answer,
+        urllib.request.urlopen(f"{again.url}/_cluster/health/logs?wait_for_status=yellow", timeout=120) as health,
+        urllib.request.urlopen(f"{again.url}/logs/_count", timeout=120) as answer,
     ):
         assert again.url == server.url
         assert health.status == 200
@@ -116,7 +116,7 @@ def test_an_exporter_tells_of_its_server(edition: Edition) -> None:
     with (
         postgresql() as server,
         postgres_exporter(server.url, edition) as exporter,
-        urllib.request.urlopen(f"{exporter.url}/metrics", timeout=30) as answer,
+        urllib.request.urlopen(f"{exporter.url}/metrics", timeout=120) as answer,
     ):
         assert b"\npg_up 1\n" in answer.read()
 

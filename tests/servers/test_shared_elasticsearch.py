@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.servers import Elasticsearch
 from tests.servers.elasticsearch.clearing import clear, fresh_name
 
@@ -65,7 +67,7 @@ def lives(pid: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    with urllib.request.urlopen(f"{url}/_cluster/health", timeout=60) as answer:
+    with urllib.request.urlopen(f"{url}/_cluster/health", timeout=120) as answer:
         return bool(json.load(answer)["status"] == "green")
 
 
@@ -111,7 +113,7 @@ def test_a_node_does_not_outlive_its_keeper(tmp_path: Path) -> None:
 def _asked(url: str, method: str, path: str, body: object = None) -> dict[str, object]:
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url + path, content, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return dict(json.load(answer))
 
 
@@ -134,6 +136,7 @@ def test_an_index_is_nobodys_and_goes_after_its_test(elastic: Elasticsearch) -> 
     clear(elastic.url, other)
 
 
+@pytest.mark.timeout(900)
 def test_a_run_without_workers_and_one_with_them_each_have_one_node(tmp_path: Path) -> None:
     tests = tmp_path / "tests_of_a_run"
     tests.mkdir()
@@ -144,7 +147,7 @@ def test_a_run_without_workers_and_one_with_them_each_have_one_node(tmp_path: Pa
         "@pytest.mark.parametrize('number', range(2))\n"
         "def test_it(elastic, index, number, worker_id):\n"
         "    (HERE / f'seen-{worker_id}').write_text(f'{elastic.pid} {index}')\n"
-        "    deadline = time.monotonic() + 100\n"
+        "    deadline = time.monotonic() + 250\n"
         "    while worker_id != 'master' and len(list(HERE.glob('seen-gw*'))) < 2:\n"
         "        assert time.monotonic() < deadline\n"
         "        time.sleep(0.05)\n"
@@ -158,7 +161,7 @@ def test_a_run_without_workers_and_one_with_them_each_have_one_node(tmp_path: Pa
             env={**environment, "PYTHONPATH": str(_ROOT)},
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=400,
         )
         assert run.returncode == 0, run.stdout + run.stderr
     seen = {path.name: path.read_text().split() for path in tmp_path.glob("seen-*")}

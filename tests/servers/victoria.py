@@ -49,8 +49,8 @@ def victoria_metrics(
     with running(command, data=folder, ready="/health", name="victoria-metrics") as server:
         if openmetrics is not None:
             for part in _in_milliseconds(openmetrics):
-                urllib.request.urlopen(f"{server.url}/api/v1/import/prometheus", data=part, timeout=60).close()
-            urllib.request.urlopen(f"{server.url}/internal/force_flush", timeout=60).close()
+                urllib.request.urlopen(f"{server.url}/api/v1/import/prometheus", data=part, timeout=240).close()
+            urllib.request.urlopen(f"{server.url}/internal/force_flush", timeout=240).close()
         yield VictoriaMetrics(server.url, server.data, server.log, server.pid)
 
 
