@@ -156,3 +156,45 @@ def test_the_router_is_told_of_the_report_once_however_often_the_job_runs(place:
     assert isinstance(told, Notice)
     assert told.to == ["platform"]
     assert [file.name for file in told.files] == ["report.html", "report.csv"]
+
+
+def test_a_report_tells_how_incidents_were_responded_to_and_is_proven(place: Path, tmp_path: Path) -> None:
+    from sla_kit.ledger import open_ledger
+    from sla_kit.routing.delivering import Response
+
+    ledger, end = str(tmp_path / "ledger.db"), START + 3 * 86400
+    report(place, tmp_path / "none", "-f", "md", "--ledger", ledger)
+    assert "## Response" not in (tmp_path / "none" / "report.md").read_text(), "nothing was recorded"
+    with open_ledger(ledger) as kept:
+        for name, opened, took, lasted in (
+            ("today", end - 7200, 90.0, 1800.0),
+            ("still open", end - 3600, None, 9999.0),
+            ("yesterday", end - 100_000, 600.0, 900.0),
+        ):
+            kept.record(
+                Response(
+                    dedup_key=name,
+                    title=name,
+                    labels={"service": "api"},
+                    severity="critical",
+                    opened_at=opened,
+                    told_at=opened,
+                    acknowledged_at=None if took is None else opened + took,
+                    acknowledged_by="",
+                    resolved_at=opened + lasted,
+                )
+            )
+    report(place, tmp_path, "-f", "json", "-f", "md", "-f", "html", "--ledger", ledger, "--compare", "2026-08-31")
+    told = json.loads((tmp_path / "report.json").read_text())["responses"]
+    (group,) = told["groups"]
+    assert (group["team"], group["service"], group["incidents"], group["open"]) == ("platform", "api", 2, 1)
+    assert group["acknowledge_seconds"] == {"known": 1, "open": 1, "median": 90, "p90": None}
+    assert group["acknowledged_in_time"] == {"judged": 2, "in_time": 1, "within_seconds": 300}
+    assert told["compared"]["groups"][0]["acknowledge_seconds"]["median"] == 600
+    text = (tmp_path / "report.md").read_text()
+    assert "## Response" in text
+    assert "**still open**" in text
+    assert "From 2026-08-31 (first) to this window" in text
+    verified = run(place, "ledger", "verify", str(tmp_path / "report.json"), "--ledger", ledger)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert '"Response"' in run(place, "report", "--help").stdout

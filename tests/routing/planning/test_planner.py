@@ -564,6 +564,16 @@ def test_how_it_was_responded_to_goes_to_the_ledger(make: Make) -> None:
         START + 90,
     )
     assert response.acknowledged_by == "ada"
+    assert response.escalations == 0
+
+
+def test_how_often_others_were_told_goes_to_the_ledger(make: Make) -> None:
+    router = make(catalogue(Routing(ledger="ledger.db")))
+    router.step(webhook(alert()))
+    router.step(after=301)
+    router.step(webhook(alert(firing=False, until=START + 400)), after=99)
+    (response,) = ledger(router)
+    assert (response.escalations, response.acknowledged_at) == (1, None)
 
 
 def test_members_of_a_storm_were_told_and_taken_with_it(make: Make) -> None:
