@@ -245,20 +245,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_recording_in_order_of_time_is_read_nearly_as_fast(tmp_path: Path) -> None:
     lines = [f'x_total{{instance="{i}",job="api"}} {7 * s} {T + 15 * s}\n' for i in range(50) for s in range(1000)]
     by_time = [lines[1000 * instance + second] for second in range(1000) for instance in range(50)]
-    seconds: list[float] = []
-    found: list[object] = []
-    for text in ("".join(lines), "".join(by_time)):
-        path = tmp_path / f"{len(found)}.om"
-        path.write_text(text + "# EOF\n")
-        took = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            history = openmetrics.read(path)
-            took.append(time.perf_counter() - begun)
-        seconds.append(min(took))
-        found.append(contents(history))
-    assert found[0] == found[1]
-    assert seconds[1] < 10 * seconds[0]
+    paths = [tmp_path / "by_series.om", tmp_path / "by_time.om"]
+    for path, text in zip(paths, (lines, by_time), strict=True):
+        path.write_text("".join(text) + "# EOF\n")
+    least = [float("inf")] * 2
+    for _ in range(20):  # by turns, until nothing else that the machine does shows any more
+        for place, path in enumerate(paths):
+            begun = time.process_time()
+            openmetrics.read(path)
+            least[place] = min(least[place], time.process_time() - begun)
+        if least[1] < 10 * least[0]:
+            break
+    assert least[1] < 10 * least[0]
+    assert contents(openmetrics.read(paths[0])) == contents(openmetrics.read(paths[1]))
 
 
 def test_a_family_stands_together_with_its_type(tmp_path: Path) -> None:
