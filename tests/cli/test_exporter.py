@@ -91,7 +91,7 @@ def test_shells_complete_names_and_options(words: str, expected: set[str], tmp_p
         "COMP_WORDS": words,
         "COMP_CWORD": str(words.count(" ")),
     }
-    done = subprocess.run([COMMAND], capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
+    done = subprocess.run([COMMAND], capture_output=True, text=True, env=environment, timeout=300, cwd=tmp_path)
     assert {line.removeprefix("plain,") for line in done.stdout.split()} == expected
 
 
@@ -103,7 +103,7 @@ from sla_kit.cli import main
 assert CliRunner().invoke(main, ["exporter", "slo", "--help"]).exit_code == 0
 print(*sorted(name for name in sys.modules if name.startswith("sla_kit.exporters.")))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert {name.split(".")[2] for name in done.stdout.split()} == {"sidecar", "slo"}
 
 

@@ -65,7 +65,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
 def value(server: Prometheus, expression: str, at: float) -> float:
     """The one value of an expression."""
     answer = requests.get(
-        server.url + "/api/v1/query", params={"query": expression, "time": str(at)}, timeout=120
+        server.url + "/api/v1/query", params={"query": expression, "time": str(at)}, timeout=300
     ).json()
     assert answer["status"] == "success", answer
     [only] = answer["data"]["result"]
@@ -92,7 +92,9 @@ def test_a_backfilled_month_has_the_true_error_ratio_at_once(version: str, month
     out = data / "tsdb"
     with prometheus(version, openmetrics=month.folder / "history.om.gz", data=data) as server:
         rule = ratio_rule(catalogue, "sla:error_ratio:30d")
-        answer = requests.get(server.url + "/api/v1/query", params={"query": rule.expression, "time": str(month.end)})
+        answer = requests.get(
+            server.url + "/api/v1/query", params={"query": rule.expression, "time": str(month.end)}, timeout=120
+        )
         assert answer.json()["data"]["result"] == []  # quiet, since nothing has been recorded
         command = ["sh", str(script), "--url", server.url, "--out", str(out), "--until", f"{month.end:.0f}"]
         command += ["--promtool", str(promtool(version))]

@@ -53,7 +53,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Prometheus]:
 
 def value(server: Prometheus, expression: str, at: float) -> float | None:
     answer = requests.get(
-        server.url + "/api/v1/query", params={"query": expression, "time": str(at)}, timeout=30
+        server.url + "/api/v1/query", params={"query": expression, "time": str(at)}, timeout=120
     ).json()
     assert answer["status"] == "success", answer
     found = answer["data"]["result"]
