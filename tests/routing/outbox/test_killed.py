@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from sla_kit.routing.incident import Incident, told
-from sla_kit.routing.outbox import accepting, deliveries, incidents
+from sla_kit.routing.outbox import accepting, connecting, deliveries, incidents
 from sla_kit.routing.outbox.deliveries import Claimed
 from sla_kit.routing.outbox.incidents import Stored
 from sla_kit.routing.outbox.store import Outbox, open_outbox
@@ -77,6 +77,12 @@ def test_thirty_kills_while_events_are_accepted(seed: int, tmp_path: Path) -> No
     with open_outbox(address, exclusive=True) as outbox:
         planned = outbox.write(lambda connection: accepting.new_events(connection, 1_000_000))
     assert sorted(one.event.title for one in planned) == sorted(keys)  # type: ignore[union-attr]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that share an outbox wait for one another, however long one of them is kept from going on."""
+    monkeypatch.setattr(connecting, "PATIENCE_SECONDS", PATIENCE)
 
 
 class Journal:
