@@ -133,6 +133,7 @@ def postgresql(settings: str = "", *, follows: Postgresql | None = None) -> Iter
 def started_again(server: Postgresql) -> Iterator[None]:
     """A server that was stopped, running once more where it was, with what it held."""
     port, who = server.url.rpartition(":")[2].partition("/")[0], _who()
+    _wait_for_the_end(server.pid)
     with server.log.open("ab") as output:
         process = subprocess.Popen(
             [_program("postgres"), "-D", server.data, "-p", port, "-k", server.data.parent],
@@ -150,6 +151,23 @@ def started_again(server: Postgresql) -> Iterator[None]:
         yield
     finally:
         _stop(process)
+
+
+def _wait_for_the_end(pid: int) -> None:
+    """Returns once nothing of a server is left but its exit code: beside it no other one gets its data."""
+    deadline = time.monotonic() + READY_SECONDS
+    while _runs(pid):
+        if time.monotonic() > deadline:
+            pytest.fail("postgres was stopped, and has not ended", pytrace=False)
+        time.sleep(0.02)  # between two looks
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
 
 
 def _program(name: str) -> str:
