@@ -32,6 +32,8 @@ class Endpoint:
     served: float = 0.0
     failed: float = 0.0
     since: float = field(default_factory=time.monotonic)
+    answered: float | None = None
+    stood_still_seconds: float = 0.0
     caught: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -51,6 +53,13 @@ class Endpoint:
         name = "http_request_duration_seconds_count"
         lines = [f'{name}{{status_code="{code}"}} {int(count)}' for code, count in counts.items()]
         return "\n".join([f"# TYPE {name} counter", *lines, ""])
+
+    def scraped(self) -> None:
+        """Notes that a scrape was answered, and how long none was: by that much this machine looked like an outage."""
+        with self.lock:
+            now = time.monotonic()
+            self.stood_still_seconds = max(self.stood_still_seconds, now - (self.answered or now))
+            self.answered = now
 
     def _count(self) -> None:
         now = time.monotonic()
@@ -78,6 +87,7 @@ def endpoint() -> Iterator[Endpoint]:
         def do_GET(self) -> None:
             text = state.metrics()
             self._answer(503 if text is None else 200, text or "")
+            state.scraped()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -105,7 +115,7 @@ def endpoint() -> Iterator[Endpoint]:
         server.server_close()
 
 
-def until(what: str, holds: Callable[[], bool], seconds: float = 150) -> None:
+def until(what: str, holds: Callable[[], bool], seconds: float = 400) -> None:
     """Waits for something to happen."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -114,7 +124,7 @@ def until(what: str, holds: Callable[[], bool], seconds: float = 150) -> None:
 
 
 def asked(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)
 
 

@@ -16,7 +16,7 @@ import pytest
 from sla_kit.catalogue import load
 from sla_kit.generate.files import write
 from sla_kit.generate.plan import outputs
-from tests.generate.chain import OFF, endpoint, firing, states, until
+from tests.generate.chain import OFF, Endpoint, endpoint, firing, states, until
 from tests.servers import Alertmanager, Prometheus, alertmanager, prometheus, prometheus_versions
 
 CATALOGUE = """\
@@ -66,7 +66,12 @@ def generated(folder: Path, version: str, address: str, manager: str) -> Path:
     return folder / "build"
 
 
-@pytest.mark.timeout(400)
+def excused(here: Endpoint) -> set[str]:
+    """What may be told besides where this machine stood still, so that scrapes failed for longer than alerts wait."""
+    return {"AppDown", "AppInstancesDown"} if here.stood_still_seconds > 2 else set()
+
+
+@pytest.mark.timeout(1800)  # only of a machine that stands still
 def test_an_outage_pages_and_recovery_resolves(tmp_path: Path) -> None:
     with ExitStack() as stack:
         here = stack.enter_context(endpoint())
@@ -86,9 +91,8 @@ def test_an_outage_pages_and_recovery_resolves(tmp_path: Path) -> None:
 
         # Healthy: only the dead man's switch is heard.
         everywhere("the heartbeat", lambda version, *_: bool(here.told(version, "firing", "Watchdog", "_heartbeat")))
-        assert {alert["labels"]["alertname"] for _, message in here.caught for alert in message["alerts"]} == {
-            "Watchdog"
-        }
+        heard = {alert["labels"]["alertname"] for _, message in here.caught for alert in message["alerts"]}
+        assert heard - excused(here) == {"Watchdog"}
 
         def told_everywhere(status: str, name: str, receiver: str) -> None:
             everywhere(f"{name} {status}", lambda version, *_: bool(here.told(version, status, name, receiver)))
@@ -106,8 +110,8 @@ def test_an_outage_pages_and_recovery_resolves(tmp_path: Path) -> None:
         here.set()
         told_everywhere("resolved", "SloErrorBudgetBurn", "on-call")
         told_everywhere("resolved", "AppDown", "on-call")
-        for version, (server, _) in chains.items():
-            assert not firing(server, "AppDown")
+        everywhere("that nothing is down", lambda _, server, __: not firing(server, "AppDown"))
+        for version in chains:
             [page, *_] = here.told(version, "firing", "SloErrorBudgetBurn", "on-call")
             assert (
                 page["labels"].items()
@@ -127,5 +131,6 @@ def test_an_outage_pages_and_recovery_resolves(tmp_path: Path) -> None:
             (alert["labels"]["alertname"], alert["labels"].get("job", ""))
             for _, message in here.caught
             for alert in message["alerts"]
+            if alert["labels"]["alertname"] == "AppDown" or alert["labels"]["alertname"] not in excused(here)
         }
         assert told == {("Watchdog", ""), ("SloErrorBudgetBurn", ""), ("AppDown", "api")}
