@@ -265,9 +265,15 @@ def test_memory_grows_with_what_is_asked_for_and_not_with_the_recording(tmp_path
     small, large = tmp_path / "small.parquet", tmp_path / "large.parquet"
     more = (write_recording(large, services=30, scrape=150) - write_recording(small, services=5, scrape=150)) * 16e-6
     assert more > 180  # MB of samples
-    begun = peak_megabytes(small, 5)
-    assert peak_megabytes(large, 5) - begun < 0.15 * more
-    assert peak_megabytes(large, 30) - begun < 0.5 * more
+    runs = ((small, 5), (large, 5), (large, 30))
+    least = [float("inf")] * len(runs)
+    for _ in range(5):  # by turns, since threads that wait for a busy machine may hold more for a while, never less
+        least = [min(known, peak_megabytes(*run)) for known, run in zip(least, runs, strict=True)]
+        begun, few, all_of_it = least
+        if few - begun < 0.15 * more and all_of_it - begun < 0.5 * more:
+            break
+    assert few - begun < 0.15 * more
+    assert all_of_it - begun < 0.5 * more
 
 
 def test_the_way_to_write_a_long_recording_is_as_the_documentation_shows_it(
