@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 #: One worker builds the wheel, for all tests of it.
-pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     aside = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "demo-report")
     shutil.copytree(ROOT, tree, ignore=aside)
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(tree)]
-    built = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
+    built = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
     assert built.returncode == 0, built.stdout + built.stderr
     return next(out.glob("*.whl"))
 
@@ -52,12 +52,12 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, timeout=280)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, timeout=900)
     return python
 
 
 def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([python, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd)
+    return subprocess.run([python, *arguments], capture_output=True, text=True, timeout=600, cwd=cwd)
 
 
 def test_every_package_of_the_tree_is_declared() -> None:
@@ -160,7 +160,7 @@ def test_the_extras_of_logs_are_all_that_they_need(
 ) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[{extras}]"], check=True, timeout=600)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[{extras}]"], check=True, timeout=900)
     shutil.copy(ROOT / "exporters" / "logs" / "example.yml", tmp_path / "logs.yml")
     for command in commands:
         configured = ["--config", "logs.yml"] if command.startswith("exporter") else []
@@ -171,7 +171,7 @@ def test_the_extras_of_logs_are_all_that_they_need(
 def test_the_extra_of_the_router_is_all_that_it_needs(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "router", with_pip=True)
     python = tmp_path / "router" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[router]"], check=True, timeout=600)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[router]"], check=True, timeout=900)
     names = [name for name in PACKAGES if name.startswith(("sla_kit.routing", "sla_kit.serving"))]
     code = (
         "import importlib, pkgutil\n"
@@ -202,14 +202,14 @@ def test_the_extra_of_the_router_is_all_that_it_needs(wheel: Path, tmp_path: Pat
     )
     secrets = {"SLACK_BOT_TOKEN": "xoxb-1", "PAGERDUTY_KEY": "0" * 32}
     command = [str(python.parent / "sla-kit"), "route", "serve", "--check"]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=secrets)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=secrets)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_every_package_of_the_wheel_imports_with_everything_installed(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "full", with_pip=True)
     python = tmp_path / "full" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[all]"], check=True, timeout=600)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[all]"], check=True, timeout=900)
     code = f"import importlib, sla_kit\nfor name in {PACKAGES}: importlib.import_module(name)\nprint(sla_kit.__file__)"
     result = run(python, "-c", code, cwd=tmp_path)
     assert result.returncode == 0, result.stderr

@@ -62,7 +62,7 @@ def test_promtool_passes_the_tests_of_other_kinds_of_ingress(
     assert run(str(promtool("2")), tmp_path, catalogue, "ingress") == ""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_every_alert_is_silent_on_a_healthy_world(tmp_path: Path) -> None:
     rules = alert_rules.rule_files(DEFAULT)
     healthy = tuple(file for file in alert_rules.test_files(DEFAULT) if file.name.startswith("healthy"))
@@ -155,7 +155,7 @@ def overridden(factor: float) -> Catalogue:
     )
 
 
-@pytest.mark.timeout(900)  # weeks of several services are evaluated by the minute
+@pytest.mark.timeout(1800)  # weeks of several services are evaluated by the minute
 @pytest.mark.parametrize("area", [area.name for area in alert_rules.areas()])
 def test_promtool_passes_when_everything_is_called_and_set_otherwise(area: str, tmp_path: Path) -> None:
     assert run(str(promtool("2")), tmp_path, overridden(0.97), area) == ""

@@ -51,7 +51,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, away from any terminal."""
     command = [str(Path(sys.executable).parent / "sla-kit"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=place)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=place)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def run(place: Path, *arguments: str, answer: str | None = None) -> subprocess.C
     """The command in a process of its own, away from any terminal."""
     command = [str(Path(sys.executable).parent / "sla-kit"), "outbox", *arguments]
     wide = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=place, input=answer, env=wide)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=place, input=answer, env=wide)
 
 
 def listed(place: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -169,6 +169,44 @@ def test_dropping_asks_or_is_told_so(router: Outbox, place: Path) -> None:
     assert [one["id"] for one in listed(place, "--state", "dropped")] == [3]
     assert "dropped by " in listed(place, "--state", "dropped")[0]["error"]
     assert run(place, "retry", "3", "-o", "outbox.db").stdout.startswith("1 delivery due now")
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (["2"], "2 was told already"),
+        (["3", "2"], "2 was told already"),
+        (["4"], "4 was told as a part of something else"),
+        (["event:2"], "event:2 is no event that could not be planned"),
+        (["3", "4", "2"], "4 was told as a part of something else, or is not told at all; 2 was told already"),
+    ],
+    ids=lambda given: "-".join(given) if isinstance(given, list) else "",
+)
+def test_what_was_told_can_t_be_dropped_and_nothing_is(router: Outbox, place: Path, ids: list[str], words: str) -> None:
+    accepting.accept(router, notice("to be planned")).result()
+    before = listed(place)
+    done = run(place, "drop", *ids, "--yes", "-o", "outbox.db")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"nothing was dropped: {words}" in done.stderr.replace("\n", " ")
+    assert listed(place) == before
+    assert all(line["what"] != "dropped" for line in shown_history(place, "2"))
+
+
+def shown_history(place: Path, id_: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(place, "show", id_, "--json", "-o", "outbox.db").stdout)["history"]
+    return found
+
+
+def test_what_is_dropped_is_not_dropped_again(router: Outbox, place: Path) -> None:
+    done = run(place, "drop", "1", "5", "event:1", "1", "--yes", "-o", "outbox.db")
+    assert done.stdout == "2 deliveries and 1 event dropped\n"
+    for id_ in ("5", "event:1"):
+        done = run(place, "drop", id_, "--yes", "-o", "outbox.db")
+        assert done.returncode == 2
+        assert f"{id_} was dropped already" in done.stderr
+    assert [line["what"] for line in shown_history(place, "5")].count("dropped") == 1
+    done = run(place, "drop", "--all-dead", "--yes", "-o", "outbox.db")
+    assert done.stdout == "1 delivery and 0 events dropped\n"
 
 
 @pytest.mark.parametrize(

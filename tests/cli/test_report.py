@@ -56,7 +56,7 @@ def run(place: Path, *arguments: str, code: str = "pass") -> subprocess.Complete
     """The command in a process of its own, away from any terminal; ``code`` runs before it."""
     program = f"import sys; {code}; from sla_kit.cli import main; main()"
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=place)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=place)
 
 
 def report(place: Path, out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,7 @@ services:
 def run(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     command = [str(Path(sys.executable).parent / "sla-kit"), "route", "test", *arguments]
-    found = subprocess.run(command, input=given, capture_output=True, timeout=120, cwd=folder)
+    found = subprocess.run(command, input=given, capture_output=True, timeout=600, cwd=folder)
     return subprocess.CompletedProcess(command, found.returncode, found.stdout.decode(), found.stderr.decode())
 
 

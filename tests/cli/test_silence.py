@@ -40,7 +40,7 @@ def place(server: Alertmanager, tmp_path: Path) -> Path:
 def run(place: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).parent / "sla-kit"), "silence", *arguments]
     known = {**os.environ, "COLUMNS": "300", "SLA_KIT_ALERTMANAGER": "", **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=place, env=known)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=place, env=known)
 
 
 def test_a_silence_is_added_listed_and_ended(server: Alertmanager, place: Path) -> None:

@@ -95,7 +95,7 @@ def run(*command: object, cwd: Path | None = None) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", ["odd", "two", "production", "staging", "dev"])
 def test_the_tools_take_what_is_written(name: str, tmp_path: Path) -> None:
     build = generated(tmp_path, name)

@@ -182,7 +182,7 @@ print("pdf" in names, "html" in names, *lacking)
 )
 def test_what_it_lacks_is_told_with_how_to_get_it(what: str, needs: str, remedy: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, what], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", WITHOUT, what], capture_output=True, text=True, check=True, timeout=600
     )
     asked, left_out = done.stdout.split("False True ")
     for told in (asked, left_out):

@@ -79,7 +79,7 @@ def ratio_rule(catalogue: Catalogue, record: str) -> RecordingRule:
     return found
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("version", ["2", "3"])
 def test_a_backfilled_month_has_the_true_error_ratio_at_once(version: str, month: Month, tmp_path: Path) -> None:
     (tmp_path / "sla.yml").write_text(GAME_DAYS)
@@ -136,7 +136,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[Prometheus, float]]
             yield server, float(simulation.truth["end"])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_each_kind_of_indicator_has_the_error_ratio_that_the_report_tells(
     served: tuple[Prometheus, float], example: Catalogue
 ) -> None:
