@@ -11,6 +11,7 @@ from sla_kit.engine.alert_windows import window_label
 from sla_kit.engine.forecast.results import Outlook
 from sla_kit.engine.results import Figure, StepState
 from sla_kit.exporters.slo.judging import Judged
+from sla_kit.rules.published import BAD_EVENTS, BURN_RATE, OBSERVED
 
 Key = tuple[str, str]
 _SLO = ("service", "slo")
@@ -28,10 +29,15 @@ _GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
     "sla_slo_error_budget_left_ratio": (_WINDOW, "The share of the error budget that is left, below 0 overspent."),
     "sla_slo_met": (_WINDOW, "1 where the objective is kept, 0 where it is missed; absent where that can't be told."),
     "sla_slo_coverage_ratio": (_WINDOW, "The share of the window of which there is data."),
-    "sla_slo_burn_rate_ratio": (
+    BURN_RATE: (
         (*_SLO, "burn_window"),
         "How fast the error budget burns: at 1 it lasts exactly the SLO's window. Absent without events.",
     ),
+    BAD_EVENTS: (
+        (*_SLO, "burn_window"),
+        "Bad events over the long windows of alerts that want some least number of them; of SLOs on logs.",
+    ),
+    OBSERVED: (_SLO, "Up to when there is data of the SLO, Unix time; absent where there is none."),
     "sla_slo_event_active": (_SLO, "1 while a live event of the service goes on, else 0."),
     "sla_slo_exclusion_active": (_SLO, "1 while what happens is excluded, such as in maintenance, else 0."),
     "sla_slo_policy_step_reached": (
@@ -80,7 +86,10 @@ class Published:
         for window, figure in one.figures.items():
             self._figure((*key, window), figure)
         for window, rate in one.burn_rates.items():
-            self._put("sla_slo_burn_rate_ratio", (*key, window), rate)
+            self._put(BURN_RATE, (*key, window), rate)
+        for window, bad in one.bad_events.items():
+            self._put(BAD_EVENTS, (*key, window), bad)
+        self._put(OBSERVED, key, one.observed)
         self._put("sla_slo_event_active", key, float(one.event))
         self._put("sla_slo_exclusion_active", key, float(one.excluded))
         for part in one.result.parts:

@@ -62,8 +62,9 @@ def generate(
       dashboards/*.json, provisioning/   Grafana's dashboards, their folders, data sources
       logs/                       where the catalogue has logs: what `sla-kit logs generate` writes
 
-    Either all files are written or none; files that are not sla-kit's are never touched. Dashboards need the extra
-    "dashboards"; without it name the other parts: --only rules --only config …
+    Either all files are written or none; files that are not sla-kit's are never touched. What SLOs declare and no rule
+    can tell is named as left out, also at the head of the rules. Dashboards need the extra "dashboards"; without it
+    name the other parts: --only rules --only config …
 
     \b
     Examples:
@@ -76,6 +77,7 @@ def generate(
     """
     from sla_kit import load
     from sla_kit.generate import files, plan
+    from sla_kit.rules.slo import left_out
 
     gc.disable()  # there is nothing to collect, and a large catalogue would be looked through again and again
 
@@ -83,6 +85,8 @@ def generate(
     parts = only or _PARTS
     moment = time.time() if at is None else at
     outputs = plan.outputs(loaded, moment, parts, form)
+    for text in left_out(loaded) if "rules" in parts else ():
+        click.echo(f"left out: {text}", err=True)
     folder = Path(out)
     if check:
         sys.exit(told_of(files.differences(outputs, folder, part=bool(only)), folder))

@@ -16,6 +16,7 @@ from sla_kit.alert_rules.inventory import Exporter, exporters, find
 from sla_kit.alert_rules.settings import job_names
 from sla_kit.catalogue.model import Catalogue, Probe, Service, Slo
 from sla_kit.generate.rules_yaml import duration
+from sla_kit.rules.published import read_from_exporter
 
 Config = dict[str, Any]
 #: Those of Kubernetes itself, which are found by their role and not by a service of that name.
@@ -76,6 +77,8 @@ def used_exporters(catalogue: Catalogue, server: str = "") -> dict[str, tuple[st
     # Where there is a Pushgateway the metrics of jobs come from it, though no alert reads its own.
     known = {*catalogue.monitoring.jobs, *catalogue.monitoring.targets}
     always = ["prometheus", "alertmanager", *(["pushgateway"] if "pushgateway" in known else [])]
+    if read_from_exporter(catalogue) and catalogue.monitoring.areas.get("slo", True):
+        always.append("slo_exporter")
     for key in always if of_the_stack else ("prometheus",):
         if key in exporters():
             jobs = job_names(catalogue.monitoring.jobs.get(key, exporters()[key].job))

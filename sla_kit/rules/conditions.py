@@ -34,21 +34,26 @@ class BurnCondition(msgspec.Struct, frozen=True):
         """The windows that it reads, in seconds."""
         return tuple(dict.fromkeys((self.long, self.short)))
 
+    def is_whole(self, bucket: int) -> bool:
+        """Whether its windows are whole numbers of buckets of so many seconds."""
+        return all(seconds > 0 and seconds % bucket == 0 for seconds in self.windows)
 
-def conditions_of(catalogue: Catalogue, slo: Slo) -> tuple[BurnCondition, ...]:
+
+def conditions_of(catalogue: Catalogue, slo: Slo, bucket: int = 0) -> tuple[BurnCondition, ...]:
     """The conditions of an SLO: those of its own alerts, where it has any; otherwise the pairs of the SRE workbook's
     chapter 5 for its window, which page or make a ticket as severely as the SLO allows. Those that could never hold are
-    left out of the former; of the latter the windows are longer.
+    left out of the former; of the latter the windows are longer. With a ``bucket`` (seconds) all windows are whole
+    numbers of it, since what they are read from is counted by it.
 
     An alert has to hold for a twenty-fourth of its long window (2.5 minutes of an hour), but never for more than an
     hour: where traffic comes in bursts a slow burn passes over as the next burst fills the window. It goes on for as
     long as its short window, so that a burn that comes and goes is one alert.
     """
     if slo.alerts:
-        declared = [each for alert in slo.alerts for each in _declared(catalogue, slo, alert) if _can_hold(each, slo)]
+        declared = [each for each in declared_conditions(catalogue, slo) if not bucket or each.is_whole(bucket)]
         if declared:
             return tuple(declared)
-    shortest = max(1, 4 * round(catalogue.monitoring.scrape_interval))
+    shortest = bucket or max(1, 4 * round(catalogue.monitoring.scrape_interval))
     return _usual(nominal_seconds(slo.window), slo.objective, slo.severity, shortest)
 
 
@@ -67,6 +72,11 @@ def _usual(window: int, objective: float, most_severe: str, shortest: int) -> tu
 def allowed_ratio(objective: float) -> float:
     """The share of events that may be bad, without what floats add to it."""
     return float(f"{1.0 - objective:.12g}")
+
+
+def declared_conditions(catalogue: Catalogue, slo: Slo) -> list[BurnCondition]:
+    """The conditions of an SLO's own alerts that can hold."""
+    return [each for alert in slo.alerts for each in _declared(catalogue, slo, alert) if _can_hold(each, slo)]
 
 
 def impossible(catalogue: Catalogue, slo: Slo) -> list[BurnCondition]:

@@ -6,7 +6,7 @@ the burn rate, so that what it says can be read; thresholds follow from the SLO'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -17,6 +17,7 @@ from sla_kit.catalogue.monitoring import RuleSettings
 from sla_kit.engine.alert_windows import nominal_seconds
 from sla_kit.rules.conditions import BurnCondition, allowed_ratio, capped
 from sla_kit.rules.model import AlertingRule
+from sla_kit.rules.published import counted_windows, published_bad_events, unknown, unknown_seconds
 from sla_kit.rules.recordings import Recorded, bad_events, ratio_series
 from sla_kit.rules.sides import is_maintained, promql_duration
 from sla_kit.selectors import quote
@@ -30,7 +31,7 @@ _ON, _OFF = RuleSettings(), RuleSettings(enabled=False)
 class Watched(msgspec.Struct, frozen=True):
     """An SLO with what its alerts read: ``ratio`` is the name of the recorded error ratios, ``recorded`` what is
     recorded of its own indicator (None for a composite), ``low_traffic`` the name of the error ratios that decide
-    where there are too few events, and what that SLO allows."""
+    where there are too few events, and what that SLO allows. ``published`` where the exporter of SLOs tells of it."""
 
     service: Service
     slo: Slo
@@ -38,6 +39,7 @@ class Watched(msgspec.Struct, frozen=True):
     conditions: tuple[BurnCondition, ...]
     recorded: Recorded | None = None
     low_traffic: tuple[str, float] | None = None
+    published: bool = False
 
     @property
     def allowed(self) -> float:
@@ -75,27 +77,43 @@ def alerts_of(catalogue: Catalogue, watched: Watched) -> Iterator[AlertingRule]:
     yield from _rule(catalogue, watched, SPENT, *_spent(watched))
 
 
-def no_data_of(catalogue: Catalogue, watched: Watched) -> Iterator[AlertingRule]:
-    """The alert for an indicator whose series are gone: one an indicator and service,
-    whatever the number of SLOs on it."""
-    recorded = watched.recorded
-    if recorded is None:
+def no_data_of(catalogue: Catalogue, watched: Watched, together: Sequence[str] = ()) -> Iterator[AlertingRule]:
+    """The alert for an indicator of which nothing is known any more: one an indicator and service, whatever the number
+    of SLOs on it (``together`` names them where figures of theirs are read)."""
+    if watched.published:
+        expression, because = _unpublished(catalogue, watched, together)
+    elif watched.recorded is not None:
+        expression, because = _vanished(watched.recorded)
+    else:
         return
+    expression = _unless_maintained(catalogue, watched, expression)
+    texts = {"summary": f"{watched.service.name}: nothing is known of {watched.ratio}", "description": because}
+    pending = catalogue.monitoring.slo.no_data_after
+    severity = capped("warning", watched.slo.severity)
+    yield from _rule(catalogue, watched, NO_DATA, expression, pending, 0.0, severity, texts, {"sli": watched.ratio})
+
+
+def _vanished(recorded: Recorded) -> tuple[str, str]:
     sides = recorded.sides
     gone = [f"absent({_together(selector)})" for selector in sides.total.selectors]
     if sides.needed and sides.needed != sides.total.selectors:
         # A good side without series would make everything bad; a histogram without such a bucket tells nothing.
         there = " or ".join(_together(selector) for selector in sides.total.selectors)
         gone += [f"(absent({_together(selector)}) and on () ({there}))" for selector in sides.needed]
-    expression = _unless_maintained(catalogue, watched, "\nor\n".join(gone))
-    texts = {
-        "summary": f"{watched.service.name}: nothing is known of {recorded.name}",
-        "description": f"There is no series of {recorded.name} any more, so that its promises can't be judged and "
-        "their other alerts are blind: " + "; ".join(_plain(selector) for selector in sides.total.selectors),
-    }
-    pending = catalogue.monitoring.slo.no_data_after
-    severity = capped("warning", watched.slo.severity)
-    yield from _rule(catalogue, watched, NO_DATA, expression, pending, 0.0, severity, texts, {"sli": recorded.name})
+    return "\nor\n".join(gone), (
+        f"There is no series of {recorded.name} any more, so that its promises can't be judged and "
+        "their other alerts are blind: " + "; ".join(_plain(selector) for selector in sides.total.selectors)
+    )
+
+
+def _unpublished(catalogue: Catalogue, watched: Watched, together: Sequence[str]) -> tuple[str, str]:
+    names = together or [watched.slo.name]
+    told = ", ".join(f"{watched.service.name}/{name}" for name in names)
+    return unknown(catalogue, watched.service, names), (
+        f"There are no figures of {told} any more, so that its promises can't be judged and their other alerts are "
+        "blind: `sla-kit exporter slo` publishes none, or has seen no data for more than "
+        f"{promql_duration(unknown_seconds(catalogue))}"
+    )
 
 
 def too_slow_of(
@@ -138,9 +156,9 @@ def _burn(catalogue: Catalogue, watched: Watched, condition: BurnCondition) -> _
         event = f"on () sla_event_active{{service={quote(watched.service.name)}}}"
         usual, during = _in(expression), _in(above(condition.factor * factor))
         expression = f"(\n{usual}\n  unless {event}\n)\nor\n(\n{during}\n  and {event}\n)"
-    floor = catalogue.monitoring.slo.min_bad_events
-    if floor > 0 and watched.recorded is not None and watched.recorded.sides.events and condition.operator[0] == ">":
-        enough = f"({bad_events(watched.recorded, condition.long)}) >= {_number(floor)}"
+    floor, counted = catalogue.monitoring.slo.min_bad_events, _bad_events(catalogue, watched, condition.long)
+    if floor > 0 and counted and condition.operator[0] == ">":
+        enough = f"({counted}) >= {_number(floor)}"
         if watched.low_traffic is not None:
             name, allowed = watched.low_traffic
             probe = " and ".join(
@@ -154,6 +172,15 @@ def _burn(catalogue: Catalogue, watched: Watched, condition: BurnCondition) -> _
     since, pace, labels = _told(condition, watched.window)
     texts = {"summary": f"{name} burns its error budget too fast", "description": f"{since} {name} {pace}"}
     return expression, condition.pending, condition.keep, condition.severity, texts, labels
+
+
+def _bad_events(catalogue: Catalogue, watched: Watched, seconds: int) -> str:
+    """PromQL for the bad events of a window; "" where it is no events that count."""
+    if watched.recorded is not None:
+        return bad_events(watched.recorded, seconds) if watched.recorded.sides.events else ""
+    if watched.published and seconds in counted_windows(catalogue, watched.service, watched.slo):
+        return published_bad_events(watched.service, watched.slo, seconds)
+    return ""
 
 
 @lru_cache(maxsize=1024)

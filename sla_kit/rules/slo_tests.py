@@ -24,17 +24,21 @@ import msgspec
 
 from sla_kit.alert_rules.rendering import render
 from sla_kit.rules.model import AlertCheck, AlertingRule, FiringAlert, Rule, RuleTest, ValueCheck
+from sla_kit.rules.published import BAD_EVENTS, OBSERVED
 from sla_kit.rules.slo_alerts import BURN, NO_DATA, RUNS_OUT, SPENT, TOO_SLOW
 
 #: The distance of samples and of evaluations: every `pending` is rounded up to it.
 STEP = 300.0
+#: When data that ended at once is certainly old, in seconds: more than any bucket is long.
+_OLD = 2 * 86400.0
 _NAME = r'"((?:[^"\\]|\\.)*)"'
 _CONDITION = re.compile(rf"(sla:error_ratio:\w+)\{{sli={_NAME}\}}(?: / ([0-9.e-]+))? (>=|>|<=|<) ([0-9.e+-]+)")
 _RUNS_OUT = re.compile(
     rf"\(1 - (sla:error_ratio:\w+)\{{sli={_NAME}\}} / ([0-9.e-]+)\) \* (\d+)\s*/\s*"
     rf"\((sla:error_ratio:\w+)\{{[^}}]*\}} / [0-9.e-]+ > 1\)\s*< ([0-9.e+]+) > 0"
 )
-_EVENTS = re.compile(rf"sla:events:\w+\{{events={_NAME}\}}")
+_EVENTS = re.compile(rf"sla:events:\w+\{{events={_NAME}\}}|{BAD_EVENTS}\{{[^}}]*\}}")
+_OBSERVED = re.compile(rf"{OBSERVED}\{{[^}}]*\}}")
 _MAINTENANCE = re.compile(rf"sla_maintenance_active\{{service={_NAME}\}}")
 _COMPARED: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -134,6 +138,7 @@ def tests_of(rules: Sequence[Rule]) -> Iterator[RuleTest]:
     gone = [rule for rule in alerts if rule.alert == NO_DATA]
     if gone:
         yield _nothing_there(gone)
+        yield from _observed(gone)
 
 
 def _read(rule: AlertingRule) -> _Read | None:
@@ -283,6 +288,20 @@ def _nothing_there(gone: Sequence[AlertingRule]) -> RuleTest:
     firing = tuple(FiringAlert(dict(rule.labels), _rendered(rule, {}, 1.0)) for rule in gone)
     before = (AlertCheck(NO_DATA, 0.0),) if all(rule.pending_seconds for rule in gone) else ()
     return RuleTest("nothing is there", STEP, {}, (*before, AlertCheck(NO_DATA, pending + STEP, firing)))
+
+
+def _observed(gone: Sequence[AlertingRule]) -> Iterator[RuleTest]:
+    """Indicators whose figures are published: their alerts fire where the data has ended, and not while it goes on."""
+    series = list(dict.fromkeys(name for rule in gone for name in _OBSERVED.findall(rule.expression)))
+    if not series:
+        return
+    pending = max(-(-rule.pending_seconds // STEP) * STEP for rule in gone)
+    last = pending + _OLD
+    steps = int(last // STEP)
+    for name, values in (("figures go on", f"0+{STEP:g}x{steps}"), ("data has ended", f"0x{steps}")):
+        fires = [rule for rule in gone if values.startswith("0x") or not _OBSERVED.search(rule.expression)]
+        firing = tuple(FiringAlert(dict(rule.labels), _rendered(rule, {}, 1.0)) for rule in fires)
+        yield RuleTest(name, STEP, dict.fromkeys(series, values), (AlertCheck(NO_DATA, last, firing),))
 
 
 def _fired(read: _Read, value: float) -> FiringAlert:
