@@ -152,10 +152,11 @@ def create(url: str, index: str, mapping: Mapping[str, Any] | None = None, shard
 
 
 def load(url: str, index: str, documents: Iterable[Mapping[str, Any]]) -> None:
-    """Writes documents and makes them visible."""
+    """Writes documents and makes them visible. They are called by their numbers, so that each time the same ones are in
+    the same shard."""
     lines: list[str] = []
-    for document in documents:
-        lines += ['{"index":{}}', json.dumps(document)]
+    for number, document in enumerate(documents):
+        lines += [f'{{"index":{{"_id":"{number}"}}}}', json.dumps(document)]
         if len(lines) >= 20_000:
             _bulk(url, index, lines)
             lines = []

@@ -13,6 +13,7 @@ from sla_kit.error_tracking import track
 from sla_kit.error_tracking.results import Deployment, ErrorReport, ErrorState, Estimate, IncidentLink
 from tests.error_tracking.history import DAY, START, Cause, History, catalogue, causes, create, load
 from tests.servers.elasticsearch import Elasticsearch
+from tests.servers.elasticsearch.clearing import clear
 
 WINDOW = START + 20 * DAY, START + 21 * DAY
 
@@ -255,7 +256,17 @@ def test_groups_that_only_their_frames_tell_apart_are_new_where_all_are_read_or_
     assert "new-unknown" in [finding.kind for finding in report.findings]
 
 
-def test_a_sample_says_how_far_it_may_be_off(elastic: Elasticsearch, index: str, cluster: Cluster) -> None:
+@pytest.fixture
+def same_index(elastic: Elasticsearch) -> Iterator[str]:
+    """An index that is called the same each time: its name is among what a sample is drawn by."""
+    name = "test-a-sample-each-time"
+    clear(elastic.url, name)
+    yield name
+    clear(elastic.url, name)
+
+
+def test_a_sample_says_how_far_it_may_be_off(elastic: Elasticsearch, same_index: str, cluster: Cluster) -> None:
+    index = same_index
     draw, history = random.Random(8), History()
     for number, cause in enumerate(causes(20)):
         for _ in range(3000 // (number + 1)):
