@@ -123,15 +123,18 @@ def test_the_catalogue_is_checked_for_sources_that_are_not_there(tmp_path: Path)
 
 
 class Slow:
-    """A source that takes its time, and knows how many work at the same moment."""
+    """A source that takes its time, and knows how many work at the same moment; one that ``meets`` does nothing before
+    another one works beside it."""
 
     working = 0
     most = 0
     lock = threading.Lock()
+    met = threading.Event()
 
-    def __init__(self, name: str, fail: bool = False) -> None:
+    def __init__(self, name: str, fail: bool = False, meets: bool = False) -> None:
         self.name = name
         self.fail = fail
+        self.meets = meets
         self.closed = False
 
     def span(self) -> tuple[int, int] | None:
@@ -143,7 +146,10 @@ class Slow:
         with Slow.lock:
             Slow.working += 1
             Slow.most = max(Slow.most, Slow.working)
+            if Slow.working > 1:
+                Slow.met.set()
         try:
+            assert not self.meets or Slow.met.wait(120), "nobody works beside it"
             for number, indicator in enumerate(indicators):
                 time.sleep(0.02)
                 if self.fail and number == 1:
@@ -165,8 +171,9 @@ def asked(names: Sequence[str], each: int) -> list[Indicator]:
 
 def test_servers_are_read_side_by_side_and_never_more_than_allowed() -> None:
     Slow.most = 0
+    Slow.met.clear()
     names = [f"s{number}" for number in range(3 * CONNECTIONS)]
-    many = ManySources({name: Slow(name) for name in names})
+    many = ManySources({name: Slow(name, meets=True) for name in names})
     seen: list[tuple[int, int]] = []
     found = list(many.fetch(asked(names, 2), Grid(0, 60, 3), lambda done, total, what: seen.append((done, total))))
     assert sorted(indicator.key for indicator, _ in found) == sorted(one.key for one in asked(names, 2))
@@ -185,12 +192,13 @@ def test_a_server_that_fails_ends_the_reading_with_its_own_error() -> None:
 
 
 def test_a_reader_that_stops_early_leaves_no_thread_behind() -> None:
+    before = set(threading.enumerate())
     many = ManySources({"one": Slow("one"), "two": Slow("two")})
     reading = many.fetch(asked(["one", "two"], 100), Grid(0, 60, 3))
     next(iter(reading))
     reading.close()  # type: ignore[attr-defined]
     assert Slow.working == 0
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sla-kit-source")]
+    assert not [each for each in set(threading.enumerate()) - before if each.name.startswith("sla-kit-source")]
 
 
 def test_credentials_are_those_of_the_server_s_name_and_no_other() -> None:

@@ -118,15 +118,23 @@ scrape_configs:
         with prometheus(version, config=config, data=tmp_path / "scraper") as scraper:
             source = PrometheusSource(scraper.url)
             start = int(time.time())
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 200
             while True:
-                urllib.request.urlopen(target.url + query_path, timeout=10).close()
+                urllib.request.urlopen(target.url + query_path, timeout=60).close()
                 grid = Grid(start, 1, int(time.time()) - start)
                 scraped = SeriesQuery(Selector.of(f"{metric}_count", {"handler": "/api/v1/query"}), Reduction.COUNT)
                 ((_, count),) = source.read([scraped], grid)
                 if np.nansum(count.values) >= 8:
                     break
                 assert time.monotonic() < deadline, scraper.log.read_text()[-2000:]
+            # Scrapes are stored one after another: with a later one there, none of that time is still to come.
+            later = SeriesQuery(Selector.of("up", {"job": "twin"}), Reduction.COUNT)
+            while True:
+                ((_, count),) = source.read([later], Grid(grid.end, 1, int(time.time()) + 1 - grid.end))
+                if np.nansum(count.values) >= 1:
+                    break
+                assert time.monotonic() < deadline, scraper.log.read_text()[-2000:]
+                time.sleep(0.05)  # between two looks
             selector = Selector.of(metric, {"handler": "/api/v1/query"})
             native, observed, findings = source.read_native(selector, grid)
             twin = SeriesQuery(
