@@ -83,7 +83,7 @@ def metrics(truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def shipped(node: Node, index: str, truth: Truth, lost: float) -> str:
     """The address of an Elasticsearch whose index has a document of each request, apart from a share that was lost."""
     random = np.random.default_rng(11)
-    with Elasticsearch(node.url) as client:
+    with Elasticsearch(node.url, request_timeout=120) as client:
         client.indices.create(
             index=index,
             mappings={
@@ -190,7 +190,7 @@ def test_logs_alone_leave_the_metrics_unread(elastic: Node, index: str, truth: T
 
 def test_a_users_own_client_is_a_source(elastic: Node, index: str, metrics: str, truth: Truth, tmp_path: Path) -> None:
     shipped(elastic, index, truth, 0.0)
-    with Elasticsearch(elastic.url) as client:
+    with Elasticsearch(elastic.url, request_timeout=120) as client:
         found = sla_kit.evaluate(load(written(tmp_path, index)), [client, metrics], "2h", END)
         assert found["api", "availability-by-logs"].figure.total == EVENTS
         assert client.ping()

@@ -45,7 +45,7 @@ def filled(elastic: Elasticsearch, index: str) -> str:
 
 
 def test_promises_are_judged_by_documents(elastic: Elasticsearch, filled: str) -> None:
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         found = evaluate(shop(filled), client, "1d", START + 2 * DAY)
     availability, fast = found.slos
     assert availability.figure.total == 1440

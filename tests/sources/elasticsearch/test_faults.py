@@ -141,7 +141,7 @@ def test_what_is_indexed_between_two_pages_is_not_mixed_in(elastic: Elasticsearc
     usual = _usual(elastic.url, index)
 
     def more() -> None:
-        with Client(elastic.url) as client:
+        with Client(elastic.url, request_timeout=120) as client:
             client.index(index=index, document=request(START + 599), refresh=True)
 
     with faulty(elastic.url) as proxy:
@@ -199,7 +199,7 @@ def test_a_closed_index_is_named_and_its_day_not_believed(elastic: Elasticsearch
     day = START // 86400 * 86400
     put(elastic.url, f"{index}-2023.11.14", [request(day + 600)])
     put(elastic.url, f"{index}-2023.11.15", [request(day + 60 * at) for at in range(1, 2881)])
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.close(index=f"{index}-2023.11.14")
     found = read(elastic.url, events(f"{index}-*"), grid(2880, day))
     assert not found.coverage[:1440].any()
@@ -209,7 +209,7 @@ def test_a_closed_index_is_named_and_its_day_not_believed(elastic: Elasticsearch
 
 def test_a_closed_index_alone_has_no_data(elastic: Elasticsearch, index: str) -> None:
     put(elastic.url, index, [request(START + 1)])
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.close(index=index)
     found = read(elastic.url, events(index), grid(3))
     assert not found.coverage.any()
@@ -307,7 +307,7 @@ def test_errors_are_never_of_fewer_shards_than_requests(elastic: Elasticsearch, 
     put(elastic.url, f"{index}-2", [each for at, each in enumerate(documents) if at % 20 >= 10])
 
     def deleted() -> None:
-        with Client(elastic.url) as client:
+        with Client(elastic.url, request_timeout=120) as client:
             client.indices.delete(index=f"{index}-2")
 
     with faulty(elastic.url) as proxy:
@@ -390,7 +390,7 @@ def test_an_alias_is_read_with_its_filter_and_never_without(elastic: Elasticsear
         [request(START + at, service__name="web" if at % 2 else "api") for at in range(1, 61)],
     )
     mine = {"term": {"service.name": "web"}}
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.put_alias(index=f"{index}-1", name=f"{index}-mine", filter=mine)
         found = read(elastic.url, events(f"{index}-mine"), grid(1))
         assert (found.total.tolist(), found.coverage.tolist()) == ([30], [1])
@@ -402,7 +402,7 @@ def test_an_alias_is_read_with_its_filter_and_never_without(elastic: Elasticsear
 
 
 def test_a_data_stream_is_read_through_its_rollovers(elastic: Elasticsearch, index: str) -> None:
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.put_index_template(
             name=index,
             index_patterns=[index],

@@ -278,7 +278,7 @@ def test_an_empty_grid_asks_nothing(elastic: Elasticsearch) -> None:
 
 def test_users_own_client(elastic: Elasticsearch, index: str) -> None:
     put(elastic.url, index, [request(START + 1)])
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         ((_, found),) = ElasticsearchSource(client).fetch([events(index)], grid(1))
     assert found.total.tolist() == [1]
 
