@@ -60,7 +60,7 @@ _NAMES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(_NAMES, _VALUES, max_size=8))
 def test_any_object_is_accounted_for(tmp_path: Path, fields: dict[str, object]) -> None:
     file = tmp_path / "log"
@@ -69,7 +69,7 @@ def test_any_object_is_accounted_for(tmp_path: Path, fields: dict[str, object]) 
     assert found.documents + found.unreadable == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["", "2026-01-01T00:00:00Z ERROR ", "time=1 level=error msg=", "E0101 "]))
 def test_any_text_is_accounted_for(tmp_path: Path, text: str, before: str) -> None:
     file = tmp_path / "log"
@@ -89,13 +89,18 @@ def test_any_text_is_accounted_for(tmp_path: Path, text: str, before: str) -> No
 def test_long_lines_take_time_in_proportion(read: object, before: str, piece: str) -> None:
     def seconds(times: int) -> float:
         text = before + piece * times
-        begun = time.process_time()
+        begun = time.thread_time()
         read(text)  # type: ignore[operator]
-        return time.process_time() - begun
+        return time.thread_time() - begun
 
-    short = min(seconds(2_000) for _ in range(3))
-    # Sixteen times as long; what goes back over the text again and again takes 256 times as long.
-    assert min(seconds(32_000) for _ in range(2)) < 80 * max(short, 0.001)
+    short = long = float("inf")
+    for _ in range(10):  # the shortest of some: others on the machine make any of them longer
+        short = min(short, *(seconds(2_000) for _ in range(3)))
+        long = min(long, seconds(32_000))
+        # Sixteen times as long; what goes back over the text again and again takes 256 times as long.
+        if long < 80 * max(short, 0.001):
+            return
+    pytest.fail(f"{long:g} s for sixteen times what takes {short:g} s")
 
 
 def test_times_beyond_what_is_a_time() -> None:
