@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +27,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 #: As `sla_kit.routing.outbox.looking.STATES`, which is not loaded until it is needed.
 _STATES = ("pending", "dead", "delivered", "held", "folded", "dropped")
 _EVENT = "event:"
+#: What is wrong with dropping what is in one of these states.
+_UNDROPPABLE = {
+    "delivered": "was told already",
+    "folded": "was told as a part of something else, or is not told at all",
+    "dropped": "was dropped already",
+    "planned": "was planned: drop the deliveries that came of it",
+    "new": "waits to be planned: drop the deliveries that come of it",
+}
 
 
 def _where(command: Command) -> Command:
@@ -174,12 +182,14 @@ def drop(
     destination: str,
     yes: bool,
 ) -> None:
-    """Gives deliveries up, pending or dead: nobody is told of them. `retry` can bring one back as long as it is kept.
-    event:NUMBER, which could not be planned, is given up, too."""
+    """Gives deliveries up, pending, held or dead: nobody is told of them. `retry` can bring one back as long as it is
+    kept. event:NUMBER, which could not be planned, is given up, too. Naming one that was told already is a mistake, and
+    nothing is dropped then."""
     from sla_kit.routing.outbox import accepting, deliveries
 
     with _opened(address, catalogue, environment) as box:
         numbers, events = _chosen(box, ids, all_dead, destination)
+        _check_droppable(box, [] if all_dead else numbers, [] if all_dead else events)
         what = f"{_many(len(numbers), 'delivery', 'deliveries')} and {_many(len(events), 'event')}"
         if not yes:
             if not sys.stdin.isatty():
@@ -188,7 +198,29 @@ def drop(
         now, by = box.clock.now(), _user()
         done = box.write(lambda connection: deliveries.drop(connection, numbers, now, by=by))
         gone = box.write(lambda connection: accepting.drop_events(connection, events))
-    click.echo(f"{_many(done, 'delivery', 'deliveries')} and {_many(gone, 'event')} dropped")
+    dropped = f"{_many(done, 'delivery', 'deliveries')} and {_many(gone, 'event')} dropped"
+    left = len(set(numbers)) - done + len(set(events)) - gone
+    if left and not all_dead:  # a router went on meanwhile
+        raise SlaKitError(f"{dropped}; {left} could not be dropped any more", remedy="`sla-kit outbox list` shows why")
+    click.echo(dropped)
+
+
+def _check_droppable(box: Outbox, numbers: Sequence[int], events: Sequence[int]) -> None:
+    """Raises `SlaKitError`, which names all of them, where somebody names what can't be dropped."""
+    from sla_kit.routing.outbox import accepting, deliveries
+
+    with box.reading() as connection:
+        found = [(str(number), deliveries.delivery_of(connection, number)) for number in numbers]
+        states: list[tuple[str, str]] = [(id_, one.state) for id_, one in found if one is not None]
+        planned = [(f"{_EVENT}{number}", accepting.event_of(connection, number)) for number in events]
+    states += [(id_, event.state) for id_, event in planned if event is not None]
+    wrong = [f"{id_} {_UNDROPPABLE[state]}" for id_, state in states if state in _UNDROPPABLE]
+    if wrong:
+        raise SlaKitError(
+            f"nothing was dropped: {'; '.join(wrong)}",
+            place=box.name,
+            remedy="name only what is pending, held or dead: `sla-kit outbox list --state pending` shows it",
+        )
 
 
 def _user() -> str:

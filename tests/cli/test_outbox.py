@@ -177,7 +177,7 @@ def test_dropping_asks_or_is_told_so(router: Outbox, place: Path) -> None:
         (["2"], "2 was told already"),
         (["3", "2"], "2 was told already"),
         (["4"], "4 was told as a part of something else"),
-        (["event:2"], "event:2 is no event that could not be planned"),
+        (["event:2"], "event:2 waits to be planned"),
         (["3", "4", "2"], "4 was told as a part of something else, or is not told at all; 2 was told already"),
     ],
     ids=lambda given: "-".join(given) if isinstance(given, list) else "",

@@ -58,6 +58,8 @@ UPDATE delivery SET
   wanted = coalesce((SELECT version FROM incident WHERE incident.id = delivery.incident_id), wanted)
 WHERE id IN :ids
 """)
+# What was told, or is told as a part of something else, can't be given up any more.
+_TO_GIVE_UP = _among("SELECT id FROM delivery WHERE id IN :ids AND (pending OR state IN ('dead', 'held'))")
 _CLOSE = _among("""
 UPDATE delivery SET state = :state, pending = FALSE, error = coalesce(nullif(:reason, ''), error) WHERE id IN :ids
 """)
@@ -153,8 +155,10 @@ def fold(connection: Connection, ids: Collection[int], into: str, now: float | N
 
 
 def drop(connection: Connection, ids: Collection[int], now: float, by: str = "") -> int:
-    """These are not to be told, as a person decided. How many there were."""
-    return _close(connection, ids, "dropped", f"dropped by {by}" if by else "", now)
+    """These are not to be told, as a person decided: those that are pending, held or dead; the others, which were told,
+    folded or dropped before, stay as they are. How many there were."""
+    found = [id_ for some in _chunks(ids) for id_ in connection.execute(_TO_GIVE_UP, {"ids": some}).scalars()]
+    return _close(connection, found, "dropped", f"dropped by {by}" if by else "", now)
 
 
 def revive(connection: Connection, ids: Collection[int], now: float) -> int:

@@ -197,10 +197,13 @@ class Deliveries(RuleBasedStateMachine):
                 known.wanted = known.stored.version
         else:
             if what == "dropped":
-                self.outbox.write(lambda connection: deliveries.drop(connection, [id_], self.now))
+                given_up = known.pending or known.state in ("dead", "held")
+                done = self.outbox.write(lambda connection: deliveries.drop(connection, [id_], self.now))
+                assert done == given_up
+                known.state = what if given_up else known.state
             else:
                 self.outbox.write(lambda connection: deliveries.fold(connection, [id_], "a storm", self.now))
-            known.state = what
+                known.state = what
 
     @rule(seconds=st.sampled_from([1.0, 9.0, LEASE, 200.0]))
     def time_passes(self, seconds: float) -> None:
