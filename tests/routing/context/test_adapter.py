@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from sla_kit.catalogue.routing import Graphs
+from sla_kit.routing.context import asking, drawing
 from sla_kit.routing.context.adapter import ContextAdapter, open_adapter
 from sla_kit.routing.delivering import Parcel
 from sla_kit.routing.destinations import Destination
@@ -24,6 +25,7 @@ SLACK, CONTEXT = Destination("slack", "#a"), Destination("context")
 
 
 def _history(now: float) -> str:
+    """From ten minutes ago until an hour from now, however long the tests take."""
     lines = []
     for name, labels, value in (
         ("sla:objective:ratio", 'service="api",slo="fast",sli="api/fast",window="30d"', 0.99),
@@ -34,7 +36,7 @@ def _history(now: float) -> str:
         ("sla_slo_error_budget_left_ratio", 'service="web",slo="up",window="30d"', 0.25),
     ):
         lines.append(f"# TYPE {name} gauge")
-        lines += [f"{name}{{{labels}}} {value} {now - 600 + 15 * step:.3f}" for step in range(50)]
+        lines += [f"{name}{{{labels}}} {value} {now - 600 + 15 * step:.3f}" for step in range(280)]
     return "\n".join([*lines, "# EOF", ""])
 
 
@@ -44,6 +46,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Prometheus:  # type: ign
     (folder / "history.om").write_text(_history(time.time()))
     with prometheus("3", openmetrics=folder / "history.om") as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_SECONDS", 200.0)
+    monkeypatch.setattr(asking, "_TIMEOUT", (60.0, 100.0))
 
 
 @pytest.fixture

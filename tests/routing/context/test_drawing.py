@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sla_kit.routing.context import drawing
 from sla_kit.routing.context.asking import Series
 from sla_kit.routing.context.drawing import Graph, _drawn, draw
 
 
-def test_a_graph_is_a_picture_of_the_size_that_is_said() -> None:
+def test_a_graph_is_a_picture_of_the_size_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_SECONDS", 200.0)
     times = [float(1_790_000_000 + 60 * number) for number in range(60)]
     every = [Series({"pod": f"api-{pod}"}, times, [pod + number / 10 for number in range(60)]) for pod in range(3)]
     picture = draw(Graph(title="api is slow", series=every, start=times[0], end=times[-1], limit=4.0, since=times[30]))
