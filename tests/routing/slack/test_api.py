@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sla_kit.configuration.secrets import Secret
 from sla_kit.routing.delivering import DeliveryError
 from sla_kit.routing.slack.adapter import open_adapter
 from tests.routing.slack.channel import Channel, channel, course, incident
-from tests.servers.process import free_port
+from tests.servers.process import refusing_port
 from tests.servers.slack import FaultKind
 
 
@@ -58,13 +59,19 @@ def test_a_slack_that_is_unwell_may_have_posted(incidents: Channel, kind: FaultK
 
 
 def test_a_refused_connection_certainly_posted_nothing(incidents: Channel) -> None:
-    settings = replace(incidents.settings, url=f"http://127.0.0.1:{free_port()}/api/")
-    incidents.adapter = open_adapter(settings)
-    error = _fails(incidents)
+    with refusing_port() as port:
+        incidents.adapter = open_adapter(replace(incidents.settings, url=f"http://127.0.0.1:{port}/api/"))
+        error = _fails(incidents)
     assert (error.unreachable, error.uncertain, error.permanent) == (True, False, False)
 
 
-def test_a_name_that_cannot_be_resolved_certainly_posted_nothing(incidents: Channel) -> None:
+def test_a_name_that_cannot_be_resolved_certainly_posted_nothing(
+    incidents: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # whatever this machine's network answers
     incidents.adapter = open_adapter(replace(incidents.settings, url="http://slack.invalid/api/"))
     error = _fails(incidents)
     assert (error.unreachable, error.uncertain) == (True, False)
