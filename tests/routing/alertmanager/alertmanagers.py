@@ -20,8 +20,8 @@ from sla_kit.routing.alertmanager import Client, access
 PATIENCE_SECONDS = 60.0
 
 
-def client_of(url: str, *, patience_seconds: float = 10.0) -> Client:
-    return Client(access(AlertmanagerSettings(url=url), patience_seconds=patience_seconds))
+def client_of(url: str) -> Client:
+    return Client(access(AlertmanagerSettings(url=url), timeout_seconds=60.0, patience_seconds=120.0))
 
 
 def fire(url: str, *labels: dict[str, str]) -> None:

@@ -112,7 +112,8 @@ def test_what_somebody_ended_is_not_made_again_until_it_is_extended_elsewhere(cl
     now = time.time()
     planned = catalogue(window(now - 60, now + 3600))
     [made] = sync(client, planned, now).created
-    eventually(lambda: time.time() - now > 1.2)  # so that it was there for longer than nothing
+    there = time.time()
+    eventually(lambda: time.time() - there > 1.2)  # so that it was there for longer than nothing
     client.expire(made.id)
     assert counts(sync(client, planned, time.time())) == (0, 0, 0, 0, 1)
     assert live(client) == []

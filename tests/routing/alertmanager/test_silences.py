@@ -18,7 +18,7 @@ from sla_kit.routing.incident import Silence as Wanted
 from tests.routing.alertmanager.alertmanagers import client_of, eventually, fire, proxy, webhooks
 from tests.routing.mail.incidents import Box, incident
 from tests.servers.monitoring import Alertmanager, alertmanager
-from tests.servers.process import free_port
+from tests.servers.process import refusing_port
 
 HERE = Destination("alertmanager")
 
@@ -93,6 +93,7 @@ def test_what_alertmanager_refuses_is_told_in_its_words(client: Client) -> None:
 def test_firing_alerts_are_those_that_matchers_take(server: Alertmanager, client: Client) -> None:
     fire(server.url, {"alertname": "A", "service": "s1"}, {"alertname": "B", "service": "s2"})
     client.make(silence('service="s1"'))
+    eventually(lambda: len(client.firing(parse_matchers('service=~"s."'))) == 2)
     eventually(lambda: sum(len(each.silenced_by) for each in client.firing()) == 1)
     assert {each.labels["alertname"] for each in client.firing(parse_matchers('service=~"s."'))} == {"A", "B"}
     assert [each.labels["alertname"] for each in client.firing(parse_matchers('service="s2",alertname!="C"'))] == ["B"]
@@ -156,9 +157,9 @@ def test_an_answer_that_is_lost_gives_no_second_silence(server: Alertmanager, cl
 
 
 def test_where_one_of_a_cluster_is_gone_the_next_serves(server: Alertmanager, client: Client) -> None:
-    urls = f"http://127.0.0.1:{free_port()},{server.url}"
-    box = Box(open_adapter(AlertmanagerSettings(url=urls)), HERE)
-    box.deliver(wanted())
+    with refusing_port() as port:
+        box = Box(open_adapter(AlertmanagerSettings(url=f"http://127.0.0.1:{port},{server.url}")), HERE)
+        box.deliver(wanted())
     assert len(live(client)) == 1
 
 
@@ -178,9 +179,8 @@ def test_a_passing_failure_is_passing_and_arrives_later(server: Alertmanager, cl
 
 
 def test_nobody_there_is_unreachable() -> None:
-    box = Box(open_adapter(AlertmanagerSettings(url=f"http://127.0.0.1:{free_port()}")), HERE)
-    with pytest.raises(DeliveryError) as caught:
-        box.deliver(wanted())
+    with refusing_port() as port, pytest.raises(DeliveryError) as caught:
+        Box(open_adapter(AlertmanagerSettings(url=f"http://127.0.0.1:{port}")), HERE).deliver(wanted())
     assert caught.value.unreachable
     assert not caught.value.uncertain
     assert not caught.value.permanent
