@@ -96,6 +96,10 @@ services:
     slos:
       - {name: availability, sli: requests, objective: 99.95%, window: 1d}
       - {name: both, sli: {kind: composite, combine: all, of: [availability]}, objective: 99%, window: 1d}
+      - name: by-logs
+        sli: {kind: log-events, index: "INDEX-*", bad: "http.response.status_code:[500 TO *]"}
+        objective: 99%
+        window: 1d
 """
 LOGS = """
 state: state.db
@@ -127,7 +131,7 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory, elastic: Elasticsearch) ->
         return {
             "business": of_business(folders["business"], url),
             "backup": of_backup(folders["backup"], url, place, aws),
-            "slo_exporter": of_slos(folders["slo_exporter"]),
+            "slo_exporter": of_slos(folders["slo_exporter"], elastic),
             "logs": of_logs(folders["logs"], elastic),
             "jobs": of_jobs(folders["jobs"]),
         }
@@ -190,16 +194,22 @@ def dumped(folder: Path, url: str, aws: AwsServer) -> None:
             )
 
 
-def of_slos(folder: Path) -> str:
-    """SLOs with a part, a policy and a forecast, on a history that ends now."""
-    days = 9
+def of_slos(folder: Path, node: Elasticsearch) -> str:
+    """SLOs with a part, a policy and a forecast, on a history that ends now, and one on documents."""
+    days, index = 9, fresh_name()
     start = int(time.time()) // 3600 * 3600 - days * DAY
     api = parts.Workload(name="api", labels={"service": "api"}, rps=5, error_ratio=0.001)
     simulate(Scenario(start=start, days=days, services=[api], scrape_interval=300)).write(folder)
-    (folder / "sla.yml").write_text(CATALOGUE)
-    text = "catalogue: sla.yml\nsource: history.om.gz\ninterval: 1s\nforecast: {horizon: 7d, history: 9d}\n"
-    with running("slo", folder, text) as one:
-        return complete(one, "slo_exporter")
+    (folder / "sla.yml").write_text(CATALOGUE.replace("INDEX", index))
+    create(node.url, index)
+    write(node.url, index, [document(start + days * DAY - 60, status=500)])
+    text = f"catalogue: sla.yml\nsource: [history.om.gz, elasticsearch+{node.url}]\ninterval: 1s\n"
+    text += "forecast: {horizon: 7d, history: 9d}\n"
+    try:
+        with running("slo", folder, text) as one:
+            return complete(one, "slo_exporter")
+    finally:
+        clear(node.url, index)
 
 
 def of_logs(folder: Path, node: Elasticsearch) -> str:
