@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,7 @@ class Keys:
     """Keys of age and GnuPG, made for the tests in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
-        self.home = Path("/tmp") / f"sla-kit-gpg-{os.getpid()}"  # sockets' names must be short
-        self.home.mkdir(mode=0o700, exist_ok=True)
+        self.home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))  # sockets' names must be short
         identity = folder / "age.key"
         run([tool("age-keygen", "age"), "-o", identity])
         text = identity.read_text()

@@ -20,7 +20,7 @@ from sla_kit.exporters.backup.configuration import Bucket, Credentials
 from sla_kit.exporters.backup.s3 import S3Store, bucket_store
 from sla_kit.exporters.sidecar.collector import CollectError
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer, aws_server
-from tests.servers.process import free_port
+from tests.servers.process import refusing_port
 
 pytestmark = pytest.mark.xdist_group("aws")
 SECONDS = 60.0
@@ -108,10 +108,10 @@ def test_a_page_of_something_else_is_no_empty_bucket(environment: None, text: by
 
 
 def test_a_proxy_that_is_not_there_is_named(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:a-password@127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
-    with opened("http://store.invalid:9000") as store:
+    with refusing_port() as port, opened("http://store.invalid:9000") as store:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:a-password@127.0.0.1:{port}")
         error = refused(store)
     assert "the proxy can't be reached" in str(error)
     assert "a-password" not in str(error)

@@ -26,7 +26,7 @@ from tests.exporters.backup.test_wal import archiving
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer, aws_server
 from tests.servers.process import READY_SECONDS, free_port
 
-pytestmark = pytest.mark.xdist_group("aws")
+pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.timeout(900)]
 LIMIT_BYTES = 60e6
 DAY = 86400
 DUMP = b"--\n-- PostgreSQL database dump\n--\n" + b"INSERT INTO t VALUES (1);\n" * 200_000

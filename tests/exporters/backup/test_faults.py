@@ -74,13 +74,20 @@ def test_two_backups_a_day_whose_names_tell_but_the_day_are_two(tmp_path: Path) 
             put(tmp_path / "here" / f"shop-{day(days)}-{part}.sql", MIDNIGHT - days * DAY + hour * 3600)
     text = """dumps: [{targets: [shop], every: 12h, pattern: "{target}-{time:%Y-%m-%d}-{part}.sql", places: [
         {type: folder, path: here}]}]"""
+
+    def late() -> int:
+        """Today's may be due already: at one o'clock, with half an interval's patience."""
+        return int(time.time() - MIDNIGHT >= 7 * 3600)
+
+    before = late()
     seen = look(tmp_path, text)
-    # Today's may be due already: at one o'clock, with half an interval's patience.
-    late = time.time() - MIDNIGHT >= 7 * 3600
-    assert (seen["backup_retained"], seen["backup_missed_days"]) == (16, int(late))
+    assert seen["backup_retained"] == 16
+    assert before <= seen["backup_missed_days"] <= late()
     (tmp_path / "here" / f"shop-{day(3)}-noon.sql").unlink()
+    before = late()
     seen = look(tmp_path, text)
-    assert (seen["backup_retained"], seen["backup_missed_days"]) == (15, 1 + late)
+    assert seen["backup_retained"] == 15
+    assert 1 + before <= seen["backup_missed_days"] <= 1 + late()
 
 
 def test_what_lies_beside_a_backup_and_was_made_with_it_is_none_more(tmp_path: Path) -> None:
@@ -133,18 +140,19 @@ class Invented:
                     yield StoredObject(name, file, MIDNIGHT - number * DAY + 60.0, f"{number}-{file}")
 
 
+@pytest.mark.timeout(900)
 def test_folders_of_very_many_files_are_not_held_in_memory() -> None:
     pattern = Pattern("{target}-{time:%Y-%m-%d}/", "shop")
-    place = Invented(10, 5000)
+    place = Invented(10, 2000)
     tracemalloc.start()
     try:
-        found = survey(place, pattern, 1000, time.monotonic() + 60)  # type: ignore[arg-type]
+        found = survey(place, pattern, 1000, time.monotonic() + 600)  # type: ignore[arg-type]
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert len(found.candidates) == 10
     assert most < 1_000_000
-    assert len(parts_of(place, found.candidates[3], time.monotonic() + 60)) == 5000  # type: ignore[arg-type]
+    assert len(parts_of(place, found.candidates[3], time.monotonic() + 600)) == 2000  # type: ignore[arg-type]
 
 
 def test_a_folder_that_changes_between_two_looks_is_not_looked_into(tmp_path: Path) -> None:
@@ -202,6 +210,7 @@ def test_a_pipe_a_socket_and_a_folder_by_a_backup_s_name_are_no_backups(tmp_path
     assert (seen["backup_files local link"], seen["backup_files local foreign"]) == (1, 1)
 
 
+@pytest.mark.timeout(900)
 def test_a_few_bytes_that_hold_very_much_are_not_unpacked_to_their_end() -> None:
     packer = bz2.BZ2Compressor()
     data = b"".join([*(packer.compress(bytes(50 << 20)) for _ in range(24)), packer.flush()])

@@ -32,7 +32,7 @@ def test_many_files_in_little_memory_and_metrics_as_the_inventory_has_them(tmp_p
         path.write_bytes(DUMP)
         os.utime(path, (made, made))
     (tmp_path / "backup.yml").write_text(
-        'dumps: [{targets: [shop], every: 1h, pattern: "{target}-{time:%Y%m%d%H%M%S}.sql", '
+        'timeout: 300s\ndumps: [{targets: [shop], every: 1h, pattern: "{target}-{time:%Y%m%d%H%M%S}.sql", '
         "places: [{type: folder, path: backups}, {type: folder, path: gone, region: far}]}]"
     )
     port = free_port()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -22,7 +23,7 @@ from sla_kit.exporters.backup.s3 import S3Store, bucket_store
 from sla_kit.exporters.backup.store import StoredObject
 from sla_kit.exporters.sidecar.collector import CollectError
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer, aws_server
-from tests.servers.process import free_port
+from tests.servers.process import refusing_port
 
 pytestmark = pytest.mark.xdist_group("aws")
 KEYS = Credentials(access_key=Secret(env="STORE_KEY"), secret_key=Secret(env="STORE_SECRET"))
@@ -339,9 +340,13 @@ def test_a_refusal_is_told_with_its_remedy_and_without_its_own_words(
     assert "secret" not in str(error)
 
 
-def test_nobody_at_the_endpoint_is_told_soon(aws: AwsServer, stores: list[S3Store]) -> None:
-    told = refused(opened(stores, aws, endpoint=f"http://127.0.0.1:{free_port()}"))
+def test_nobody_at_the_endpoint_is_told_soon(
+    aws: AwsServer, stores: list[S3Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_port() as port:
+        told = refused(opened(stores, aws, endpoint=f"http://127.0.0.1:{port}"))
     assert (told.kind, told.message) == ("connect", "can't be reached")
+    monkeypatch.setenv("RES_OPTIONS", "timeout:1 attempts:1")  # where nobody answers who knows names
     unresolved = refused(opened(stores, aws, endpoint="http://no-such-host.invalid:9000"))
     assert unresolved.kind == "connect"
 
@@ -396,6 +401,8 @@ def test_secrets_are_on_no_command_line_in_no_environment_and_in_no_message(
     list(store.list("", soon()))
     process = store._child._process
     assert process is not None
+    process.send_signal(signal.SIGSTOP)  # or it might end, as nobody asks it anything
+    assert process.poll() is None
     line = subprocess.run(["ps", "-o", "args=", "-p", str(process.pid)], capture_output=True, text=True).stdout
     assert "aws_child" in line
     assert ACCESS_KEY not in line
