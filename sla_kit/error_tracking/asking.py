@@ -5,7 +5,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -21,7 +21,8 @@ ERROR_LEVELS = ("error", "critical", "fatal", "alert", "emergency")
 #: EDBT 2013) of precision 14, whose standard error is 1.04 / sqrt(2^14).
 USERS_COUNTED = 3000
 USERS_ERROR = 1.96 * 1.04 / 2**7
-_VERSIONS = 10
+#: So many versions of a group are told.
+VERSIONS = 10
 #: How many groups one page of an answer has.
 PAGE = 1000
 
@@ -108,12 +109,16 @@ def counted(query: Query) -> Query:
 
 
 def page(
-    query: Query, by: Mapping[str, str], aggregations: Mapping[str, Query], after: Mapping[str, Any] | None = None
+    query: Query,
+    by: Mapping[str, str],
+    aggregations: Mapping[str, Query],
+    after: Mapping[str, Any] | None = None,
+    size: int = PAGE,
 ) -> Query:
     """A page of the combinations of some fields' values (``by``: name to field), each with its count and what the
     aggregations say of it."""
     sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in by.items()]
-    composite: dict[str, Any] = {"size": PAGE, "sources": sources}
+    composite: dict[str, Any] = {"size": size, "sources": sources}
     if after is not None:
         composite["after"] = dict(after)
     inside = {"aggs": dict(aggregations)} if aggregations else {}
@@ -165,8 +170,8 @@ def versions(query: Query, readable: Readable) -> Query:
     return {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
 
 
-def detail(query: Query, readable: Readable, window: Span, slices: int, fields: LogFields) -> Query:
-    """One group in a window: its users, versions and trend, and its latest document."""
+def details(readable: Readable, window: Span, slices: int) -> dict[str, Query]:
+    """What is told of a group in a window, as aggregations: its users, versions and trend."""
     ranges = [{"from": ms(each.start), "to": ms(each.end)} for each in window.cut(slices)]
     aggs: dict[str, Any] = {
         "trend": {"date_range": {"field": readable.time, "format": "epoch_millis", "ranges": _ends(ranges)}}
@@ -174,15 +179,22 @@ def detail(query: Query, readable: Readable, window: Span, slices: int, fields: 
     if readable.user:
         aggs["users"] = {"cardinality": {"field": readable.user, "precision_threshold": USERS_COUNTED}}
     if readable.version:
-        aggs["versions"] = {"terms": {"field": readable.version, "size": _VERSIONS}}
-    return {
-        "size": 1,
-        "track_total_hits": True,
-        "query": both(query, window.within(readable.time)),
-        "sort": [{readable.time: "desc"}],
-        **retrieved(fields),
-        "aggs": aggs,
-    }
+        aggs["versions"] = {"terms": {"field": readable.version, "size": VERSIONS}}
+    return aggs
+
+
+def at_moments(moments: Iterable[float], time: str) -> Query:
+    """The documents of some moments, epoch seconds, each a millisecond long."""
+    ranges: list[Query] = [
+        {"range": {time: {"gte": at, "lt": at + 1, "format": "epoch_millis"}}}
+        for at in sorted({round(moment * 1000) for moment in moments})
+    ]
+    return {"bool": {"should": ranges, "minimum_should_match": 1}}
+
+
+def latest(time: str, fields: LogFields) -> Query:
+    """The latest document, as an aggregation."""
+    return {"top_hits": {"size": 1, "sort": [{time: "desc"}], **retrieved(fields)}}
 
 
 def drawn(query: Query, size: int, seed: int, fields: LogFields) -> Query:

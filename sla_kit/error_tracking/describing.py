@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sla_kit.error_tracking.asking import USERS_COUNTED, USERS_ERROR, both, detail
+from sla_kit.error_tracking.asking import USERS_COUNTED, USERS_ERROR
+from sla_kit.error_tracking.detailing import details_of
 from sla_kit.error_tracking.documents import Document
 from sla_kit.error_tracking.found import Found, Gathered
 from sla_kit.error_tracking.judging import Judged
 from sla_kit.error_tracking.linking import burst, deployment_of, overlapping
-from sla_kit.error_tracking.question import Question, of_group
+from sla_kit.error_tracking.question import Question
 from sla_kit.error_tracking.results import Deployment, ErrorGroup, Estimate, IncidentLink
 from sla_kit.error_tracking.searching import Searches, buckets, hits, value
 from sla_kit.logs.fingerprint import frames, redacted_message
@@ -27,13 +28,7 @@ def described(
     slices: int,
 ) -> list[ErrorGroup]:
     """The groups as they are shown."""
-    readable, fields = question.logs.readable, question.catalogue.logs.fields
-    keyed = [each for each in shown if each.found.keyed]
-    bodies = [
-        detail(both(question.errors, of_group(readable, each.found)), readable, question.window, slices, fields)
-        for each in keyed
-    ]
-    answers = dict(zip((each.found.id for each in keyed), search.all("describe groups", bodies), strict=True))
+    answers = details_of(search, question, [each.found for each in shown if each.found.keyed], slices)
     return [_group(question, each, answers.get(each.found.id), released, incidents, slices) for each in shown]
 
 

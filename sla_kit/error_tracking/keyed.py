@@ -32,7 +32,7 @@ def keyed_groups(
     readable = logs.readable
     if not readable.group:
         return Keyed((), True)
-    time, by = readable.time, _by(logs)
+    time, by = readable.time, by_group(logs)
     keyed = both(errors, {"exists": {"field": readable.group}})
     now = both(keyed, window.within(time))
     times = {"first": first(time), "last": last(time)}
@@ -43,26 +43,28 @@ def keyed_groups(
             each["key"]
             for each in buckets(search.one("find large groups", largest(now, readable.group, PAGE)), "largest")
         ]
-        known = {_key(each) for each in found}
+        known = {key_of(each) for each in found}
         query = both(now, {"terms": {readable.group: most}})
         more, _ = search.pages("count errors by group", query, by, pages, **times)
-        found += [each for each in more if _key(each) not in known]
+        found += [each for each in more if key_of(each) not in known]
     earlier: dict[Key, Mapping[str, Any]] = {}
     keys = sorted({each["key"]["key"] for each in found if each["key"]["key"] is not None}, key=str)
     for at in range(0, len(keys), PAGE):
         query = both(keyed, lookback.within(time), {"terms": {readable.group: keys[at : at + PAGE]}})
         just_before: Query = {"filter": before.within(time)}
         past, _ = search.pages("look for groups before", query, by, pages, first=first(time), before=just_before)
-        earlier.update((_key(each), each) for each in past)
-    return Keyed(tuple(_found(each, earlier.get(_key(each))) for each in found), complete)
+        earlier.update((key_of(each), each) for each in past)
+    return Keyed(tuple(_found(each, earlier.get(key_of(each))) for each in found), complete)
 
 
-def _by(logs: Logs) -> dict[str, str]:
+def by_group(logs: Logs) -> dict[str, str]:
+    """What makes documents a group: fields by name."""
     readable = logs.readable
     return {**({"service": readable.service} if readable.service else {}), "key": readable.group}
 
 
-def _key(bucket: Mapping[str, Any]) -> Key:
+def key_of(bucket: Mapping[str, Any]) -> Key:
+    """Of which group a bucket is that `by_group` made."""
     return _text(bucket["key"].get("service")), _text(bucket["key"]["key"])
 
 
@@ -71,7 +73,7 @@ def _text(value: object) -> str:
 
 
 def _found(now: Mapping[str, Any], past: Mapping[str, Any] | None) -> Found:
-    service, key = _key(now)
+    service, key = key_of(now)
     return Found(
         service=service,
         key=key,

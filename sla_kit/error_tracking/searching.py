@@ -77,7 +77,7 @@ class Searches:
         found: list[Answer] = []
         after: Mapping[str, Any] | None = None
         for _ in range(most):
-            answer = _aggregations(self.one(what, page(query, by, aggregations, after))).get("page", {})
+            answer = aggregated(self.one(what, page(query, by, aggregations, after))).get("page", {})
             found += answer.get("buckets", ())
             after = answer.get("after_key")
             if after is None or len(answer.get("buckets", ())) < PAGE:
@@ -228,7 +228,7 @@ def total(answer: Answer) -> int:
 
 def value(answer: Answer, name: str) -> float | None:
     """The figure that an aggregation answers."""
-    found = _aggregations(answer).get(name, {}).get("value")
+    found = aggregated(answer).get(name, {}).get("value")
     return None if found is None else float(found)
 
 
@@ -240,11 +240,12 @@ def seconds(answer: Answer, name: str) -> float | None:
 
 def buckets(answer: Answer, name: str) -> list[Mapping[str, Any]]:
     """The buckets of an aggregation."""
-    found: list[Mapping[str, Any]] = _aggregations(answer).get(name, {}).get("buckets") or []
+    found: list[Mapping[str, Any]] = aggregated(answer).get(name, {}).get("buckets") or []
     return found
 
 
-def _aggregations(answer: Answer) -> Mapping[str, Any]:
+def aggregated(answer: Answer) -> Mapping[str, Any]:
+    """What the aggregations of a search answer, by name."""
     found: Mapping[str, Any] = answer.get("aggregations") or {}
     return found
 

@@ -76,6 +76,37 @@ def test_groups_have_the_counts_times_and_users_of_their_documents(
     assert not any(group.kinds for group in report.groups)
 
 
+@pytest.mark.parametrize("alike", [1, 5], ids=["few", "many"])
+def test_many_groups_are_described_by_few_requests(
+    elastic: Elasticsearch, index: str, cluster: Cluster, alike: int
+) -> None:
+    """Also where documents of the same moment are more than are looked at for the latest of each group."""
+    draw, history, last = random.Random(alike), History(), WINDOW[0] + 9000
+    several = causes(150)
+    for number, cause in enumerate(several):
+        history.error(draw, cause, WINDOW[0] + 60 + number, user="first", version="1.0")
+        for user in range(alike):
+            history.error(draw, cause, last, user=f"u{user}", version="2.0")
+    history.other("api", WINDOW[0] - 5 * DAY)
+    # A document of two groups is of both, and one of them is not in the window otherwise.
+    both, other = several[0], causes(151)[150]
+    history.error(draw, both, last + 60)
+    history.documents[-1]["error"]["grouping_key"] = [both.key, other.key]
+    create(elastic.url, index, shards=2)
+    load(elastic.url, index, history.documents)
+    report = track(cluster, catalogue(index), *WINDOW, groups=500)
+    assert cluster.requests < 15
+    assert len(report.groups) == 151
+    for group in report.groups:
+        assert group.example is not None
+        assert sum(group.trend) == group.count.value
+        if group.key not in (both.key, other.key):
+            assert group.example.time == last
+            assert group.example.version == "2.0"
+            assert group.users == Estimate.exactly(1 + alike)
+            assert dict(group.releases) == {"1.0": 1, "2.0": alike}
+
+
 def test_errors_without_a_key_are_grouped_as_those_that_bring_it(
     elastic: Elasticsearch, index: str, cluster: Cluster
 ) -> None:
