@@ -66,6 +66,23 @@ services:
 """
 
 
+ALERTED = """\
+name: shop
+bucket: 5m
+services:
+  - name: api
+    slis: {logged: {kind: log-events, bad: "status:500"}}
+    slos:
+      - name: declares
+        sli: logged
+        objective: 99%
+        window: 1d
+        alerts: [{name: own, conditions: [{burn_rate: 2, over: 2h, short: 10m}, {burn_rate: 1, over: 9h}]}]
+      - {name: usual, sli: logged, objective: 99%, window: 7d}
+      - {name: sliced, sli: logged, objective: 99%, window: 7d, budgeting: timeslices, slice_target: 90%}
+"""
+
+
 class Asked:
     """A source of steady requests that remembers how many buckets it was asked for."""
 
@@ -289,6 +306,33 @@ def test_forecasts_of_many_slos_are_made_a_few_at_a_time_and_old_ones_are_let_go
     assert known(0.0, Slow(), told.every) == 25
     assert known(0.0, Slow(), told.every) == 10, "what was made hours ago is not"
     assert known(0.0, Slow(), told.every) == 0
+
+
+def test_windows_of_alerts_are_published_and_of_logs_what_was_bad_in_long_ones(tmp_path: Path) -> None:
+    """Of what an SLO declares itself as well; bad events only where rules hold them against a least number."""
+    path = configured(tmp_path, ALERTED, "source: elasticsearch+http://127.0.0.1:1\n")
+    state = loaded(path, lambda: END)
+    fed(collector(state), Asked())
+    found = collected(state)
+
+    def windows(name: str, slo: str) -> dict[str, float]:
+        return {
+            dict(labels)["burn_window"]: number
+            for (each, labels), number in found.items()
+            if each == name and ("slo", slo) in labels
+        }
+
+    def bad(seconds: int) -> int:
+        """Of `Asked` by hand."""
+        return sum(1 for end in range(END - seconds + 300, END + 1, 300) if end // 300 % 97 == 0)
+
+    always = {"5m", "30m", "1h", "6h", "1d", "3d"}
+    assert set(windows("sla_slo_burn_rate_ratio", "declares")) == always | {"10m", "2h", "145m", "9h"}
+    assert set(windows("sla_slo_burn_rate_ratio", "usual")) == always | {"15m", "85m", "1010m"}
+    assert windows("sla_slo_burn_window_bad_events", "declares") == {"2h": bad(7200), "9h": bad(9 * 3600)}
+    assert windows("sla_slo_burn_window_bad_events", "sliced") == {}
+    for slo in ("declares", "usual", "sliced"):
+        assert value(found, "sla_slo_observed_timestamp_seconds", slo=slo) == END
 
 
 def test_rows_that_nobody_will_ask_for_go(tmp_path: Path) -> None:
