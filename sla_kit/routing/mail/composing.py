@@ -16,6 +16,7 @@ from sla_kit.routing.events import File
 from sla_kit.routing.mail.as_html import GRAPH, html_of
 from sla_kit.routing.mail.as_text import text_of
 from sla_kit.routing.mail.cleaning import header
+from sla_kit.routing.mail.folding import folding
 from sla_kit.routing.mail.letters import Letter
 from sla_kit.routing.mail.recipients import Mailbox
 
@@ -76,7 +77,7 @@ def fitting(files: Sequence[Enclosed], limit_bytes: int = LIMIT_BYTES) -> tuple[
 def compose(letter: Letter, envelope: Envelope, files: Sequence[Enclosed] = (), graph: bytes = b"") -> bytes:
     """The mail, with lines that end in CRLF."""
     # Seven bits: what is not ASCII is encoded, so that every server and every scanner on the way can take it.
-    policy = (SMTPUTF8 if envelope.utf8 else SMTP).clone(cte_type="7bit")
+    policy = folding((SMTPUTF8 if envelope.utf8 else SMTP).clone(cte_type="7bit"))
     mail = EmailMessage(policy)
     _head(mail, letter, envelope)
     shown = replace(letter, files=tuple(each.file for each in files))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email
+import email.header
 import email.policy
+import re
 from email.message import EmailMessage
 
 from hypothesis import given, settings
@@ -92,6 +94,54 @@ def test_a_subject_is_read_as_it_was_meant(text: str) -> None:
     subject = header(text) or "x"
     found = str(read(composed(incident(), subject))["Subject"])
     assert " ".join(found.split()) == f"Re: {subject}"
+
+
+#: Subjects as there are, and such as fold badly: long words, words of other scripts, runs of both, signs of their own.
+SUBJECTS = HOSTILE | st.lists(
+    st.sampled_from(
+        ["[critical]", "api", "/", "Störung", "日本語", "😀", "–", "99.99", "=x", "?=", '"q"', "(c)", "a,b"]
+    )
+    | st.integers(1, 120).map("x".__mul__)
+    | st.integers(1, 60).map("é".__mul__),
+    max_size=30,
+).map(" ".join)
+
+
+@settings(deadline=None)
+@given(SUBJECTS)
+def test_a_subject_s_first_line_holds_text_and_none_is_blank_or_long(text: str) -> None:
+    subject = header(text) or "x"
+    mail = composed(incident(), subject)
+    folded = subject_lines(mail)
+    assert len(folded[0]) > len("Subject: ")
+    assert folded[0].startswith("Subject: ")
+    assert all(line.startswith(" ") and line.strip() for line in folded[1:])
+    assert max(len(line) for line in folded) <= 78  # RFC 5322, section 2.1.1
+    assert all(len(word) <= 75 for line in folded for word in line.split() if word.startswith("=?"))  # RFC 2047, 2
+    assert str(read(mail)["Subject"]) == f"Re: {subject}"
+    old = email.message_from_bytes(mail, policy=email.policy.compat32)["Subject"]  # as a reader of another kind has it
+    decoded = str(email.header.make_header(email.header.decode_header(re.sub(r"[\r\n]", "", old))))
+    assert decoded == f"Re: {subject}"
+
+
+def subject_lines(mail: bytes) -> list[str]:
+    head = mail.partition(b"\r\n\r\n")[0].decode("ascii")
+    found = re.search(r"(?m)^Subject:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", head)
+    assert found is not None
+    return found[0].split("\r\n")
+
+
+def test_words_of_ascii_stay_as_they_are() -> None:
+    text = "[kritisch] api / verfügbar: Das Fehlerbudget wird vierzehnmal so schnell verbraucht, wie es darf"
+    assert subject_lines(composed(incident(), text)) == [
+        "Subject: Re: [kritisch] api / =?utf-8?b?dmVyZsO8Z2Jhcjo=?= Das Fehlerbudget",
+        " wird vierzehnmal so schnell verbraucht, wie es darf",
+    ]
+    word = "x" * 100
+    assert subject_lines(composed(incident(), word)) == [
+        f"Subject: Re: =?utf-8?q?{'x' * 53}?=",
+        f" =?utf-8?q?{'x' * 47}?=",
+    ]
 
 
 @settings(deadline=None)

@@ -28,6 +28,32 @@ def test_an_incident_is_one_mail_when_it_opens_and_one_when_it_resolves(server: 
     assert last["Importance"] is None
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "a,b availability: 99.99 99.99 (c) =x (c) [critical] 99.99 =x and what else there is to say of it",
+        "Die Störung der Bestellungen über die Fußgängerzone – seit gestern früh, für alle, über alle Wege",
+        "障害" * 40,
+        "x" * 120,
+    ],
+    ids=["ascii", "german", "japanese", "one-word"],
+)
+def test_a_long_subject_begins_on_its_first_line_and_is_read_as_it_was_meant(
+    server: MailServer, box: Box, title: str
+) -> None:
+    box.deliver(incident(title=title))
+    box.deliver(resolved(title=title))
+    first, last = server.accepted
+    assert first.message["Subject"] == f"[critical] {title}"
+    assert last.message["Subject"] == f"Re: [critical] {title}"
+    for each in (first, last):
+        lines = each.body.partition(b"\n\r\n")[0].decode("ascii").splitlines()
+        (place,) = [number for number, line in enumerate(lines) if line.startswith("Subject:")]
+        assert lines[place].removeprefix("Subject: Re:").removeprefix("Subject:").strip().startswith("[critical]")
+        assert lines[place + 1].startswith(" ")
+        assert max(len(line) for line in lines[place : place + 2]) <= 78
+
+
 def test_a_raised_severity_is_told_once_with_the_subject_of_the_thread(server: MailServer, box: Box) -> None:
     box.deliver(incident(severity="warning"))
     box.deliver(incident(severity="critical"))
