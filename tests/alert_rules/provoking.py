@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers import Elasticsearch, Postgresql, Redis, Server
 
-_HAPPENS_SECONDS = 60.0
+_HAPPENS_SECONDS = 180.0
 
 
 def read(url: str) -> str:
@@ -88,9 +88,10 @@ def kept_busy(postgresql: Postgresql, redis: Redis, elasticsearch: Elasticsearch
         number = 0
         while not done.wait(0.2):
             number += 1
-            postgresql.run(f"INSERT INTO kept (text) VALUES ('row {number}')")
-            redis.run("GET", "kept")
-            put(elasticsearch, f"/logs-app/_doc/busy-{number}", {"message": f"line {number}"})
+            with suppress(OSError, psycopg.Error):  # one that was too busy for an answer is asked again all the same
+                postgresql.run(f"INSERT INTO kept (text) VALUES ('row {number}')")
+                redis.run("GET", "kept")
+                put(elasticsearch, f"/logs-app/_doc/busy-{number}", {"message": f"line {number}"})
 
     worker = threading.Thread(target=work)
     worker.start()

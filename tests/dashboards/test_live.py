@@ -24,7 +24,7 @@ from tests.alert_rules.test_inventory import is_in_range
 CATALOGUE = Catalogue(name="test", services=[], monitoring=Monitoring(scrape_interval=4.0))
 #: Those whose exporters are started, and how many of their queries at least are asked: fewer would prove too little.
 SHOWN = {"postgresql": 29, "redis": 10, "hosts": 15, "monitoring": 12, "ingress": 3, "logging": 5, "alerts": 1}
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 #: A window that holds some scrapes, which are four seconds apart.
 FILLED = {"__rate_interval": "30s", "__range": "30s", "__range_s": "30", "__interval": "10s"}
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
