@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextlib import closing as closed
@@ -145,12 +146,15 @@ def as_nobody(work: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """A folder that anybody can reach."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == Path.home().owner() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    return tmp_path
+def open_folder() -> Iterator[Path]:
+    """A folder that anybody can reach; none of pytest's, which any run that begins closes to others."""
+    with tempfile.TemporaryDirectory(prefix="sla-kit-open-") as name:
+        made = Path(name).resolve()
+        for folder in (made, *made.parents):
+            if folder.owner() == Path.home().owner() and folder != Path("/"):
+                folder.chmod(folder.stat().st_mode | 0o055)
+        yield made
+        made.chmod(0o755)
 
 
 def test_a_ledger_that_may_not_be_written_is_an_error_that_says_so(undisturbed: Path, open_folder: Path) -> None:
