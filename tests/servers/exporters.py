@@ -21,15 +21,15 @@ _PROBES = """\
 modules:
   http_2xx:
     prober: http
-    timeout: 5s
+    timeout: 60s
     http: {preferred_ip_protocol: ip4}
   https_self_signed:
     prober: http
-    timeout: 5s
+    timeout: 60s
     http: {preferred_ip_protocol: ip4, tls_config: {insecure_skip_verify: true}}
   tcp_connect:
     prober: tcp
-    timeout: 5s
+    timeout: 60s
 """
 _EVERY_PROCESS = 'process_names: [{name: "{{.Comm}}", cmdline: [".+"]}]\n'
 
