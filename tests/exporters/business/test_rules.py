@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.process_collector import ProcessCollector
 
@@ -234,6 +234,7 @@ COMMENT = st.text(st.characters(exclude_characters="\n"), max_size=12).map(lambd
 PLAIN = st.sampled_from(["a", "b.c", "count(*)", "<", "+", ":p", "%(q)s"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), PLAIN, QUOTED | COMMENT), max_size=8))
 def test_comments_and_literals_are_left_out_whatever_they_hold(parts: list[tuple[bool, str, str]]) -> None:
     sql = " ".join(text if plain else other for plain, text, other in parts)

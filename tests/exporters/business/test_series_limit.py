@@ -21,6 +21,7 @@ COMMAND = [sys.executable, "-m", "sla_kit.exporters.business"]
 LIMITED = """
 listen: 127.0.0.1:0
 interval: 1s
+timeout: 60s
 max_series: 3
 sources: {shop: {kind: sqlite, file: shop.db}}
 queries:
@@ -128,5 +129,5 @@ def test_what_was_counted_goes_on_where_others_are_dropped_and_the_exporter_begi
 
 def test_a_limit_below_one_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "business.yml").write_text(LIMITED.replace("max_series: 2", "max_series: 0"))
-    with pytest.raises(ConfigurationError, match=r"yml:10:17: must be at least 1"):
+    with pytest.raises(ConfigurationError, match=r"yml:11:17: must be at least 1"):
         EXPORTER.load(tmp_path / "business.yml")

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sla_kit.exporters.logs.shipping import ShippingCollector, nearest_rank
@@ -99,6 +99,7 @@ def test_indices_of_a_stream_are_one(index: str, stream: str) -> None:
     assert stream_of(index) == stream
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_at_least_that_share_is_not_above_a_percentile(values: list[float], share: float) -> None:
     found = nearest_rank(values, share)

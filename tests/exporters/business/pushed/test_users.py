@@ -60,6 +60,7 @@ def test_estimates_are_as_good_as_is_said(count: int) -> None:
 
 
 @given(st.floats(0.002, 0.3))
+@settings(deadline=None)
 def test_the_precision_keeps_the_error(error: float) -> None:
     precision = precision_for(error)
     assert 1.04 / math.sqrt(1 << precision) <= error or precision == 18

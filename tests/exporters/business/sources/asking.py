@@ -65,9 +65,10 @@ def answering(answer: bytes, *, hangs_up: bool = False) -> Iterator[int]:
                 except OSError:
                     return
                 held.append(connection)
-                connection.sendall(answer)
-                if hangs_up:
-                    connection.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(OSError):  # who came is gone already
+                    connection.sendall(answer)
+                    if hangs_up:
+                        connection.shutdown(socket.SHUT_WR)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -97,4 +98,5 @@ def trickling(answer: bytes) -> Iterator[int]:
         thread.start()
         yield int(listener.getsockname()[1])
         ending.set()
+        listener.shutdown(socket.SHUT_RDWR)  # nobody may have come
         thread.join()

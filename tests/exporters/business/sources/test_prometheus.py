@@ -15,7 +15,7 @@ from sla_kit.exporters.business.sources.prometheus import PrometheusSource
 from tests.exporters.business.sources.asking import changed, mistakes, refusal, rows
 from tests.exporters.business.sources.test_elasticsearch import speaking
 from tests.servers import prometheus, prometheus_versions
-from tests.servers.process import free_port
+from tests.servers.process import refusing_port
 
 
 @pytest.fixture(scope="module", params=prometheus_versions())
@@ -112,7 +112,8 @@ def test_token_and_tenant_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_there() -> None:
-    assert refusal(PrometheusSource(url=f"http://127.0.0.1:{free_port()}"), "1").kind == "connect"
+    with refusing_port() as port:
+        assert refusal(PrometheusSource(url=f"http://127.0.0.1:{port}"), "1").kind == "connect"
 
 
 def test_mistakes_of_the_configuration() -> None:

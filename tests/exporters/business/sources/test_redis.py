@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from sla_kit.exporters.business.sources.redis import RedisQuestion as Asks
 from sla_kit.exporters.business.sources.redis import RedisSource
 from tests.exporters.business.sources.asking import answering, changed, mistakes, refusal, rows
 from tests.servers import redis
-from tests.servers.process import free_port
+from tests.servers.process import free_port, refusing_port
 from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.xdist_group("business_redis")
@@ -34,10 +37,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Redis, P
         str(folder / "cert.pem"),
     ]
     subprocess.run(["openssl", *arguments.split(), *files], check=True, capture_output=True)
-    port = free_port()
-    tls = ("--tls-port", str(port), "--tls-auth-clients", "no", "--unixsocket", str(folder / "redis.sock"))
+    tls = ("--tls-auth-clients", "no", "--unixsocket", str(folder / "redis.sock"))
     cert = ("--tls-cert-file", str(folder / "cert.pem"), "--tls-key-file", str(folder / "key.pem"))
     with redis(*tls, *cert) as server:
+        # Somebody may take the port before it does: then another one is as good.
+        asked = ((port, server.run("CONFIG", "SET", "tls-port", str(port))) for port in iter(free_port, None))
+        port = next(port for port, answer in itertools.islice(asked, 5) if answer == "+OK")
         yield server, folder, port
 
 
@@ -184,7 +189,8 @@ def test_tls_and_the_unix_socket(running: tuple[Redis, Path, int]) -> None:
 
 
 def test_nobody_there_a_silent_server_and_a_hanging_one(server: Redis, source: RedisSource) -> None:
-    assert refusal(RedisSource(url=f"redis://127.0.0.1:{free_port()}"), Asks(command="dbsize")).kind == "connect"
+    with refusing_port() as port:
+        assert refusal(RedisSource(url=f"redis://127.0.0.1:{port}"), Asks(command="dbsize")).kind == "connect"
     with answering(b"") as port:
         silent = RedisSource(url=f"redis://127.0.0.1:{port}")
         assert refusal(silent, Asks(command="dbsize"), seconds=0.3).kind == "timeout"
@@ -193,8 +199,11 @@ def test_nobody_there_a_silent_server_and_a_hanging_one(server: Redis, source: R
             "timeout",
             "connect",
         )
-    server.run("CLIENT", "PAUSE", "400", "ALL")
-    assert refusal(source, Asks(command="dbsize"), seconds=0.2).kind == "timeout"
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        assert refusal(source, Asks(command="dbsize"), seconds=0.2).kind == "timeout"
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
     assert rows(source, Asks(command="dbsize")) == [{"value": 0}]
 
 
