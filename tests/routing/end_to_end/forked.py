@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -84,7 +85,7 @@ class ForkedRouter(Router):
     def _answers(self) -> bool:
         try:
             return self.get("/readyz")[0] == 200
-        except OSError:
+        except (OSError, HTTPException):
             assert alive(self._pid), f"the router ended; its log ends:\n{self.said()[-3000:]}"
             return False
 
@@ -94,7 +95,7 @@ class ForkedRouter(Router):
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
-        until("the router's death", lambda: not alive(self._pid), 60, 0.001)
+        until("the router's death", lambda: not alive(self._pid), every=0.001)
         self._pid = 0
 
     def stop(self) -> int:
@@ -102,7 +103,7 @@ class ForkedRouter(Router):
         if self._pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGTERM)
-            until("the router's end", lambda: not alive(self._pid), 60, 0.01)
+            until("the router's end", lambda: not alive(self._pid), every=0.01)
             self._pid = 0
         return 0
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -115,22 +115,33 @@ def shuffled(chance: random.Random, groups: Sequence[Group], twice: float = 0.3)
 
 class Sender(threading.Thread):
     """Sends webhooks one after the other as Alertmanager does: again until it is taken, by whichever of the routers.
-    ``refused`` counts the answers 503."""
+    ``refused`` counts the answers 503. With ``enough`` the last one is sent again and again until that is set: what is
+    to happen while webhooks come must not come too late."""
 
     def __init__(
-        self, routers: Sequence[Router], webhooks: Sequence[dict[str, Any]], chance: random.Random | None = None
+        self,
+        routers: Sequence[Router],
+        webhooks: Sequence[dict[str, Any]],
+        chance: random.Random | None = None,
+        enough: threading.Event | None = None,
     ) -> None:
         super().__init__(daemon=True)
         self._routers, self._webhooks, self._chance = routers, webhooks, chance or random.Random(0)
+        self._enough = enough
         self.refused = self.taken = 0
         self.wrong: list[tuple[int, bytes]] = []
 
     def run(self) -> None:
         """Sends all."""
         for each in self._webhooks:
-            while not self._is_taken(each):
-                time.sleep(0.01)  # between two attempts
-            self.taken += 1
+            self._send(each)
+        while self._enough is not None and not self._enough.is_set():
+            self._send(self._webhooks[-1])
+
+    def _send(self, body: dict[str, Any]) -> None:
+        while not self._is_taken(body):
+            time.sleep(0.01)  # between two attempts
+        self.taken += 1
 
     def _is_taken(self, body: dict[str, Any]) -> bool:
         try:
@@ -144,31 +155,42 @@ class Sender(threading.Thread):
 
     def finish(self, seconds: float = 120) -> None:
         """Waits until all are taken."""
+        if self._enough is not None:
+            self._enough.set()
         self.join(seconds)
         assert not self.is_alive(), f"{self.taken} of {len(self._webhooks)} webhooks were taken"
         assert not self.wrong
 
 
 def sending(
-    routers: Sequence[Router], webhooks: Sequence[dict[str, Any]], chance: random.Random | None = None
+    routers: Sequence[Router],
+    webhooks: Sequence[dict[str, Any]],
+    chance: random.Random | None = None,
+    enough: threading.Event | None = None,
 ) -> Sender:
     """A sender that has begun."""
-    sender = Sender(routers, webhooks, chance)
+    sender = Sender(routers, webhooks, chance, enough)
     sender.start()
     return sender
 
 
 def nothing_waits(outbox: str) -> bool:
-    """Whether everything in an outbox is planned and delivered."""
+    """Whether everything in an outbox is planned and delivered; not while that can't be known, since a router begins or
+    dies at this moment."""
     if "://" in outbox:
         import psycopg
 
-        with psycopg.connect(outbox) as shared:
+        with suppress(psycopg.OperationalError), psycopg.connect(outbox) as shared:
             row = shared.execute(WAITING.encode()).fetchone()
-    else:
-        with closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=10)) as file:
-            row = file.execute(WAITING).fetchone()
-    return row is not None and row[0] == 0
+            return row is not None and row[0] == 0
+        return False
+    with suppress(sqlite3.OperationalError), closing(_read_only(outbox)) as file:
+        return bool(file.execute(WAITING).fetchone()[0] == 0)
+    return False
+
+
+def _read_only(outbox: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=60)
 
 
 def wait_for_the_last(outbox: str, seconds: float = 120) -> None:

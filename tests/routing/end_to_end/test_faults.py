@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,7 +39,8 @@ from tests.servers import pagerduty, slack
 from tests.servers.mail import mail_server
 
 PREPARING = "tests.routing.end_to_end.preparing"
-HURRY, GIVE_UP_SOON = f"{PREPARING}:hurry", f"{PREPARING}:give_up_soon"
+HURRY, GIVE_UP_SOON, BE_PATIENT = (f"{PREPARING}:{name}" for name in ("hurry", "give_up_soon", "be_patient"))
+HANG_UP_SOON = f"{PREPARING}:hang_up_soon"
 FAULT_RUNS, FAULT_WORKERS = 60, 10
 DAY = 86_400
 AWAY = "PagerDuty can't be reached since"
@@ -82,7 +84,7 @@ def test_each_group_is_told_once_however_services_fail(
         outbox = str(tmp_path / f"outbox-{run}.db")
         groups = [group(chance, f"S{seed}G{number}") for number in range(chance.randint(2, 4))]
         _let_fail(chance, services)
-        router = ForkedRouter(nursery, catalogue, outbox, prepare=[HURRY])
+        router = ForkedRouter(nursery, catalogue, outbox, prepare=[HURRY, HANG_UP_SOON])
         router.start()
         sender = sending([router], shuffled(chance, groups))
         if run % 2:
@@ -155,7 +157,7 @@ def test_while_pagerduty_is_away_others_are_told_so_and_then_it_hears_of_what_st
 
 
 def _mails_waiting(outbox: str) -> int:
-    with closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=10)) as file:
+    with closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=60)) as file:
         found = file.execute("SELECT count(*) FROM delivery WHERE pending AND kind = 'email'").fetchone()
     return int(found[0])
 
@@ -311,7 +313,7 @@ def started(router: ForkedRouter) -> bool:
         router.start(ready=False)
     try:
         return router.get("/readyz")[0] == 200
-    except OSError:
+    except (OSError, HTTPException):
         return False
 
 
@@ -344,10 +346,10 @@ def test_an_outbox_that_others_hold_delays_and_loses_nothing(
     chance = random.Random(4)
     groups = [group(chance, f"Held{number}") for number in range(8)]
     outbox = str(tmp_path / "outbox.db")
-    prepare = [HURRY] if patient else [HURRY, GIVE_UP_SOON]
+    prepare = [HURRY, BE_PATIENT if patient else GIVE_UP_SOON]
     router = ForkedRouter(nursery, services.catalogue(tmp_path), outbox, prepare=prepare)
     router.start()
-    sender = sending([router], shuffled(chance, groups))
+    sender = sending([router], shuffled(chance, groups), enough=threading.Event())
     looked, ended = [0], threading.Event()
     commands = threading.Thread(target=_use_commands, args=(outbox, looked, ended))
     commands.start()
@@ -361,7 +363,7 @@ def test_an_outbox_that_others_hold_delays_and_loses_nothing(
             )
             assert sender.taken <= taken + 1  # one may have been on its way
             other.execute("ROLLBACK")
-            until("more webhooks", lambda: sender.taken > taken or not sender.is_alive())  # noqa: B023
+            until("more webhooks", lambda: sender.taken > taken)  # noqa: B023
     sender.finish()
     until("a look at the outbox", lambda: looked[0] > 0)
     ended.set()
@@ -424,14 +426,14 @@ def test_a_clock_that_is_set_neither_hurries_nor_holds_back_nor_doubles(
     new = fires(chance, "New")
     sending([router], new.webhooks).finish()
     services.pagerduty.come_back()
-    wait_for_the_last(outbox, 60)
+    wait_for_the_last(outbox)
     _take_in_pagerduty(taken, services, "before the clock was set")
     _take_in_pagerduty(new, services, "after it was set")
     ended = [over(each) for each in (told, taken, late)]
     sending([router], [each.webhooks[-1] for each in ended]).finish()
-    wait_for_the_last(outbox, 60)
+    wait_for_the_last(outbox)
     _press(router, services, new, after)
-    wait_for_the_last(outbox, 60)
+    wait_for_the_last(outbox)
     router.kill()
     for each in ended:
         check(each, services, "clock")
@@ -453,7 +455,7 @@ def _take_in_pagerduty(group: Group, services: Services, when: str) -> None:
     def words() -> str:
         return next(each.words for each in services.slack.posts("incidents") if group.name in each.words)
 
-    until(f"the word in Slack of who took it {when}", lambda: f"R. Byrd {when}" in words(), 60)
+    until(f"the word in Slack of who took it {when}", lambda: f"R. Byrd {when}" in words())
 
 
 def _press(router: ForkedRouter, services: Services, group: Group, ahead: int) -> None:
@@ -462,7 +464,7 @@ def _press(router: ForkedRouter, services: Services, group: Group, ahead: int) -
     _, body = services.slack.press(message, "sla_kit_escalate")
     status, _ = router.post("/v1/slack/actions", body, services.slack.sign(body, time.time() + ahead))
     assert status == 200
-    until("the escalation", lambda: bool(services.slack.replies(message)), 60)
+    until("the escalation", lambda: bool(services.slack.replies(message)))
 
 
 # --- events that break the planner -----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from tests.servers import Postgresql, postgresql
 from tests.servers.postgresql import started_again
 
 RUNS, WORKERS, ROUTERS = 20, 4, 3
-PREPARE = ["tests.routing.end_to_end.preparing:hurry", "tests.routing.end_to_end.preparing:give_up_soon"]
+PREPARE = [f"tests.routing.end_to_end.preparing:{name}" for name in ("hurry", "hang_up_soon", "give_up_soon")]
 
 
 class Network:
@@ -232,7 +232,7 @@ def test_a_database_that_is_restarted_loses_nothing(nursery: Nursery, services: 
         routers = routers_of(nursery, services, tmp_path, address, networks)
         stack.enter_context(Crew(routers))
         until("all routers", lambda: all(is_ready(each) for each in routers))
-        sender = sending(routers, shuffled(chance, groups), random.Random(7))
+        sender = sending(routers, shuffled(chance, groups), random.Random(7), threading.Event())
         until("some webhooks", lambda: sender.taken > 4, every=0.001)
         server.stop()
         until("a refusal", lambda: sender.refused > 2)
