@@ -32,7 +32,7 @@ def services() -> Iterator[Services]:
         yield found
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_in_whichever_order_webhooks_come_each_incident_is_told_once(
     first: int, nursery: Nursery, services: Services, tmp_path: Path
@@ -47,7 +47,7 @@ def test_in_whichever_order_webhooks_come_each_incident_is_told_once(
     senders = [sending([router], stream) for stream in streams]
     for sender in senders:
         sender.finish(300)
-    wait_for_the_last(str(outbox))
+    wait_for_the_last(str(outbox), 300)
     router.kill()
     for seed, groups in runs.items():
         for group in groups:
