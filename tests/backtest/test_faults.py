@@ -44,7 +44,7 @@ def between(url: str, spoil: Callable[[str, dict[str, str]], Answer | None]) -> 
             answer = spoil(self.path, form)
             if answer is None:
                 try:
-                    with urllib.request.urlopen(url + self.path, data=body, timeout=60) as found:
+                    with urllib.request.urlopen(url + self.path, data=body, timeout=300) as found:
                         answer = found.status, found.read()
                 except urllib.error.HTTPError as error:
                     answer = error.code, error.read()

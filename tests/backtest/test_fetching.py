@@ -213,7 +213,7 @@ def test_a_server_that_goes_down_is_told_and_the_run_goes_on(live: str, expected
                 killed.wait(60)  # the newest samples are still to come when the server goes down
         data = urllib.parse.urlencode(form).encode()
         try:
-            with urllib.request.urlopen(upstream[-1] + path, data=data, timeout=60) as answer:
+            with urllib.request.urlopen(upstream[-1] + path, data=data, timeout=300) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -276,7 +276,7 @@ groups:
 
         def measured(path: str, form: dict[str, str]) -> Answer | None:
             data = urllib.parse.urlencode(form).encode()
-            with urllib.request.urlopen(server.url + path, data=data, timeout=60) as answer:
+            with urllib.request.urlopen(server.url + path, data=data, timeout=300) as answer:
                 body = answer.read()
             if path.endswith("/query") and seconds(form):
                 sizes.append(body.count(b'"]'))

@@ -99,7 +99,7 @@ def ask(url: str, expression: str, grid: Grid) -> Floats:
     parameters = urllib.parse.urlencode(
         {"query": expression, "start": grid.start + grid.step, "end": grid.end, "step": grid.step}
     )
-    with urllib.request.urlopen(f"{url}/api/v1/query_range?{parameters}", timeout=60) as answer:
+    with urllib.request.urlopen(f"{url}/api/v1/query_range?{parameters}", timeout=300) as answer:
         found = json.load(answer)["data"]["result"]
     values = np.full((len(found), grid.count), np.nan)
     for row, series in enumerate(found):

@@ -137,7 +137,7 @@ def test_an_indicator_that_changed_is_quiet_until_it_is_recorded_anew(version: s
 
         def at(seconds: int) -> list[float]:
             answer = requests.get(
-                server.url + "/api/v1/query", params={"query": hour.expression, "time": str(seconds)}, timeout=60
+                server.url + "/api/v1/query", params={"query": hour.expression, "time": str(seconds)}, timeout=300
             ).json()
             assert answer["status"] == "success", answer
             return [float(each["value"][1]) for each in answer["data"]["result"]]
