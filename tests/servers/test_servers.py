@@ -92,6 +92,7 @@ def test_a_replica_has_what_its_primary_has() -> None:
         assert second.run("EXISTS", "kept") == ":1"
 
 
+@pytest.mark.timeout(900)
 def test_elasticsearch_finds_what_was_put_in_also_after_a_kill(tmp_path: Path) -> None:
     with elasticsearch(data=tmp_path, settings={"thread_pool.search.queue_size": 7}) as server:
         body, kind = b'{"message": "kept"}', {"Content-Type": "application/json"}
