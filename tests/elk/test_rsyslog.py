@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +150,8 @@ def _document(number: int) -> dict[str, Any]:
 def _read_to(spool: Path) -> int:
     """How many lines of its file rsyslog has read, as its state tells (lines of one length, about)."""
     for state in spool.glob("imfile-state:*"):
-        if text := state.read_text():
-            return int(json.loads(text)["curr_offs"] / len(json.dumps(_document(1000)) + "\n"))
+        with suppress(OSError, ValueError):  # it is written anew while it is looked at
+            return int(json.loads(state.read_text())["curr_offs"] / len(json.dumps(_document(1000)) + "\n"))
     return 0
 
 
@@ -166,7 +167,7 @@ def _search(url: str, stream: str, body: dict[str, Any]) -> dict[str, Any]:
 def _asked(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url + path, content, {"content-type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return dict(json.loads(answer.read()))
 
 
