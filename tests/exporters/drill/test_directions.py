@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,7 +95,10 @@ def test_hosts_and_ports_are_paired_as_libpq_does() -> None:
 @pytest.mark.parametrize("alias", ["127.0.0.5", "0.0.0.0", "[::ffff:127.0.0.1]", "[::1]", "LOCALHOST", "", "own"])
 def test_a_source_under_another_name_of_this_machine_is_refused(alias: str, scratch_server: Postgresql) -> None:
     if alias == "own":  # an address of one of its interfaces; the loopback where it has no other
-        alias = socket.gethostbyname(socket.gethostname())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+            alias = probe.getsockname()[0]
+        alias = "127.0.0.1" if alias == "own" else alias
     source = f"postgresql://app@{alias}:{_port(scratch_server)}/shop"
     with (
         connect(one_server(scratch_server.url)) as connection,

@@ -103,7 +103,7 @@ def test_a_stopped_drill_cleans_up_and_is_recorded_as_failed(
     process.send_signal(number)
     assert process.wait(_PATIENCE_SECONDS) == 1
     assert list(scratch.iterdir()) == []
-    assert not _working_in(scratch)
+    _until(lambda: not _working_in(scratch))
     [record] = evidence_lines(tmp_path)
     assert record["evidence"]["outcome"] == "failed"
     assert record["evidence"]["failed_step"] == "restore"
@@ -136,15 +136,42 @@ def test_the_folder_of_a_running_drill_is_no_remains(tmp_path: Path, scratch: Pa
 def test_a_second_drill_of_the_target_waits_for_the_first(
     shop: Shop, scratch_server: Postgresql, tmp_path: Path
 ) -> None:
-    shop.backup(tmp_path / "backups", "shop", shop.dumps / "plain.sql")
+    # The first one's restore is not over before a role is there.
+    waits = (
+        b"DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'go_on') LOOP PERFORM pg_sleep(0.02);"
+        b" END LOOP; END $$;\n"
+    )
+    end = b"-- PostgreSQL database dump complete"
+    shop.backup(tmp_path / "backups", "shop", (shop.dumps / "plain.sql").read_bytes().replace(end, waits + end))
     path = configure(tmp_path, "shop", scratch={"url": scratch_server.url})
     command = [sys.executable, "-m", "sla_kit.exporters.drill", "-c", str(path)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=_PATIENCE_SECONDS)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    said = [tmp_path / "first", tmp_path / "second"]
+    both: list[subprocess.Popen[bytes]] = []
+    try:
+        for each in said:
+            with each.open("wb") as output:
+                both.append(subprocess.Popen(command, stdout=output, stderr=output))
+            if len(both) == 1:
+                _until(lambda: _runs(scratch_server, "%go_on%"), both[0])
+        _until(lambda: "another drill of shop is running" in said[1].read_text(), both[1])
+        assert both[0].poll() is None
+        scratch_server.run("CREATE ROLE go_on")
+        codes = [process.wait(_PATIENCE_SECONDS) for process in both]
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+        scratch_server.run("DROP ROLE IF EXISTS go_on")
+    assert codes == [0, 0], [each.read_text() for each in said]
     first, second = (line["evidence"] for line in evidence_lines(tmp_path))
     assert second["begun_at"] >= first["begun_at"] + first["duration_seconds"] - 0.01
-    assert any("another drill of shop is running" in text for text in said)
+
+
+def _runs(server: Postgresql, like: str) -> bool:
+    """Whether a server runs such a statement."""
+    with psycopg.connect(server.url) as connection:
+        statement = "SELECT 1 FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+        return connection.execute(statement, (like,)).fetchone() is not None
 
 
 def test_scratch_can_be_kept_to_look_at(shop: Shop, tmp_path: Path, scratch: Path) -> None:
@@ -155,7 +182,7 @@ def test_scratch_can_be_kept_to_look_at(shop: Shop, tmp_path: Path, scratch: Pat
     [kept] = scratch.iterdir()
     assert (kept / "data" / "PG_VERSION").exists()
     assert clean_remains(str(scratch)) == []
-    assert not _working_in(scratch)
+    _until(lambda: not _working_in(scratch))
 
 
 def test_a_server_that_is_killed_itself_is_a_failed_drill_and_leaves_no_shared_memory(
