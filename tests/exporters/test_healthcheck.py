@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.process import binary, free_port
+from tests.servers.process import binary, refusing_port
 
 
 @contextmanager
@@ -60,7 +60,8 @@ def test_only_an_answer_of_200_is_well() -> None:
             found = check(f"http://127.0.0.1:{port}/healthz")
             assert found.returncode == 1
             assert f"it answers {code}" in found.stderr
-    nobody = check(f"http://127.0.0.1:{free_port()}/healthz")
+    with refusing_port() as port:
+        nobody = check(f"http://127.0.0.1:{port}/healthz")
     assert nobody.returncode == 1
     assert "Connection refused" in nobody.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -33,7 +34,8 @@ def units(tmp_path: Path) -> Path:
 
 def analyzed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [binary("systemd-analyze", "systemd"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    plain = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}  # whatever the machine's zone and language are
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=plain)
 
 
 def test_systemd_finds_nothing_wrong(units: Path) -> None:
