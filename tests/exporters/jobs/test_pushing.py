@@ -20,14 +20,24 @@ from hypothesis import strategies as st
 from sla_kit.configuration.secrets import Secret
 from sla_kit.errors import SlaKitError
 from sla_kit.exporters import Job, Pushgateway, Textfile, job
+from sla_kit.exporters.jobs import running as runs
 from sla_kit.exporters.jobs.state import State
 from tests.alert_rules.provoking import until
 from tests.exporters.jobs.reading import fetched, told, told_in
 from tests.servers import prometheus, pushgateway
 from tests.servers.exporters import Exporter
-from tests.servers.process import binary, running
+from tests.servers.process import binary, refusing_port, running
 
 pytestmark = pytest.mark.xdist_group("jobs")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient() -> Iterator[None]:
+    """Runs that are told to a Pushgateway which answers are told, however busy the machine is."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runs, "START_PATIENCE_SECONDS", 100.0)
+        patched.setattr(runs, "END_PATIENCE_SECONDS", 100.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +51,7 @@ def pushed(gateway: Exporter, name: str) -> dict[Any, float]:
 
 
 def test_a_run_is_told_as_it_begins_and_as_it_ends(gateway: Exporter) -> None:
-    with job("steps", to=Pushgateway(gateway.url), expected_every="1h") as run:
+    with job("steps", to=Pushgateway(gateway.url, timeout_seconds=60.0), expected_every="1h") as run:
         during = pushed(gateway, "steps")
         run.processed(7, "rows")
     assert "sla_job_last_end_timestamp_seconds" not in during
@@ -57,7 +67,7 @@ def test_a_run_is_told_as_it_begins_and_as_it_ends(gateway: Exporter) -> None:
 
 
 def test_a_failure_keeps_the_last_success_and_is_counted(gateway: Exporter) -> None:
-    flaky = job("flaky", to=Pushgateway(gateway.url))
+    flaky = job("flaky", to=Pushgateway(gateway.url, timeout_seconds=60.0))
     with flaky:
         pass
     success = pushed(gateway, "flaky")["sla_job_last_success_timestamp_seconds"]
@@ -73,9 +83,12 @@ def test_a_failure_keeps_the_last_success_and_is_counted(gateway: Exporter) -> N
 
 def test_groups_of_the_same_job_stay_apart(gateway: Exporter) -> None:
     for instance in ("eu", "us"):
-        with job("spread", to=Pushgateway(gateway.url, grouping={"instance": instance})):
+        with job("spread", to=Pushgateway(gateway.url, timeout_seconds=60.0, grouping={"instance": instance})):
             pass
-    with pytest.raises(OSError), job("spread", to=Pushgateway(gateway.url, grouping={"instance": "us"})):
+    with (
+        pytest.raises(OSError),
+        job("spread", to=Pushgateway(gateway.url, timeout_seconds=60.0, grouping={"instance": "us"})),
+    ):
         raise OSError
     text = fetched(f"{gateway.url}/metrics")
     assert 'sla_job_last_success{instance="eu",job="jobs",job_name="spread"} 1' in text
@@ -84,14 +97,15 @@ def test_groups_of_the_same_job_stay_apart(gateway: Exporter) -> None:
     assert 'sla_job_failures_total{instance="us",job="jobs",job_name="spread"} 1' in text
 
 
+@pytest.mark.timeout(1500)
 @given(name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40))
 @settings(deadline=None, max_examples=60, derandomize=True)
 def test_a_job_may_be_called_anything(gateway: Exporter, name: str) -> None:
-    with job(name, to=Pushgateway(gateway.url)) as run:
+    with job(name, to=Pushgateway(gateway.url, timeout_seconds=60.0)) as run:
         pass
     assert run.delivered
     assert pushed(gateway, name)["sla_job_last_success"] == 1
-    with job(name, to=Pushgateway(gateway.url)) as run:
+    with job(name, to=Pushgateway(gateway.url, timeout_seconds=60.0)) as run:
         run.failed("on purpose")
     assert pushed(gateway, name)["sla_job_failures_total"] >= 1
 
@@ -103,7 +117,7 @@ def test_prometheus_reads_the_same_from_a_pushgateway_and_from_node_exporter(
     folder = tmp_path / "textfiles"
     folder.mkdir()
     name = f"both ways {version}"
-    with job(name, to=[Pushgateway(gateway.url), Textfile(folder)], expected_every="1d") as run:
+    with job(name, to=[Pushgateway(gateway.url, timeout_seconds=60.0), Textfile(folder)], expected_every="1d") as run:
         run.processed(5, "rows")
     program = binary("prometheus-node-exporter", "prometheus-node-exporter")
 
@@ -221,7 +235,7 @@ def test_an_answer_that_is_none_breaks_no_job_and_is_tried_again_where_that_help
 ) -> None:
     with answering(status(code, Location="http://localhost:1/")) as (url, asked):
         with pytest.raises(SlaKitError, match=f"it answers {code}"):
-            Pushgateway(url).update("nightly", lambda before: State(last_start=1.0), 20.0)
+            Pushgateway(url, timeout_seconds=60.0).update("nightly", lambda before: State(last_start=1.0), 120.0)
         # What can't be asked for is told nevertheless, but a server in trouble is asked no more than needed.
         assert len(asked.requests) == (2 if tries == 1 else 3)
         declared = job("nightly", to=Pushgateway(url))
@@ -231,12 +245,13 @@ def test_an_answer_that_is_none_breaks_no_job_and_is_tried_again_where_that_help
 
 
 def test_a_gateway_that_is_down_breaks_no_job(caplog: pytest.LogCaptureFixture) -> None:
-    from tests.servers.process import free_port
-
-    declared = job("nightly", to=Pushgateway(f"http://127.0.0.1:{free_port()}"))
-    assert unbroken(declared) is False
-    assert declared.undelivered == 2
-    assert "can't be pushed: Connection refused, 3 times" in caplog.text
+    with refusing_port() as port:
+        declared = job("nightly", to=Pushgateway(f"http://127.0.0.1:{port}"))
+        assert unbroken(declared) is False
+        assert declared.undelivered == 2
+        assert "can't be pushed: Connection refused" in caplog.text
+        with pytest.raises(SlaKitError, match="Connection refused, 3 times"):
+            Pushgateway(f"http://127.0.0.1:{port}", timeout_seconds=60.0).update("nightly", lambda _: State(), 120.0)
 
 
 def test_a_gateway_that_comes_back_in_time_is_told(gateway: Exporter) -> None:
@@ -252,7 +267,7 @@ def test_a_gateway_that_comes_back_in_time_is_told(gateway: Exporter) -> None:
             status(403)(handler, asked)
 
     with answering(respond) as (url, asked):
-        Pushgateway(url).update("nightly", lambda before: State(last_start=1.0), 60.0)
+        Pushgateway(url, timeout_seconds=60.0).update("nightly", lambda before: State(last_start=1.0), 120.0)
         assert [method for method, _ in asked.requests].count("POST") == 3
 
 
@@ -281,7 +296,7 @@ def test_a_gateway_that_never_answers_costs_no_more_than_the_patience() -> None:
 
 def test_a_proxy_that_lets_only_pushes_through_keeps_what_it_does_not_show(gateway: Exporter) -> None:
     """The last success stays on the Pushgateway though nobody could ask for it."""
-    with job("hidden", to=Pushgateway(gateway.url)):
+    with job("hidden", to=Pushgateway(gateway.url, timeout_seconds=60.0)):
         pass
     success = pushed(gateway, "hidden")["sla_job_last_success_timestamp_seconds"]
 
@@ -323,16 +338,17 @@ def test_basic_and_bearer_say_who_pushes_over_tls_that_is_trusted(
     (tmp_path / "token").write_text("zeichen\n")
     with answering(status(200), tls=certificate) as (url, asked):
         ca = str(certificate[0])
-        basic = Pushgateway(url, username="jobs", password=Secret(env="PUSH_PASSWORD"), ca=ca)
+        basic = Pushgateway(url, username="jobs", password=Secret(env="PUSH_PASSWORD"), ca=ca, timeout_seconds=60.0)
         assert unbroken(job("nightly", to=basic))
         assert {header for _, header in asked.requests} == {"Basic " + b64encode("jobs:geheim:ü".encode()).decode()}
         asked.requests.clear()
-        bearer = Pushgateway(url, bearer=Secret(file=str(tmp_path / "token")), ca=ca)
+        bearer = Pushgateway(url, bearer=Secret(file=str(tmp_path / "token")), ca=ca, timeout_seconds=60.0)
         assert unbroken(job("nightly", to=bearer))
         assert {header for _, header in asked.requests} == {"Bearer zeichen"}
         asked.requests.clear()
+        untrusted = Pushgateway(url, bearer=Secret(file=str(tmp_path / "token")), timeout_seconds=60.0)
         with pytest.raises(SlaKitError, match="certificate can't be trusted"):
-            Pushgateway(url, bearer=Secret(file=str(tmp_path / "token"))).update("n", lambda before: State(), 5.0)
+            untrusted.update("n", lambda before: State(), 60.0)
         assert asked.requests == []
 
 

@@ -107,7 +107,7 @@ place, number = Textfile(sys.argv[1]), 0
 while True:
     number += 1
     records = {f"kind {each}": float(number) for each in range(2000)}
-    place.update("big", lambda before: State(last_start=float(number), records=records), 5.0)
+    place.update("big", lambda before: State(last_start=float(number), records=records), 60.0)
     print(number, flush=True)
 """
 
@@ -171,4 +171,4 @@ def test_a_folder_that_another_holds_is_waited_for_only_so_long(tmp_path: Path) 
             Textfile(tmp_path).update("nightly", lambda before: State(), 0.1)
     finally:
         os.close(descriptor)
-    Textfile(tmp_path).update("nightly", lambda before: State(last_start=1.0), 0.1)
+    Textfile(tmp_path).update("nightly", lambda before: State(last_start=1.0), 60.0)
