@@ -14,6 +14,7 @@ from typing import Any
 
 from sla_kit.catalogue.logs import LogFields
 from sla_kit.catalogue.model import Catalogue
+from sla_kit.logs.addresses import EMAIL_OF_URL
 from sla_kit.logs.fingerprint import NORMALISATIONS, REDACTIONS, Rule
 from sla_kit.logs.frames import NAMES
 
@@ -52,9 +53,7 @@ JAVA_ERROR = (
 _T = Rule("T", r"(?<=\A[0-9]{4}-[0-9]{2}-[0-9]{2}) ", "T")
 _POINT = Rule("point", r"(?<=[0-9]{2}),(?=[0-9])", ".")
 #: In a URL the @ of an e-mail address is often written so.
-_ENCODED_ADDRESS = Rule(
-    "e-mail address of a URL", r"(?i)[0-9A-Z._+-]{1,64}%40(?:[0-9A-Z-]{1,63}\.){1,8}[A-Z]{2,24}", "<email>"
-)
+_ADDRESS_OF_URL = Rule("e-mail address of a URL", EMAIL_OF_URL, "<email>")
 #: Which documents are grouped: as `sla_kit.error_tracking` has it where a catalogue says nothing else.
 IS_ERROR = (
     "def level = field('{level}').get(''); return field('{type}').exists() "
@@ -132,7 +131,7 @@ def redaction(catalogue: Catalogue) -> Pipeline:
         "processors": [
             _gsub(rule, name, {"set": {"field": name, "value": "<redacted>"}})
             for name in _texts(catalogue)
-            for rule in (*REDACTIONS, _ENCODED_ADDRESS)
+            for rule in (*REDACTIONS, _ADDRESS_OF_URL)
         ],
     }
 

@@ -208,10 +208,9 @@ class _Request:
     documents: Sequence[Document]
 
     def __call__(self, client: Any) -> Any:
-        lines: list[bytes] = []
-        for document in self.documents:
-            lines.append(msgspec.json.encode({"create": {"_id": document.id}}))
-            lines.append(document.source)
+        encode = msgspec.json.encode
+        # An identity is text of whoever wrote it: a dead letter may have any.
+        lines = [b'{"create":{"_id":%b}}\n%b' % (encode(each.id), each.source) for each in self.documents]
         return client.bulk(index=self.index, operations=lines, filter_path=_ASKED_FOR)
 
 

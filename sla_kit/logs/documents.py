@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,35 +13,13 @@ import msgspec
 from sla_kit.catalogue.logs import LogFields
 from sla_kit.logs import access_events, times
 from sla_kit.logs.access_events import Flat
-from sla_kit.logs.fingerprint import fingerprint, redacted_message
+from sla_kit.logs.fingerprint import fingerprint
+from sla_kit.logs.redaction import LIMITS, redact
 
 ECS_VERSION = "8.17.0"
-#: Identifiers, which a number like a card's is by chance; everything else may hold what nobody should read.
-_NOT_REDACTED = frozenset({
-    "@timestamp", "client.ip", "container.id", "ecs.version", "error.grouping_key", "http.request.id",
-    "network.forwarded_ip", "source.ip", "span.id", "trace.id", "transaction.id",
-})  # fmt: skip
-#: Whom an error met is counted by these: an address becomes a pseudonym, lest all people become one.
-_PEOPLE = frozenset({"user.id", "user.email"})
-_LONGEST_TEXT, _LONGEST_KEYWORD, _LONGEST_STACK = 32_000, 4096, 65_536
-_LIMITS = {"message": _LONGEST_TEXT, "error.message": _LONGEST_TEXT, "error.stack_trace": _LONGEST_STACK}
+_LONGEST_KEYWORD = 4096
 _ERROR_LEVELS = frozenset({"error", "critical", "fatal", "alert", "emergency"})
-#: In an address the @ is often written so.
-_ENCODED_EMAIL = re.compile(r"[0-9A-Za-z._+-]{1,64}%40(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}", re.IGNORECASE)
-#: A text without any of these (in small letters) holds nothing to take out: most are looked at no further.
-_SUSPICIOUS = (
-    "@", "%40", "eyj", "-----", "cookie", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat",
-    "glpat-", "xox", "k_live_", "k_test_", "aiza", "sg.", "npm_", "sk-", "pypi-", "bearer", "basic",
-    "digest", "negotiate", "key", "pass", "pwd", "secret", "token", "credential", "signature",
-)  # fmt: skip
-_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){11}")
-_SECRET_NAME = re.compile(
-    r"(?:^|[._-])(?:passw(?:or)?d|passphrase|pwd|secret|(?:\w+[_-])?token|api[_-]?key|authorization|cookies?|credentials?)\Z",
-    re.IGNORECASE,
-)
-_ADDRESS_IN_NAME = re.compile(r"[^.@]+@[^@]+")
 _ID_BYTES = 18
-_LONGEST_CACHED = 1024
 _MOST_NAMES_CACHED = 256
 
 
@@ -63,8 +40,7 @@ class Labels:
     stream: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, gc=False):
     """A document ready to be sent: its identity, its JSON, and where it came from."""
 
     id: str
@@ -107,7 +83,7 @@ def finished(
     _bound(found)
     _add_fingerprint(found)
     if labels.redact:
-        _redact(found)
+        redact(found)
     if labels.anonymise:
         _anonymise(found)
     status, level = found.get("http.response.status_code"), found.get("log.level")
@@ -207,7 +183,7 @@ def _add_stream(found: Flat, stream: str) -> None:
 def _bound(found: Flat) -> None:
     for name, value in found.items():
         if isinstance(value, str) and len(value) > _LONGEST_KEYWORD:
-            found[name] = value[: _LIMITS.get(name, _LONGEST_KEYWORD)]
+            found[name] = value[: LIMITS.get(name, _LONGEST_KEYWORD)]
 
 
 def _add_fingerprint(found: Flat) -> None:
@@ -217,68 +193,6 @@ def _add_fingerprint(found: Flat) -> None:
     message, stack = found.get("error.message") or found.get("message") or "", found.get("error.stack_trace") or ""
     group = fingerprint(str(kind or ""), str(message), str(stack))
     found["error.grouping_key"], found["error.grouping_name"] = group.key, group.name
-
-
-def _redact(found: Flat) -> None:
-    for name, value in list(found.items()):
-        if name in _NOT_REDACTED:
-            continue
-        if _is_secret(name):
-            found[name] = "<secret>"
-        elif isinstance(value, str):
-            found[name] = _person(value) if name in _PEOPLE else _redacted(value, _LIMITS.get(name, _LONGEST_TEXT))
-        elif isinstance(value, list):
-            found[name] = _redacted_value(value)
-        if "@" in name:
-            found.setdefault(_redacted_name(name), found.pop(name))
-
-
-def _redacted_value(value: object) -> object:
-    if isinstance(value, str):
-        return _redacted(value, _LONGEST_TEXT)
-    if isinstance(value, list):
-        return [_redacted_value(each) for each in value]
-    if isinstance(value, dict):
-        return {
-            _redacted_name(name): "<secret>" if _is_secret(name) else _redacted_value(each)
-            for name, each in value.items()
-        }
-    return value
-
-
-def _redacted_name(name: str) -> str:
-    """The name of a field without an address in it, whose points part names or became underlines."""
-    return _ADDRESS_IN_NAME.sub("<email>", name) if "@" in name else name
-
-
-def _person(text: str) -> str:
-    if _redacted(text, _LONGEST_TEXT) != "<email>":
-        return _redacted(text, _LONGEST_TEXT)
-    return f"<email-{hashlib.sha256(text.strip().lower().encode('utf-8', 'replace')).hexdigest()[:12]}>"
-
-
-def _is_secret(name: str) -> bool:
-    return _is_secret_name(name) if len(name) <= _LONGEST_CACHED else bool(_SECRET_NAME.search(name[-_LONGEST_CACHED:]))
-
-
-@lru_cache(maxsize=4096)
-def _is_secret_name(name: str) -> bool:
-    return bool(_SECRET_NAME.search(name))
-
-
-def _redacted(text: str, longest: int) -> str:
-    # Memory does not grow with long texts, which hardly ever come twice.
-    return _redacted_cached(text) if len(text) <= _LONGEST_CACHED else _redacted_text(text, longest)
-
-
-def _redacted_text(text: str, longest: int = _LONGEST_CACHED) -> str:
-    small = text.lower()
-    if not any(word in small for word in _SUSPICIOUS) and not _DIGITS.search(text):
-        return text
-    return redacted_message(_ENCODED_EMAIL.sub("<email>", text), longest)
-
-
-_redacted_cached = lru_cache(maxsize=16_384)(_redacted_text)
 
 
 def _anonymise(found: Flat) -> None:

@@ -15,10 +15,11 @@ import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import IO, cast
+
+import msgspec
 
 from sla_kit.errors import SlaKitError
 
@@ -34,8 +35,7 @@ class LogFileError(SlaKitError):
     """A file of log lines can't be read (any further)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A line without its end. ``number`` counts from 1, ``head`` is a digest of the file's first line: it stays the
     same when a file is renamed, packed, or written on. ``damaged`` are bytes that were no UTF-8, ``cut`` tells that it
     was longer than the limit, ``ended`` that a line's end followed."""

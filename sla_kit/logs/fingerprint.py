@@ -7,6 +7,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
+from sla_kit.logs.addresses import EMAIL, EMAIL_UNSPACED
 from sla_kit.logs.frames import frames, steady_name
 
 __all__ = [
@@ -120,11 +121,8 @@ REDACTIONS: tuple[Rule, ...] = (
         rf"(?i){_after(_SECRETS, ':')}{_GAP}(?={_WORD}{{0,60}}[0-9]){_WORD}{{6,}}",
         ": <secret>",
     ),
-    Rule(
-        "e-mail address",
-        r"[0-9A-Za-z._%+-]{1,64}(?:@|%40)(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}",
-        "<email>",
-    ),
+    Rule("e-mail address where words are not apart", EMAIL_UNSPACED, "<email>"),
+    Rule("e-mail address", EMAIL, "<email>"),
     Rule(
         "card number",
         r"(?<![0-9A-Za-z_<>.-])(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}"

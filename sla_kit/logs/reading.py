@@ -216,7 +216,7 @@ def _dead_letters(lines: Iterator[Line], reading: Reading, tally: Tally) -> Iter
 
 
 def _line_again(line: Line, id: str, reading: Reading, tally: Tally) -> Iterator[Document | Unreadable]:
-    parts = (replace(line, text=part) for part in line.text.split("\n"))
+    parts = (msgspec.structs.replace(line, text=part) for part in line.text.split("\n"))
     form = reading.format if reading.format != AUTO else guessing.guess([line.text], line.file).format
     found: Iterator[Document | Unreadable]
     if form == JSON:
@@ -226,7 +226,8 @@ def _line_again(line: Line, id: str, reading: Reading, tally: Tally) -> Iterator
     else:
         found = _access(iter([line]), access_formats.compile_format(form), reading, tally)
     for each in found:
-        yield replace(each, id=id or each.id)
+        new = id or each.id
+        yield msgspec.structs.replace(each, id=new) if isinstance(each, Document) else replace(each, id=new)
 
 
 def _finished(line: Line, text: str, found: Flat, moment: int, reading: Reading, dataset: str) -> Document:

@@ -36,6 +36,8 @@ MESSAGES = (
     "0xdeadbeef at com.shop.Cart@1a2b3c4d, pod web-5d8c7b9f6d-x2x9q",
     '{"password": "a\\"b c", "amount": 12.50}',
     "  spaced \t out\n\nlines  ",
+    "to ann@münchen.example, josé@correo.example, иван@почта.рф, 用户@例子.广告 and 𠮷野@例え.テスト",
+    "联系ann@example.com失败 GET /a?mail=j%C3%B6rg%40m%C3%BCnchen.example ann@xn--mnchen-3ya.xn--p1ai",
     "x" * 5000,
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
     "",
@@ -67,7 +69,7 @@ def test_java_normalises_as_python_does(java: Matching, number: int) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(text=st.text(st.sampled_from("aAzZ09 -_./:@\"'`<>(){}[],;=?&%+#\\\n\tédeadbeef"), max_size=300))
+@given(text=st.text(st.sampled_from("aAzZ09 -_./:@\"'`<>(){}[],;=?&%+#\\\n\téж界ไ\U00020bb7deadbeef"), max_size=300))
 def test_java_normalises_any_text_as_python_does(text: str) -> None:
     with_java = _shared()
     assert _by_java(with_java, text) == normalised(text)
@@ -155,6 +157,7 @@ def test_no_secret_is_kept(simulator: Simulator, number: int) -> None:
         "abcdef0123456789abcdef.ghi",
         "eyJhbGci",
         "9f8e7d6c5b4a",
+        *("ann@", "josé", "иван", "用户", "𠮷野", "nchen", "почта"),
     ):
         assert secret not in found
 
@@ -177,7 +180,9 @@ def test_a_document_that_a_step_can_t_take_is_kept(simulator: Simulator, documen
     assert "ann@example.com" not in json.dumps(found)
 
 
-@pytest.mark.parametrize("text", ['password": "a', "password=b", "a.b", "/a", "1,2", "cookie: a=b; ", "é"])
+@pytest.mark.parametrize(
+    "text", ['password": "a', "password=b", "a.b", "/a", "1,2", "cookie: a=b; ", "é", "界", "a@b.", "a%40é.", "%c3"]
+)
 def test_a_long_text_is_not_too_deep_for_java(java: Matching, text: str) -> None:
     for rule in (*REDACTIONS, NORMALISATIONS[0]):
         java.gsub(rule.pattern, rule.replacement, text + text[-3:] * 40_000)

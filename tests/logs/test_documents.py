@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sla_kit.catalogue.logs import LogFields
-from sla_kit.logs import documents
 from sla_kit.logs.documents import Labels, finished, identity, nested
-from sla_kit.logs.fingerprint import fingerprint, redacted_message
+from sla_kit.logs.fingerprint import fingerprint
 from sla_kit.logs.mapping import FIELDS, mappings
-
-SECRETS = st.sampled_from([
-    "jo@example.com", "Bearer abcdefgh1234", "password=hunter2", "4111 1111 1111 1111", "4111111111111111",
-    "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl", "token: abc12345", "https://u:p@example.com", "AKIAABCDEFGHIJKLMNOP",
-    "378282246310005", "ghp_0123456789012345678901234567890123456789", "Cookie: sid=1", "sk_live_0123456789abc",
-])  # fmt: skip
 
 
 def document(found: dict[str, object], **labels: Any) -> dict[str, Any]:
@@ -67,14 +60,6 @@ def test_secrets_are_taken_out_unless_they_are_wanted() -> None:
         assert secret not in text, secret
     assert "Jo" in text
     assert document(found, redact=False)["message"] == "mail to jo@example.com"
-
-
-@given(st.lists(SECRETS | st.text(max_size=20), max_size=4).map(" ".join))
-def test_the_quick_look_misses_nothing(text: str) -> None:
-    """What is looked at no further is just what the redactions leave as it is."""
-    assert document({"message": text})["message"] == redacted_message(
-        documents._ENCODED_EMAIL.sub("<email>", text), documents._LONGEST_TEXT
-    )
 
 
 @pytest.mark.parametrize(("address", "kept"), [("203.0.113.77", "203.0.113.0"), ("2001:db8:1:2:3::4", "2001:db8:1::")])
