@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from sla_kit.cli.generate import told_of
 from sla_kit.cli.options import catalogue_options
@@ -27,6 +28,13 @@ _LINES = 12
 _LONGEST = 160
 _WORDS = {"new": "to be created", "different": "to be changed"}
 _COUNTED = ("applied", "equal", "skipped", "lacking", "left out", "failed", "not done", "new", "different")
+
+
+def _completed_parts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What may come next in a list of parts: each once."""
+    before, comma, begun = incomplete.rpartition(",")
+    named = before.split(",")
+    return [CompletionItem(f"{before}{comma}{part}") for part in PARTS if part.startswith(begun) and part not in named]
 
 
 @click.command()
@@ -81,7 +89,13 @@ def generate(catalogue: str, environment: str | None, out: str, files: str, chec
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing: show what would be.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--skip", metavar="PART[,PART]", default="", help="Leave out: lifecycle, pipeline, templates.")
+@click.option(
+    "--skip",
+    metavar="PART[,PART]",
+    default="",
+    shell_complete=_completed_parts,
+    help="Leave out: lifecycle, pipeline, templates.",
+)
 @click.option("--rollover", is_flag=True, help="Go on in a new index where only that lets a change take effect.")
 @click.option("--all-lines", is_flag=True, help="Show all that differs, however much it is.")
 def apply(

@@ -106,6 +106,11 @@ def test_a_shell_completes_formats_and_commands() -> None:
     complete = ShellComplete(main, {}, "sla-kit", "_SLA_KIT_COMPLETE")
     found = [item.value for item in complete.get_completions(["logs", "load", "x", "--format"], "nginx")]
     assert found == ["nginx-timed", "nginx-time", "nginx-main"]
+    parts = ["logs", "apply", "--skip"]
+    assert [item.value for item in complete.get_completions(parts, "")] == ["lifecycle", "pipeline", "templates"]
+    found = [item.value for item in complete.get_completions(parts, "pipeline,")]
+    assert found == ["pipeline,lifecycle", "pipeline,templates"]
+    assert [item.value for item in complete.get_completions(parts, "pipeline,t")] == ["pipeline,templates"]
     assert {"apply", "example", "generate", "load"} <= {each.value for each in complete.get_completions(["logs"], "")}
 
 
