@@ -42,7 +42,7 @@ class Desk:
 
     def __init__(self, outbox: Outbox, server: Alertmanager) -> None:
         self.outbox, self.server = outbox, server
-        self.client = Client(access(CATALOGUE.routing.alertmanager, server.url))
+        self.client = Client(access(CATALOGUE.routing.alertmanager, server.url, timeout_seconds=60.0))
         self.planner = Planner(CATALOGUE, outbox.clock)
         self.watching = Watching(CATALOGUE, outbox, held_back_seconds=0.0, told_seconds=3600.0)
 
@@ -50,7 +50,7 @@ class Desk:
         """Alertmanager is told of the alert, as Prometheus does."""
         moments = {"startsAt": starts_at, "endsAt": time.time() + 600 if ends_at is None else ends_at}
         told = {name: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for name, at in moments.items()}
-        answer = requests.post(f"{self.server.url}/api/v2/alerts", json=[{"labels": LABELS, **told}], timeout=10)
+        answer = requests.post(f"{self.server.url}/api/v2/alerts", json=[{"labels": LABELS, **told}], timeout=60)
         answer.raise_for_status()
 
     def webhook(self, starts_at: float) -> None:
