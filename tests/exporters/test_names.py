@@ -47,7 +47,7 @@ from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer, aws_server
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.elasticsearch.clearing import clear, fresh_name
 
-pytestmark = pytest.mark.xdist_group("exporter_names")
+pytestmark = [pytest.mark.xdist_group("exporter_names"), pytest.mark.timeout(1200)]
 
 #: How the names begin that are ours to give.
 OURS = ("sla_business_", "backup_", "restore_", "sla_slo_", "sla_logs_", "sla_exporter_", "sla_push_", "sla_job_")
@@ -69,6 +69,7 @@ pushed:
 BACKUP = """
 state: state.json
 interval: 1s
+timeout: 120s
 dumps:
   - &dumps
     targets: [shop, broken]
@@ -104,6 +105,7 @@ services:
 LOGS = """
 state: state.db
 interval: 1s
+timeout: 120s
 backfill: 10m
 late: {{every: 1s}}
 groups: {{every: 1s}}
@@ -203,7 +205,7 @@ def of_slos(folder: Path, node: Elasticsearch) -> str:
     (folder / "sla.yml").write_text(CATALOGUE.replace("INDEX", index))
     create(node.url, index)
     write(node.url, index, [document(start + days * DAY - 60, status=500)])
-    text = f"catalogue: sla.yml\nsource: [history.om.gz, elasticsearch+{node.url}]\ninterval: 1s\n"
+    text = f"catalogue: sla.yml\nsource: [history.om.gz, elasticsearch+{node.url}]\ninterval: 1s\ntimeout: 120s\n"
     text += "forecast: {horizon: 7d, history: 9d}\n"
     try:
         with running("slo", folder, text) as one:
@@ -247,8 +249,15 @@ def running(name: str, folder: Path, text: str, **environment: str) -> Iterator[
 def complete(one: Sidecar, *keys: str) -> str:
     """A scrape that lacks nothing of the inventory's files; fails with what never came."""
     wanted = {name for key in keys for name, metric in exporters()[key].metrics.items() if not metric.unprovoked}
-    eventually(lambda: sorted(wanted - told([one.ask().text]).keys()), operator.not_)
-    return one.ask().text
+    page = ""
+
+    def lacking() -> list[str]:
+        nonlocal page
+        page = one.ask().text
+        return sorted(wanted - told([page]).keys())
+
+    eventually(lacking, operator.not_, 240.0)
+    return page
 
 
 def wrong(key: str, found: Mapping[str, Published]) -> list[str]:
