@@ -23,7 +23,7 @@ def share_of(
     if total and missing:
         share = (total - missing) / total
         reasons.append(f"{missing} of {total} shards did not answer")
-        reasons += dict.fromkeys(reason_of(each) for each in failures[:3])
+        reasons += _by_shards(failures[:3])
     if of_clusters and skipped:
         share *= (of_clusters - skipped) / of_clusters
         reasons.append(f"{skipped} of {of_clusters} clusters did not answer fully")
@@ -54,5 +54,13 @@ def reason_of(error: Any) -> str:
     named = ", ".join(dict.fromkeys(types_of(error)))
     if not deepest and named and isinstance(error, Mapping) and isinstance(error.get("index"), str):
         named = f"{error['index']}: {named}"
-    text = " ".join((deepest or named or str(error)).split())
-    return redacted(text if len(text) <= 200 else text[:190] + "…")
+    text = redacted(" ".join((deepest or named or str(error)).split()))  # first: half a secret is not known as one
+    return text if len(text) <= 200 else text[:190] + "…"
+
+
+def _by_shards(failures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What failed, each once, with the index where it did first."""
+    found: dict[str, str] = {}
+    for each in failures:
+        found.setdefault(reason_of(each), str(each.get("index") or ""))
+    return [f"{index}: {reason}" if index and index not in reason else reason for reason, index in found.items()]

@@ -10,18 +10,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from sla_kit.elastic.answers import no_answer, responses, sound
 from sla_kit.elastic.cluster import Cluster, ClusterError
-from sla_kit.elastic.failures import types_of
+from sla_kit.elastic.failures import reason_of, share_of
 from sla_kit.elastic.pacing import TRIES_FULL, Pace, pause_seconds
+from sla_kit.elastic.points import LOST, at_point, close_point, is_lost, open_point
 from sla_kit.error_tracking.asking import PAGE, Query, page
-from sla_kit.redacting import redacted
 from sla_kit.timeline import Finding
 
-_KEPT = "5m"
 #: So many searches go in one request.
 _AT_ONCE = 50
 #: How often a search is asked, where a node had room for it.
 _ATTEMPTS = 5
-_LOST = "search_context_missing_exception"
 _PASSING = (429, 502, 503, 504)
 
 #: What is read of a state that is lost is begun anew so often.
@@ -112,7 +110,7 @@ class Searches:
     def _asked(self, what: str, bodies: Sequence[Query]) -> list[Answer]:
         searches: list[Query] = []
         for body in bodies:
-            searches += [{}, {**body, "pit": {"id": self._pit, "keep_alive": _KEPT}}]
+            searches += [{}, at_point(body, self._pit)]
 
         found = self._cluster.ask(what, lambda client: self._pace.msearch(client, searches))
         answers = responses(found, len(bodies), self._cluster.name)
@@ -124,38 +122,31 @@ class Searches:
         return list(answers)
 
     def _heard(self, what: str, answer: Answer) -> None:
-        error = answer.get("error")
-        if _LOST in types_of(error or (answer.get("_shards") or {}).get("failures")):
+        error, shards = answer.get("error"), answer.get("_shards") or {}
+        failures = shards.get("failures") or []
+        if is_lost(error or failures):
             raise LostStateError(
                 f"can't {what}: the state of {self._pattern} that was read is gone",
                 place=self._cluster.name,
                 remedy="see whether nodes restart, and whether indices are deleted meanwhile",
                 kind="connect",
                 status=404,
-                reason=_LOST,
+                reason=LOST,
             )
         if error:
+            status = int(answer.get("status") or 0)
             cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {}
-            status, text = int(answer.get("status") or 0), redacted(" ".join(str(cause.get("reason") or error).split()))
             raise ClusterError(
-                f"can't {what} (status {status}): {text[:300]}",
+                f"can't {what} (status {status}): {reason_of(error)}",
                 place=self._cluster.name,
                 remedy="see the cluster's health" if status in _PASSING else "check the index and the query of errors",
                 kind="query",
                 status=status,
                 reason=str(cause.get("type") or ""),
             )
-        shards = answer.get("_shards") or {}
-        if shards.get("failed"):
-            failures = shards.get("failures") or [{}]
-            reason = failures[0].get("reason") or {}
-            text = redacted(" ".join(str(reason.get("reason") or reason.get("type") or "no reason is told").split()))
-            index = failures[0].get("index") or ""
-            self._miss(
-                f"{shards['failed']} of {shards.get('total')} shards did not answer ({index}: {text[:200]})"
-                if index
-                else f"{shards['failed']} of {shards.get('total')} shards did not answer ({text[:200]})"
-            )
+        share, reason = share_of(shards, answer.get("_clusters") or {}, failures)
+        if share < 1:
+            self._miss(reason)
         elif answer.get("timed_out") or answer.get("terminated_early"):
             self._miss("a search ended before it had seen everything")
 
@@ -167,29 +158,21 @@ class Searches:
 def searching(cluster: Cluster, pattern: str) -> Iterator[Searches]:
     """Searches on the index as it is now. Raises `ClusterError`."""
 
-    def opened(partly: bool) -> Any:
-        options: dict[str, Any] = {"allow_partial_search_results": True} if partly else {}
-        return cluster.ask(
-            f"open a point in time of {pattern}",
-            lambda client: client.open_point_in_time(
-                index=pattern, keep_alive=_KEPT, ignore_unavailable=True, **options
-            ),
-        )
-
+    missing = ""
     try:
-        answer, missing = opened(partly=False), None
+        pit = open_point(cluster, pattern)
     except ClusterError as error:
         # Where shards are away the rest is read, and it is said that they are.
         if error.status != 503:
             raise
-        answer, missing = opened(partly=True), error.message
-    found = Searches(cluster, pattern, str(answer["id"]))
+        pit, missing = open_point(cluster, pattern, partly=True), error.message
+    found = Searches(cluster, pattern, pit)
     if missing:
         found._miss(missing)
     try:
         yield found
     finally:
-        _closed(cluster, str(answer["id"]))
+        close_point(cluster, pit)
 
 
 def anew_where_lost(read: Callable[P, R]) -> Callable[P, R]:
@@ -205,14 +188,6 @@ def anew_where_lost(read: Callable[P, R]) -> Callable[P, R]:
         return read(*args, **kwargs)
 
     return reading
-
-
-def _closed(cluster: Cluster, pit: str) -> None:
-    # It ends by itself after a while: what keeps it from being closed must not hide the answer, or why there is none.
-    try:
-        cluster.client.options(request_timeout=5).close_point_in_time(id=pit)
-    except Exception:  # pragma: no cover
-        return
 
 
 def hits(answer: Answer) -> list[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,13 @@ from sla_kit.elastic import Cluster, ClusterError
 from sla_kit.elastic.answers import no_answer, responses
 from sla_kit.elastic.failures import reason_of, share_of, types_of
 from sla_kit.elastic.pacing import CONCURRENT, TRIES_FULL, Pace, pause_seconds
+from sla_kit.elastic.points import at_point, close_point, is_lost, open_point
 from sla_kit.sources.elasticsearch.questions import Json, Question
 from sla_kit.sources.elasticsearch.searches import Search
 
 #: One request's searches and the buckets that their answers may hold: a megabyte to send, some megabytes to read.
 MOST_SEARCHES = 200
 MOST_CELLS = 200_000
-#: How long a point in time is kept after its last use.
-KEEP_ALIVE = "5m"
 #: A search is asked so often before it is taken as it comes, where the cluster had room for it.
 TRIES = 4
 #: So many requests in a row, each for less, may have no answer in time before the cluster is taken as too slow.
@@ -77,7 +76,7 @@ class Point:
 
     def place(self, body: Json) -> Json:
         """A search's body with the point in time."""
-        return {**body, "pit": {"id": self.id, "keep_alive": KEEP_ALIVE}} if self.id else body
+        return at_point(body, self.id) if self.id else body
 
 
 @dataclass(slots=True)
@@ -113,25 +112,16 @@ def point_in_time(cluster: Cluster, target: str) -> Iterator[Point]:
         yield point
     finally:
         if point.id:
-            with suppress(ClusterError):  # it ends by itself
-                cluster.ask("close a point in time", lambda es: es.close_point_in_time(id=point.id), attempts=1)
+            close_point(cluster, point.id)
 
 
 def _opened(cluster: Cluster, target: str) -> str:
-    def ask(attempts: int | None) -> str:
-        found = cluster.ask(
-            f"open a point in time of {target}",
-            lambda es: es.open_point_in_time(index=target, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
-            attempts=attempts,
-        )
-        return str(found["id"])
-
     try:
-        return ask(2)
+        return open_point(cluster, target, attempts=2)
     except ClusterError as error:
         if error.status != 429:
             raise
-    return ask(None)  # a full queue passes, what a server lacks does not
+    return open_point(cluster, target)  # a full queue passes, what a server lacks does not
 
 
 def run(
@@ -247,7 +237,7 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
     status = int(answer.get("status", 200))
     if failed is not None:
         types, reason = set(types_of(failed)), reason_of(failed)
-        if "search_context_missing_exception" in types or (status == 404 and point.id):
+        if is_lost(failed) or (status == 404 and point.id):
             raise LostPointError
         if "too_many_buckets_exception" in types or "circuit_breaking_exception" in types:
             return _reduce(search, waiting, reason)
@@ -266,7 +256,7 @@ def _judge(cluster: Cluster, point: Point, search: Search, answer: Json, waiting
         raise _refused(cluster, search.questions, reason)
     shards = answer.get("_shards", {})
     failures = [each for each in shards.get("failures", []) if isinstance(each, Mapping)]
-    if any("search_context_missing_exception" in types_of(each) for each in failures):
+    if is_lost(failures):
         raise LostPointError
     if answer.get("timed_out"):
         return _reduce(search, waiting, f"{point.target}: the search took too long")
