@@ -14,7 +14,7 @@ import stamina
 from sla_kit.grafana.api import Grafana
 from sla_kit.grafana.connection import Connection, GrafanaError, RefusedError, access
 from tests.grafana.server import EDITOR, Fault, later, played_grafana
-from tests.servers.process import binary, nobody_listens
+from tests.servers.process import binary, refusing_port
 
 TOKEN = {"SLA_KIT_GRAFANA_TOKEN": EDITOR}
 
@@ -148,7 +148,7 @@ def test_what_grafana_says_is_shown_without_the_token() -> None:
 
 
 def test_nobody_there() -> None:
-    with nobody_listens() as port:
+    with refusing_port() as port:
         assert "connection was lost or refused" in str(failure(f"http://127.0.0.1:{port}"))
 
 

@@ -15,7 +15,7 @@ import matplotlib.image
 import pytest
 
 from tests.servers import prometheus, prometheus_program
-from tests.servers.process import nobody_listens
+from tests.servers.process import refusing_port
 
 START = 1_789_905_600  # 2026-09-20 12:00 UTC
 MINUTES = 120
@@ -236,7 +236,7 @@ def test_a_live_server_answers_and_what_is_chosen_is_asked_for(place: Path) -> N
 
 
 def test_a_source_that_does_not_answer_is_told_at_once(place: Path) -> None:
-    with nobody_listens() as port:
+    with refusing_port() as port:
         address = f"http://127.0.0.1:{port}"
         done = run(place, "everything.json", "-o", "dead", "--no-picture", source=address)
     assert done.returncode == 2

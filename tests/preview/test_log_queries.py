@@ -25,7 +25,7 @@ from sla_kit.preview.logs import LogServer
 from sla_kit.preview.running import Settings, preview
 from tests.servers import Elasticsearch
 from tests.servers.elasticsearch.clearing import clear, fresh_name
-from tests.servers.process import nobody_listens
+from tests.servers.process import refusing_port
 
 Document = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astralfield"
@@ -269,7 +269,7 @@ def test_what_the_server_refuses_is_said_in_the_panel(logs: Elasticsearch) -> No
 
 
 def test_a_log_server_that_is_not_there_is_told_without_its_password() -> None:
-    with nobody_listens() as port, pytest.raises(SlaKitError, match="refused") as told:
+    with refusing_port() as port, pytest.raises(SlaKitError, match="refused") as told:
         LogServer(f"http://reader:hunter2@127.0.0.1:{port}/logs-*", {}).answered(TARGETS["Lines by level"], SHOWN, {})
     assert "hunter2" not in str(told.value)
     assert "127.0.0.1" in str(told.value)

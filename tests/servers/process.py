@@ -109,14 +109,6 @@ def _open_files(pid: int) -> Iterator[str]:
 
 
 @contextmanager
-def nobody_listens() -> Iterator[int]:
-    """A loopback port that refuses every connection: it is taken, so that nobody else can listen there meanwhile."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield int(taken.getsockname()[1])
-
-
-@contextmanager
 def running(
     command: Callable[[int], Sequence[str]],
     *,
