@@ -165,7 +165,7 @@ class Place:
         program = "from sla_kit.cli import main; main()"
         command = [sys.executable, "-c", program, *arguments, "--source", f"elasticsearch+{url}"]
         environment = {**os.environ, **self.environment}
-        return subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=self.folder, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=self.folder, env=environment)
 
     def report(self, url: str, *, window: str = "2d", at: float = AT) -> Told:
         """What the report tells, and how the command ended."""

@@ -13,6 +13,7 @@ from tests.logs_faults.setting import DAYS, Document, Place, bad, holds, store, 
 from tests.servers import Elasticsearch
 from tests.servers.elasticsearch.faults import Change, failed_shards, faulty, timed_out
 
+pytestmark = pytest.mark.timeout(900)
 BOTH = [*DAYS[0], *DAYS[1]]
 
 
@@ -100,7 +101,7 @@ def test_counts_of_a_part_say_so(elastic: Elasticsearch, place: Place, change: C
 
 def test_a_closed_index_is_named_and_not_counted(elastic: Elasticsearch, place: Place) -> None:
     store_both(elastic.url, place.index)
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.close(index=f"{place.index}-1")
     errors = place.errors_of(elastic.url)
     counted(errors.document, DAYS[0])
@@ -110,7 +111,7 @@ def test_a_closed_index_is_named_and_not_counted(elastic: Elasticsearch, place: 
 
 def test_only_closed_indices_are_an_error(elastic: Elasticsearch, place: Place) -> None:
     store_both(elastic.url, place.index)
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.close(index=f"{place.index}-0,{place.index}-1")
     errors = place.errors_of(elastic.url)
     assert (errors.done.returncode, errors.document) == (2, None)

@@ -29,6 +29,9 @@ from tests.logs_faults.setting import (
 )
 from tests.servers import Elasticsearch, elasticsearch
 
+#: Nodes that are started again, and commands of their own, take minutes where the machine is busy.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def place(tmp_path: Path, index: str) -> Place:
@@ -67,7 +70,7 @@ def test_a_day_without_its_index_is_not_observed(elastic: Elasticsearch, place: 
 
 def test_a_closed_index_is_named(elastic: Elasticsearch, place: Place) -> None:
     store_both(elastic.url, place.index)
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.close(index=f"{place.index}-1")
     told = place.report(elastic.url)
     half(told, DAYS[0])
@@ -141,7 +144,7 @@ def test_a_field_that_is_missing_from_an_index_is_named(elastic: Elasticsearch, 
 
 def test_an_index_that_takes_no_more_writes_is_read_as_ever(elastic: Elasticsearch, place: Place) -> None:
     store_both(elastic.url, place.index)
-    with Client(elastic.url) as client:
+    with Client(elastic.url, request_timeout=120) as client:
         client.indices.put_settings(index=f"{place.index}-*", settings={"index.blocks.read_only_allow_delete": True})
     holds(place.report(elastic.url))
 
@@ -186,7 +189,7 @@ def test_a_lost_shard_is_no_shortage_of_events(tmp_path: Path) -> None:
     with elasticsearch(data=data) as node:
         store(node.url, "logs-0", DAYS[0])
         store(node.url, "logs-1", DAYS[1], shards=3)
-        with Client(node.url) as client:
+        with Client(node.url, request_timeout=120) as client:
             client.indices.flush(index="logs-*", force=True)
             identity = client.indices.get_settings(index="logs-1")["logs-1"]["settings"]["index"]["uuid"]
             shards = client.indices.stats(index="logs-1", level="shards")["indices"]["logs-1"]["shards"]
@@ -195,7 +198,7 @@ def test_a_lost_shard_is_no_shortage_of_events(tmp_path: Path) -> None:
     (shard,) = data.glob(f"data/indices/{identity}/1/index")
     shutil.rmtree(shard)
     shard.mkdir()
-    with elasticsearch(data=data, port=node.port) as again:
+    with elasticsearch(data=data) as again:
         with Client(again.url, request_timeout=150) as client:
             client.cluster.health(index="logs-0", wait_for_status="yellow", timeout="120s")
             # Two of the three shards come back.

@@ -20,6 +20,9 @@ from tests.servers import Elasticsearch, elasticsearch
 from tests.servers.elasticsearch.faults import Change, failed_shards, faulty, timed_out
 from tests.servers.process import free_port
 
+#: Nodes that are started again, and commands of their own, take minutes where the machine is busy.
+pytestmark = pytest.mark.timeout(900)
+
 
 def _unanswered(answer: dict[str, Any]) -> None:
     """A search that the node could not work at."""
@@ -42,6 +45,10 @@ def test_a_whole_node_gives_the_true_figures(elastic: Elasticsearch, place: Plac
     assert status.returncode in (0, 1), status.stderr
 
 
+#: For a request that is answered only once a node has started again.
+_WAITS = {"SLA_KIT_ELASTICSEARCH_TIMEOUT": "600"}
+
+
 class Mortal:
     """A node that is killed and comes back where it was, with what it held."""
 
@@ -60,7 +67,7 @@ class Mortal:
 
     def wait(self) -> None:
         """Waits until it is back."""
-        assert self._back.wait(250), "it did not come back"
+        assert self._back.wait(600), "it did not come back"
 
     def end(self) -> None:
         """Ends what came back."""
@@ -89,7 +96,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
 
 @pytest.mark.xdist_group("logs-mortal")
 def test_a_node_killed_before_it_answers_that_comes_back_changes_no_figure(tmp_path: Path, mortal: Mortal) -> None:
-    place = Place(tmp_path, "logs")
+    place = Place(tmp_path, "logs", _WAITS)
     with faulty(mortal.url) as proxy:
         proxy.meanwhile(mortal.kill, only="_msearch")
         proxy.meanwhile(lambda: None, only="_msearch")
@@ -102,7 +109,7 @@ def test_a_node_killed_before_it_answers_that_comes_back_changes_no_figure(tmp_p
 @pytest.mark.xdist_group("logs-mortal")
 def test_a_node_killed_between_two_answers_that_comes_back_changes_no_figure(tmp_path: Path, mortal: Mortal) -> None:
     """It answered, but not all of it; it is gone when it is asked for the rest."""
-    place = Place(tmp_path, "logs")
+    place = Place(tmp_path, "logs", _WAITS)
     with faulty(mortal.url) as proxy:
         proxy.alter(failed_shards(1), only="_msearch")
         proxy.meanwhile(mortal.kill, only="_msearch")
@@ -115,7 +122,7 @@ def test_a_node_killed_between_two_answers_that_comes_back_changes_no_figure(tmp
 
 @pytest.mark.xdist_group("logs-mortal")
 def test_errors_of_a_node_killed_between_two_answers_are_counted_anew(tmp_path: Path, mortal: Mortal) -> None:
-    place = Place(tmp_path, "logs", errors=True)
+    place = Place(tmp_path, "logs", _WAITS, errors=True)
     with faulty(mortal.url) as proxy:
         proxy.meanwhile(mortal.kill, only="_msearch", skip=1)
         proxy.meanwhile(lambda: None, only="_msearch")
@@ -139,7 +146,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elasticsearch]:
 @pytest.mark.xdist_group("logs-narrow")
 def test_a_node_that_stands_still_for_a_while_is_asked_again(tmp_path: Path, narrow: Elasticsearch) -> None:
     """It goes on when it was asked for the third time."""
-    place = Place(tmp_path, "logs", {"SLA_KIT_ELASTICSEARCH_TIMEOUT": "3"})
+    place = Place(tmp_path, "logs", {"SLA_KIT_ELASTICSEARCH_TIMEOUT": "6"})
     with faulty(narrow.url) as proxy:
         proxy.meanwhile(lambda: os.kill(narrow.pid, signal.SIGSTOP), only="_msearch")
         proxy.meanwhile(lambda: None, only="_msearch")
@@ -155,9 +162,11 @@ def test_a_node_that_stands_still_for_a_while_is_asked_again(tmp_path: Path, nar
 @pytest.mark.xdist_group("logs-narrow")
 def test_a_report_that_fills_the_queue_itself_gets_all_through(tmp_path: Path, narrow: Elasticsearch) -> None:
     before = rejected(narrow)
-    told = Place(tmp_path, "logs").report(narrow.url)
+    for _ in range(5):  # on a busy machine its searches may happen to come one by one
+        holds(Place(tmp_path, "logs").report(narrow.url))
+        if rejected(narrow) > before:
+            break
     assert rejected(narrow) > before
-    holds(told)
 
 
 @pytest.mark.xdist_group("logs-narrow")
@@ -170,7 +179,7 @@ def test_a_queue_that_others_fill_is_asked_again_until_it_has_room(tmp_path: Pat
 
 def rejected(node: Elasticsearch) -> int:
     """How many searches of a shard the node has refused so far."""
-    with Client(node.url) as client:
+    with Client(node.url, request_timeout=120) as client:
         (one,) = client.nodes.stats(metric="thread_pool")["nodes"].values()
     return int(one["thread_pool"]["search"]["rejected"])
 
@@ -193,7 +202,7 @@ def flooded(node: Elasticsearch, index: str) -> Iterator[Callable[[], None]]:
     for thread in threads:
         thread.start()
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while rejected(node) == before:
             assert time.monotonic() < deadline, "the node refuses nothing"
             time.sleep(0.02)  # between two looks
