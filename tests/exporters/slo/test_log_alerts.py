@@ -93,7 +93,6 @@ def generated(folder: Path, text: str) -> str:
     return (folder / "prometheus.yml").read_text()
 
 
-@pytest.mark.timeout(600)
 def test_many_errors_page_a_few_do_not_and_figures_that_are_gone_are_told(
     elastic: Elasticsearch, index: str, tmp_path: Path
 ) -> None:

@@ -72,7 +72,6 @@ _PAGERDUTY_FAULTS = get_args(pagerduty.FaultKind)
 _SLACK_METHODS = ("", "", "chat.postMessage", "chat.postMessage", "chat.update", "conversations.history")
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("worker", range(FAULT_WORKERS))
 def test_each_group_is_told_once_however_services_fail(
     worker: int, nursery: Nursery, services: Services, tmp_path: Path
@@ -109,7 +108,6 @@ def _let_fail(chance: random.Random, services: Services) -> None:
         services.pagerduty.fail(chance.choice(_PAGERDUTY_FAULTS), retry_after=chance.choice(("0", "1")))
 
 
-@pytest.mark.timeout(300)
 def test_while_pagerduty_is_away_others_are_told_so_and_then_it_hears_of_what_still_fires(
     nursery: Nursery, services: Services, tmp_path: Path
 ) -> None:
@@ -246,7 +244,6 @@ def small_disk(folder: Path) -> Iterator[Disk]:
 Disks = Callable[[Path], AbstractContextManager[Disk]]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("killed", [False, True], ids=["lives on", "killed"])
 @pytest.mark.parametrize("kind", [small_disk, limited_disk])
 def test_what_is_refused_for_want_of_room_comes_again_and_is_told_once(
@@ -277,7 +274,6 @@ def test_what_is_refused_for_want_of_room_comes_again_and_is_told_once(
         check(each, services, kind.__name__)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("killed", [False, True], ids=["lives on", "killed"])
 @pytest.mark.parametrize("kind", [small_disk, limited_disk])
 @pytest.mark.parametrize("service", ["pagerduty", "slack"])
@@ -338,7 +334,6 @@ def _fill_once_accepted(services: Services, service: str, fill: Callable[[], Non
 # --- a database that others hold -------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("patient", [True, False], ids=["waited for", "told of"])
 def test_an_outbox_that_others_hold_delays_and_loses_nothing(
     patient: bool, nursery: Nursery, services: Services, tmp_path: Path
@@ -395,7 +390,6 @@ def set_clock(folder: Path, seconds: int) -> None:
     (folder / "new-offset").replace(folder / "clock-offset")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("dies", [False, True], ids=["while it runs", "between two lives"])
 @pytest.mark.parametrize(
     ("before", "after"), [(0, DAY), (0, -DAY), (DAY, 0), (-DAY, 0)],
@@ -470,7 +464,6 @@ def _press(router: ForkedRouter, services: Services, group: Group, ahead: int) -
 # --- events that break the planner -----------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)
 def test_what_breaks_the_planner_is_put_aside_and_the_others_are_told(
     nursery: Nursery, services: Services, tmp_path: Path
 ) -> None:

@@ -222,7 +222,6 @@ def _one_run(
     server.drop(name)
 
 
-@pytest.mark.timeout(600)
 def test_a_database_that_is_restarted_loses_nothing(nursery: Nursery, services: Services, tmp_path: Path) -> None:
     chance = random.Random(7)
     groups = [group(chance, f"Again{number}") for number in range(12)]

@@ -237,7 +237,6 @@ def test_a_flood_takes_neither_scrapes_nor_pushes_away(tmp_path: Path) -> None:
                 each.result()
 
 
-@pytest.mark.timeout(600)
 def test_what_was_acknowledged_is_counted_once_whenever_it_is_killed(tmp_path: Path) -> None:
     chance = random.Random(7)
     acknowledged = [0] * 4
