@@ -169,15 +169,7 @@ def _compared(severities: Sequence[Group], other: ResponseReport) -> list[Block]
     names = [*now, *(name for name in before if name not in now)]
     if not names:
         return []
-    columns = (
-        Column(_("Severity")),
-        Column(_("Incidents"), numeric=True),
-        Column(_("Acknowledged"), numeric=True),
-        Column(_("Time to acknowledge"), numeric=True),
-        Column(_("Acknowledged in time"), numeric=True),
-        Column(_("Time to recover"), numeric=True),
-        Column(_("Recovered in time"), numeric=True),
-    )
+    columns = (Column(_("Severity")), *_columns(()))
     rows = tuple((Cell(name or formats.UNKNOWN), *_change(before.get(name), now.get(name))) for name in names)
     caption = _("From {window} (first) to this window", window=other.period.name)
     return [Table(caption, columns, rows)]
