@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from sla_kit.routing.clock import Clock
 from sla_kit.routing.outbox import heartbeats
 
 #: The heartbeat under which the time is written down.
@@ -24,7 +25,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TOLERANCE_SECONDS = 5.0
 
 
-def resume(connection: Connection, now: float, *, alone: bool) -> None:
+def resume(connection: Connection, clock: Clock, *, alone: bool) -> None:
     """Where this router is ``alone``, nobody works on what is leased any more: it may have arrived."""
     if alone:
         connection.execute(
@@ -32,7 +33,7 @@ def resume(connection: Connection, now: float, *, alone: bool) -> None:
                 "INSERT INTO history (delivery_id, at, what, version, words) SELECT id, :now, 'lost', wanted,"
                 " 'the router ended during an attempt' FROM delivery WHERE leased_by IS NOT NULL"
             ),
-            {"now": now},
+            {"now": clock.now()},
         )
         connection.execute(
             text(
@@ -40,10 +41,10 @@ def resume(connection: Connection, now: float, *, alone: bool) -> None:
                 " WHERE leased_by IS NOT NULL"
             )
         )
-    keep_time(connection, now, resuming=True)
+    keep_time(connection, clock, resuming=True)
 
 
-def keep_time(connection: Connection, now: float, *, resuming: bool = False) -> None:
+def keep_time(connection: Connection, clock: Clock, *, resuming: bool = False) -> None:
     """Writes the time down. Where it is less than it was, what is to happen later is moved by as much; ``resuming``
     says that the clock may have been set forward, too."""
     alone = connection.dialect.name == "sqlite"
@@ -51,9 +52,11 @@ def keep_time(connection: Connection, now: float, *, resuming: bool = False) -> 
         # One after the other, and last in its transaction: who waits here is waited for by nobody.
         connection.execute(text("SELECT 1 FROM heartbeat WHERE name = :name FOR UPDATE"), {"name": CLOCK})
     last = heartbeats.last(connection, CLOCK)
-    boot, running = (f"{_BOOT}{boot_id()}", since_boot()) if alone else ("", 0.0)
+    boot = f"{_BOOT}{boot_id()}" if alone else ""
+    before = heartbeats.last(connection, boot) if resuming and alone else None
+    # Both at once, and after whatever had to be waited for: time that passes is not to look like a clock that was set.
+    now, running = clock.now(), since_boot() if alone else 0.0
     if last is not None:
-        before = heartbeats.last(connection, boot) if resuming and alone else None
         ahead = now - last if before is None else now - last - (running - before)
         if ahead < -_TOLERANCE_SECONDS or (before is not None and ahead > _TOLERANCE_SECONDS):
             _move(connection, last, now, ahead)

@@ -107,7 +107,7 @@ class Outbox:
         if isinstance(self.clock, SharedClock):
             at = self.clock.stopwatch()
             self.clock.follow(database_time(connection), at)
-        keep_time(connection, self.clock.now())
+        keep_time(connection, self.clock)
 
 
 def _nothing(_: Connection) -> None:
@@ -139,8 +139,7 @@ def open_outbox(address: str, *, password: str = "", create: bool = True, exclus
                     clock = SharedClock(database_time(connection))
             outbox = Outbox(engine, name, clock, lock, exclusive)
             if exclusive:
-                now = clock.now()
-                outbox.write(lambda connection: resume(connection, now, alone=outbox.is_sqlite))
+                outbox.write(lambda connection: resume(connection, clock, alone=outbox.is_sqlite))
             return outbox
         except SQLAlchemyError as error:
             raise explained(error, name) from error

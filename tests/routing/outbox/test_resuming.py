@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 from sla_kit.routing.clock import SharedClock, SteadyClock
 from sla_kit.routing.outbox import deliveries, heartbeats, resuming, store, timers
@@ -116,6 +116,59 @@ def test_a_clock_that_ran_on_or_is_corrected_a_little_moves_nothing(
         assert found[2] == pytest.approx(HOUR, abs=50)
         assert timer <= 0
         assert beat == pytest.approx(-HOUR, abs=50)
+
+
+def planned(address: str) -> list[float]:
+    """When deliveries and the timer are due."""
+    with open_outbox(address) as command, command.reading() as connection:
+        return [*(one.due_at for one in deliveries.page(connection)), timers.next_due(connection) or 0.0]
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """By how many seconds all clocks are ahead of the true ones: time that has passed in no time."""
+    seconds, of_day, running = [0.0], time.time, time.clock_gettime
+    monkeypatch.setattr(time, "time", lambda: of_day() + seconds[0])
+    monkeypatch.setattr(time, "clock_gettime", lambda which: running(which) + seconds[0])
+    for module in (resuming, store):
+        monkeypatch.setattr(module, "database_time", lambda _: of_day() + seconds[0])
+    return seconds
+
+
+def test_a_start_that_takes_long_is_not_taken_for_a_clock_that_was_set(address: str, passed: list[float]) -> None:
+    def slow(*_: object) -> None:
+        passed[0] += 10
+
+    leave(address)
+    before = planned(address)
+    event.listen(Engine, "before_cursor_execute", slow)
+    try:
+        open_outbox(address, exclusive=True).close()
+    finally:
+        event.remove(Engine, "before_cursor_execute", slow)
+    assert passed[0] > 0
+    assert planned(address) == before
+    open_outbox(address, exclusive=True).close()  # and what was written down agrees
+    assert planned(address) == before
+
+
+def test_a_router_that_waits_for_another_takes_its_time_for_no_clock_that_was_set(
+    database: str, passed: list[float]
+) -> None:
+    leave(database)
+    before = planned(database)
+    with open_outbox(database, exclusive=True) as one, open_outbox(database, exclusive=True) as other:
+        one.clock = other.clock = SteadyClock()
+
+        def overtaken(_: Connection, __: object, statement: str, *___: object) -> None:
+            if "FOR UPDATE" in statement and not passed[0]:
+                passed[0] += 10
+                other.write(other._tick)
+
+        event.listen(one._engine, "before_cursor_execute", overtaken)
+        one.write(one._tick)
+        assert passed[0] > 0
+    assert planned(database) == before
 
 
 def test_a_command_moves_nothing(address: str, machine: list[float]) -> None:
