@@ -42,11 +42,15 @@ class AbandonedError(DeliveryError):
 
 
 class Call:
-    """One attempt. ``unsaved`` is what the adapter wants remembered and the outbox could not take."""
+    """One attempt. ``unsaved`` is what the adapter wants remembered and the outbox could not take. ``held_up``: people
+    have waited since it was due, and not only since an attempt failed."""
 
-    def __init__(self, outbox: Outbox, claimed: Claimed, adapter: Adapter, began: float) -> None:
+    def __init__(
+        self, outbox: Outbox, claimed: Claimed, adapter: Adapter, began: float, *, held_up: bool = False
+    ) -> None:
         self.claimed = claimed
         self.began = began
+        self.held_up = held_up
         self.unsaved: dict[str, str] = {}
         self._outbox = outbox
         self._adapter = adapter

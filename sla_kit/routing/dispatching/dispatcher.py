@@ -29,7 +29,7 @@ from sla_kit.routing.dispatching.metrics import RouterMetrics
 from sla_kit.routing.dispatching.overdue import hand_on_overdue, overdue
 from sla_kit.routing.dispatching.recorder import Recorder
 from sla_kit.routing.dispatching.recording import OnFailure, OnRecovery
-from sla_kit.routing.outbox.deliveries import claim, postpone, release
+from sla_kit.routing.outbox.deliveries import Claimed, claim, postpone, release
 from sla_kit.routing.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class Dispatcher:
         self._calls: dict[Call, Ticket] = {}
         self._retries: list[float] = []
         self._next_overdue = 0.0
+        self._stuck_at: dict[str, float] = {}  # when nothing got through to a kind or a destination, last
         self._in_trouble = False
         self._thread: threading.Thread | None = None
 
@@ -112,17 +113,18 @@ class Dispatcher:
         while self._under_way() and time.monotonic() < deadline:
             self._changed.wait(max(0.0, min(0.1, deadline - time.monotonic())))
             self._changed.clear()
+        self._gates.close()  # first, so that nothing begins that is not seen here
         left = self._under_way()
         self._recorder.drop()
         for call in left:
             call.abandon()
         if left:
             _log.warning("%d deliveries were still under way at the end; they are tried again", len(left))
+        if left or self.alive:  # a claim that is still to be committed is so before this
             try:
                 self._outbox.write(lambda connection: release(connection, self.owner, self._outbox.clock.now()))
             except OutboxError as error:
-                _log.warning("their leases could not be ended, and end by themselves: %s", error)
-        self._gates.close()
+                _log.warning("leases could not be ended, and end by themselves: %s", error)
 
     def _under_way(self) -> list[Call]:
         with self._lock:
@@ -164,8 +166,9 @@ class Dispatcher:
         def work(connection: Connection) -> None:
             self._forget(calls)  # it is run again
             now = self._outbox.clock.now()
-            if self._recorder.behind(now):
+            if self._stopping.is_set() or self._recorder.behind(now):
                 return
+            self._stuck(now)
             for page in (False, True):  # in what is kept for pages, after all the rest is taken
                 while began := self._claim_some(connection, now, page=page):
                     calls.extend(began)
@@ -197,12 +200,18 @@ class Dispatcher:
         for claimed in found:
             kind = claimed.destination.kind
             if self._gates.admits(kind, now, page=page):
-                call = Call(self._outbox, claimed, self._adapter(kind), now)
+                call = Call(self._outbox, claimed, self._adapter(kind), now, held_up=self._held_up(claimed))
                 self._gates.begin(call, claimed.destination, now)
                 calls.append(call)
             else:  # others of its kind took the last threads
                 postpone(connection, claimed, due_at=claimed.due_at, now=now)
         return calls
+
+    def _held_up(self, claimed: Claimed) -> bool:
+        """Whether people have waited for it since it was due, as `overdue` counts it."""
+        where = claimed.destination
+        stuck_at = max(self._stuck_at.get(name, 0.0) for name in (where.kind, str(where)))
+        return claimed.priority <= PAGE_PRIORITY or claimed.due_at <= stuck_at
 
     def _forget(self, calls: list[Call]) -> None:
         for call in calls:
@@ -276,7 +285,7 @@ class Dispatcher:
     def _hand_on_overdue(self, now: float) -> None:
         if self._on_failure is None:
             return
-        kinds, destinations = self._gates.stuck(now)
+        kinds, destinations = self._stuck(now)
         on_failure, before = self._on_failure, now - self._routing.fallback.after
 
         with self._outbox.reading() as connection:
@@ -288,6 +297,11 @@ class Dispatcher:
 
         for kind in self._outbox.write(work):
             self._observe.fell_back(kind)
+
+    def _stuck(self, now: float) -> tuple[set[Kind], set[str]]:
+        kinds, destinations = self._gates.stuck(now)
+        self._stuck_at.update(dict.fromkeys([*kinds, *destinations], now))
+        return kinds, destinations
 
     def _until_retry(self, now: float) -> float:
         with self._lock:

@@ -76,6 +76,7 @@ class Recorder:
                 outcome,
                 references,
                 due_at=due_at,
+                held_up=call.held_up,
                 fall_back_after=self._fall_back_after,
                 on_failure=self._on_failure,
                 on_recovery=self._on_recovery,

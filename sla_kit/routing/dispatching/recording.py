@@ -54,11 +54,13 @@ def settle(
     references: dict[str, str],
     *,
     due_at: float,
+    held_up: bool = False,
     fall_back_after: float,
     on_failure: OnFailure | None,
     on_recovery: OnRecovery | None = None,
 ) -> bool:
-    """Writes down how an attempt ended; whether its failure was handed on to be told elsewhere."""
+    """Writes down how an attempt ended; whether its failure was handed on to be told elsewhere. ``held_up``: people
+    have waited since it was due."""
     if references:
         deliveries.remember(connection, claimed, references)
     if outcome.delivered:
@@ -68,10 +70,14 @@ def settle(
         if _lost_unless(kept, claimed) and recovered and on_recovery is not None:
             _tell_of_recovery(connection, claimed, outcome.at, on_recovery)
         return False
-    since = outcome.at if claimed.failing_since is None else claimed.failing_since
+    since = claimed.failing_since
+    if since is None:
+        # Longer than until it is handed on need not be counted, and is not: it has a day before it is given up.
+        waited = max(0.0, outcome.at - claimed.due_at) if held_up else 0.0
+        since = outcome.at - min(waited, fall_back_after)
     if outcome.permanent:
         dead = outcome.error
-    elif is_over(since, outcome.at):
+    elif is_over(claimed.failing_since, outcome.at):
         dead = f"failed for {(outcome.at - since) / 3600:.0f} hours, at last: {outcome.error}"
     else:
         dead = ""
@@ -79,7 +85,13 @@ def settle(
         kept = deliveries.give_up(connection, claimed, dead, outcome.at)
     else:
         kept = deliveries.retry(
-            connection, claimed, outcome.error, due_at=due_at, uncertain=outcome.uncertain, now=outcome.at
+            connection,
+            claimed,
+            outcome.error,
+            due_at=due_at,
+            since=since,
+            uncertain=outcome.uncertain,
+            now=outcome.at,
         )
     if _lost_unless(kept, claimed) and (dead or outcome.at - since >= fall_back_after):
         return hand_on(connection, claimed, dead or outcome.error, outcome.at, on_failure)

@@ -220,16 +220,23 @@ def succeed(connection: Connection, claimed: Claimed, told: Told | None, now: fl
 
 
 def retry(
-    connection: Connection, claimed: Claimed, error: str, *, due_at: float, uncertain: bool = False, now: float
+    connection: Connection,
+    claimed: Claimed,
+    error: str,
+    *,
+    due_at: float,
+    since: float | None = None,
+    uncertain: bool = False,
+    now: float,
 ) -> bool:
-    """It failed, and is due again at ``due_at``. ``uncertain``: it may have arrived all the same. False where the lease
-    was lost, and nothing is changed."""
+    """It failed, where it had not before since then (or now), and is due again at ``due_at``. ``uncertain``: it may
+    have arrived all the same. False where the lease was lost, and nothing is changed."""
     return _end(
         connection,
         claimed,
-        "attempts = attempts + 1, failing_since = coalesce(failing_since, :now), error = :error,"
+        "attempts = attempts + 1, failing_since = coalesce(failing_since, :since), error = :error,"
         " uncertain = (uncertain OR :uncertain), due_at = :due_at",
-        {"error": words(error), "uncertain": uncertain, "due_at": due_at},
+        {"error": words(error), "uncertain": uncertain, "due_at": due_at, "since": now if since is None else since},
         ("failed", error),
         now,
     )

@@ -41,6 +41,32 @@ class Gate:
         assert self.opened.wait(120)
 
 
+class Hold:
+    """What takes long to be written, so that all else that is to be written waits; until its block ends."""
+
+    def __init__(self, one: Desk) -> None:
+        self._outbox = one.outbox
+        self._begun, self._over = threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def begin(self, behind: Hold | None = None) -> None:
+        """Returns once it is being written: by itself, or in one transaction with all that waits ``behind`` another."""
+
+        def work(_: Connection) -> None:
+            self._begun.set()
+            assert self._over.wait(120)
+
+        self._outbox.submit(work, alone=behind is None)
+        if behind is not None:
+            behind._over.set()
+        assert self._begun.wait(120)
+
+
 @pytest.fixture
 def gate() -> Iterator[Gate]:
     one = Gate()
@@ -426,6 +452,55 @@ def test_it_is_handed_on_though_no_attempt_is_made(quick: Desk) -> None:
     assert sorted(titles) == sorted(set(titles))
 
 
+@pytest.mark.parametrize("trial", ["later", "another"])
+def test_what_waited_for_a_service_and_then_fails_is_handed_on_no_later(quick: Desk, trial: str) -> None:
+    broken(quick)
+    if trial == "another":
+        quick.adapter.always.pop("slack:#h")
+        quick.want(trial, "slack:#h", priority=0)  # by which Slack answers again
+        quick.adapter.always["slack:#b"] = failing("it does not work")
+    id_ = quick.want("later", "slack:#b", priority=1)
+    looked(quick)
+    assert quick.row(id_).attempts == 0
+    quick.turn(50)
+    until(partial(tried, quick, id_, 1))
+    quick.turn(9)
+    looked(quick)
+    assert not quick.row(id_).fell_back
+    quick.turn(6)
+    looked(quick)
+    assert quick.row(id_).fell_back
+    assert [title for title, _ in quick.failures].count("later") == 1
+
+
+def test_what_waited_for_a_service_for_a_day_is_not_given_up_for_that(quick: Desk) -> None:
+    broken(quick)
+    id_ = quick.want("later", "slack:#b", priority=1)
+    looked(quick)
+    quick.turn(2 * GIVE_UP_AFTER_SECONDS)
+    until(partial(tried, quick, id_, 1))
+    row = quick.row(id_)
+    assert (row.pending, row.fell_back) == (True, True)
+    assert row.failing_since == quick.outbox.clock.now() - Fallback().after
+    quick.turn(60)
+    until(partial(tried, quick, id_, 2))
+    assert quick.row(id_).pending
+
+
+def test_what_waited_for_its_turn_fails_from_its_attempt_on_unless_it_is_a_page(tmp_path: Path) -> None:
+    with desk(tmp_path / "outbox.db", routing=Routing(slack=SlackSettings(per_second=0.02))) as one:
+        for channel in ("slack:#a", "slack:#b"):
+            one.want("first", channel)
+            looked(one)
+            one.adapter.always[channel] = failing()
+        page, report = one.want("page", "slack:#a", priority=0), one.want("report", "slack:#b")
+        one.turn(50)
+        until(lambda: tried(one, page, 1) and tried(one, report, 1))
+        one.turn(15)
+        looked(one)
+        assert (one.row(page).fell_back, one.row(report).fell_back) == (True, False)
+
+
 def test_what_waits_for_a_channel_that_asked_for_it_is_handed_on(quick: Desk) -> None:
     quick.adapter.answers["slack:#a"].append(failing("ratelimited", retry_after_seconds=3000.0))
     first = quick.want("first")
@@ -569,6 +644,58 @@ def test_a_stop_leaves_what_hangs_to_the_next_router(tmp_path: Path, gate: Gate)
     with desk(tmp_path / "outbox.db", routing=QUICK, clock=clock) as one:
         until(one.settled)
         assert [call.uncertain for call in one.adapter.calls] == [True]
+
+
+def test_a_stop_leaves_no_lease_that_is_committed_after_it_began(quick: Desk) -> None:
+    quick.adapter.answers["slack:#a"].append(failing())
+    id_ = quick.want("report")
+    looked(quick)
+    writing, first, second = quick.outbox._writer._queue, Hold(quick), Hold(quick)
+    with first, second:
+        first.begin()
+        quick.turn(1)
+        until(lambda: writing.qsize() == 1)  # the claim
+        second.begin(behind=first)  # in one transaction with it, which is still to be committed
+        stopping = threading.Thread(target=quick.dispatcher.stop, args=(0,))
+        stopping.start()
+        until(lambda: not stopping.is_alive() or writing.qsize() == 1)
+    stopping.join(60)
+    until(lambda: not quick.dispatcher.alive)
+    row = quick.row(id_)
+    assert (row.leased_by, row.pending) == ("", True)
+    assert quick.adapter.titles("slack:#a") == ["report"]
+
+
+def test_a_stop_lets_nothing_be_claimed_once_it_has_ended_leases(
+    tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing = Routing(slack=SlackSettings(per_second=1e6), fallback=Fallback(after=10))
+    with desk(tmp_path / "outbox.db", routing=routing) as one:
+        one.adapter.answers["slack:#a"].append(gate)
+        one.adapter.always["slack:#b"] = failing()
+        hanging, failed = one.want("hangs"), one.want("fails", "slack:#b")
+        until(lambda: one.adapter.titles("slack:#a") and tried(one, failed, 1))
+        looked(one, idle=False)
+        writing, closing, close = one.outbox._writer._queue, threading.Event(), one.dispatcher._gates.close
+
+        def close_late() -> None:
+            closing.set()
+            until(lambda: not one.dispatcher.alive)
+            close()
+
+        monkeypatch.setattr(one.dispatcher._gates, "close", close_late)
+        hold = Hold(one)
+        with hold:
+            hold.begin()
+            one.turn(11)
+            until(lambda: writing.qsize() == 1)  # that somebody is told elsewhere; then it claims
+            stopping = threading.Thread(target=one.dispatcher.stop, args=(0,))
+            stopping.start()
+            until(lambda: closing.is_set() or writing.qsize() == 2)
+        stopping.join(60)
+        assert [(row.leased_by, row.uncertain) for row in map(one.row, (hanging, failed))] == [("", True), ("", False)]
+        assert (one.adapter.titles("slack:#a"), one.adapter.titles("slack:#b")) == (["hangs"], ["fails"])
+        gate.opened.set()
 
 
 def test_a_stop_before_the_start_is_no_error(tmp_path: Path) -> None:
