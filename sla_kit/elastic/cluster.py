@@ -14,6 +14,7 @@ import msgspec
 import stamina
 from elasticsearch import ApiError, Elasticsearch, JsonSerializer, TransportError
 
+from sla_kit.elastic.failures import PASSING
 from sla_kit.elastic.settings import ClusterAddress, ClusterSettings
 from sla_kit.errors import SourceError
 from sla_kit.redacting import redacted, remember_secret
@@ -23,8 +24,6 @@ _ATTEMPTS = 6
 #: Of a cluster that has answered before: it may be on its way back.
 _ATTEMPTS_KNOWN = 10
 _PATIENCE_SECONDS = 180.0
-#: What passes: a full queue, a proxy without a node behind it, a cluster that elects its master.
-_PASSING = (429, 502, 503, 504)
 
 
 class ClusterError(SourceError):
@@ -120,7 +119,7 @@ class Cluster:
         reason = str(causes[0].get("type") or cause.get("type") or "")
         text = str(_innermost(causes[0]) or cause.get("reason") or said or "it says no more")
         text = redacted(" ".join(text.split()))[:300]  # shortened last: half a secret is not known as one
-        if status in _PASSING:
+        if status in PASSING:
             again = _AgainError(
                 f"can't {what} now (status {status}): {text}",
                 place=self.name,

@@ -10,6 +10,10 @@ from typing import Any
 
 from sla_kit.redacting import redacted
 
+#: Statuses of what passes: a full queue, a proxy without a node behind it, a cluster that elects its master, a shard
+#: that moves.
+PASSING = (429, 502, 503, 504)
+
 
 def share_of(
     shards: Mapping[str, Any], clusters: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]

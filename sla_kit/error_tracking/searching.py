@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sla_kit.elastic.answers import no_answer, responses, sound
 from sla_kit.elastic.cluster import Cluster, ClusterError
-from sla_kit.elastic.failures import reason_of, share_of
+from sla_kit.elastic.failures import PASSING, reason_of, share_of
 from sla_kit.elastic.pacing import TRIES_FULL, Pace, pause_seconds
 from sla_kit.elastic.points import LOST, at_point, close_point, is_lost, open_point
 from sla_kit.error_tracking.asking import PAGE, Query, page
@@ -20,7 +20,6 @@ from sla_kit.timeline import Finding
 _AT_ONCE = 50
 #: How often a search is asked, where a node had room for it.
 _ATTEMPTS = 5
-_PASSING = (429, 502, 503, 504)
 
 #: What is read of a state that is lost is begun anew so often.
 _READINGS = 4
@@ -139,7 +138,7 @@ class Searches:
             raise ClusterError(
                 f"can't {what} (status {status}): {reason_of(error)}",
                 place=self._cluster.name,
-                remedy="see the cluster's health" if status in _PASSING else "check the index and the query of errors",
+                remedy="see the cluster's health" if status in PASSING else "check the index and the query of errors",
                 kind="query",
                 status=status,
                 reason=str(cause.get("type") or ""),
@@ -228,6 +227,6 @@ def aggregated(answer: Answer) -> Mapping[str, Any]:
 def _passing(answer: Answer) -> bool:
     """Whether what failed may go well in a moment."""
     if answer.get("error"):
-        return int(answer.get("status") or 0) in _PASSING
+        return int(answer.get("status") or 0) in PASSING
     failures = (answer.get("_shards") or {}).get("failures") or []
-    return any(int(each.get("status") or 0) in _PASSING for each in failures)
+    return any(int(each.get("status") or 0) in PASSING for each in failures)

@@ -13,11 +13,10 @@ from typing import Any
 import msgspec
 
 from sla_kit.elastic import Cluster, ClusterError
+from sla_kit.elastic.failures import PASSING
 from sla_kit.logs.dead_letters import DeadLetters, Refused
 from sla_kit.logs.documents import Document
 
-#: A document refused so may be taken later: a full queue, a shard that moves, a node that is going.
-_PASSING = (429, 502, 503, 504)
 #: Reasons that hold for all documents: loading ends, rather than that each one becomes a dead letter.
 _FOR_ALL = frozenset({
     "index_not_found_exception", "index_closed_exception", "security_exception", "cluster_block_exception",
@@ -170,7 +169,7 @@ class Sender:
                 already_there += 1
             else:
                 reason, kind = _reason(result)
-                if status in _PASSING or kind in _FOR_ALL:
+                if status in PASSING or kind in _FOR_ALL:
                     failure = ClusterError(
                         f"the cluster takes no documents for {self._index} (status {status}): {reason}",
                         place=self._cluster.name,
@@ -179,7 +178,7 @@ class Sender:
                         reason=kind,
                     )
                     again.append(document)
-                    if status not in _PASSING:
+                    if status not in PASSING:
                         self._stop.set()
                 else:
                     refused.append(Refused(document, status, reason))
