@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.ledger.keeping import (
     shop,
     update,
 )
+from tests.waiting import until
 
 
 def together(works: Sequence[Callable[[], object]]) -> bool:
@@ -80,10 +80,7 @@ def test_a_report_is_made_while_another_process_writes(
     open_ledger(address).close()
     writer = in_another_process(lambda: update(address, recording))
     # It goes on where rows end: the week of a report that came before its first row would be all that it adds to.
-    deadline = time.monotonic() + 240
-    while not content(address)["day"]:
-        assert time.monotonic() < deadline, "nothing is written"
-        time.sleep(0.01)
+    until(lambda: content(address)["day"], 240, what="the first row")
     found = []
     for _ in range(3):
         with open_ledger(address) as ledger:

@@ -21,7 +21,7 @@ from sla_kit.routing.dispatching.metrics import RouterMetrics
 from sla_kit.routing.events import Notice
 from sla_kit.routing.outbox.deliveries import Claimed, Delivery, delivery_of, page, want_content
 from sla_kit.routing.outbox.store import Outbox, open_outbox
-from tests.routing.dispatching.waiting import until
+from tests.waiting import until
 
 Answer = Exception | Callable[[Parcel, Remember], None]
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sla_kit.routing.dispatching.bulkheads import Bulkhead
-from tests.routing.dispatching.waiting import until
+from tests.waiting import until
 
 
 def test_it_runs_as_many_at_once_as_it_has_threads() -> None:

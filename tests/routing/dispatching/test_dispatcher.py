@@ -19,7 +19,7 @@ from sla_kit.routing.dispatching.dispatcher import HANGING_SECONDS, LEASE_SECOND
 from sla_kit.routing.outbox import deliveries
 from sla_kit.routing.outbox.deliveries import claim, history
 from tests.routing.dispatching.desk import Desk, HandClock, desk, failing, looked, want
-from tests.routing.dispatching.waiting import until
+from tests.waiting import until
 
 #: As quick as can be, so that only what a test is about makes something wait.
 QUICK = Routing(slack=SlackSettings(per_second=1e6), pagerduty=PagerDutySettings(per_second=1e6))

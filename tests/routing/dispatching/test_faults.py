@@ -22,7 +22,7 @@ from sla_kit.routing.dispatching import calls
 from sla_kit.routing.events import Notice
 from sla_kit.routing.outbox.store import Outbox, open_outbox
 from tests.routing.dispatching.desk import Desk, desk, failing, want
-from tests.routing.dispatching.waiting import until
+from tests.waiting import until
 
 QUICK = Routing(slack=SlackSettings(per_second=1e6), pagerduty=PagerDutySettings(per_second=1e6))
 #: Sends, which is a line in a file, and is killed before it can tell.

@@ -15,7 +15,7 @@ from sla_kit.routing.outbox.accepting import accept
 from sla_kit.routing.outbox.deliveries import claim, give_up
 from sla_kit.routing.outbox.store import Outbox, open_outbox
 from tests.routing.dispatching.desk import HandClock, want
-from tests.routing.dispatching.waiting import until
+from tests.waiting import until
 
 
 def value(metrics: RouterMetrics, name: str, **labels: str) -> float | None:

@@ -27,6 +27,7 @@ from tests.forking import ended_well, in_another_process
 from tests.routing.outbox.making import notice
 from tests.servers import Postgresql, postgresql
 from tests.servers.postgresql import GUEST, OWNER, PASSWORD, started_again
+from tests.waiting import until
 
 ROOM = 1_000_000
 SECRET = "hunter2"
@@ -114,7 +115,7 @@ def test_a_full_disk_fails_all_that_waited_keeps_what_was_acknowledged_and_with_
             assert kept(outbox) == acknowledged
             give_room()
             # A connection that is open may know only by failing once more.
-            wait_until(lambda: accepting.accept(outbox, notice("after", text="x" * 5000)).exception() is None)
+            until(lambda: accepting.accept(outbox, notice("after", text="x" * 5000)).exception() is None)
             assert outbox.trouble is None
             assert kept(outbox) == [*acknowledged, "after"]
         with open_outbox(address, exclusive=True) as again:
@@ -152,17 +153,8 @@ def test_a_router_knows_by_itself_that_there_is_room_again(tmp_path: Path, monke
         assert outbox.trouble is not None
         with closing(sqlite3.connect(address, 60)) as other:
             other.execute("ALTER TABLE gone RENAME TO heartbeat")
-        wait_until(lambda: outbox.trouble is None)
+        until(lambda: outbox.trouble is None)
         assert not hidden.exists()
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    done = threading.Event()
-    for _ in range(3000):
-        if true():
-            return
-        done.wait(0.02)  # between two looks
-    raise AssertionError("it never came to that")
 
 
 def test_a_held_file_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -395,7 +387,7 @@ def test_a_server_that_goes_away_fails_what_waits_and_is_found_again_when_it_is_
         assert "no connection" in caught.value.message
         assert caught.value.remedy
         with started_again(going):
-            wait_until(lambda: accepting.accept(outbox, notice("after")).exception() is None)
+            until(lambda: accepting.accept(outbox, notice("after")).exception() is None)
             titles = kept(outbox)
         assert titles[0] == "before"
         assert titles[-1] == "after"
@@ -413,7 +405,7 @@ def test_connections_that_were_cut_are_made_anew_without_an_error(server: Postgr
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             f" WHERE datname = '{database.rpartition('/')[2]}' AND pid <> pg_backend_pid()"
         )
-        wait_until(lambda: not connected(server, database))
+        until(lambda: not connected(server, database))
         assert accepting.accept(outbox, notice()).result()
 
 

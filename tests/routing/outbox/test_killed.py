@@ -23,6 +23,7 @@ from sla_kit.routing.outbox.incidents import Stored
 from sla_kit.routing.outbox.store import Outbox, open_outbox
 from tests.forking import ended_well, in_another_process
 from tests.routing.outbox.making import MAIL, SLACK, changed, notice, opened
+from tests.waiting import until
 
 #: A test that hangs must end.
 PATIENCE = 240.0
@@ -224,10 +225,12 @@ def killed_while_it_changes(
             assert os.WIFSIGNALED(os.waitpid(running[owner], 0)[1]), "it ended before all changes were there"
             killed[owner] += 1
             running[owner] = start_delivering(address, journal, last, owner)
-        deadline = time.monotonic() + PATIENCE
-        while not {line[1] for line in journal.lines()} >= set(owners):
-            assert time.monotonic() < deadline, "an owner sends nothing"
-            time.sleep(0.01)
+        until(
+            lambda: {line[1] for line in journal.lines()} >= set(owners),
+            PATIENCE,
+            what="a delivery of each",
+            every=0.01,
+        )
     finally:
         enough.touch()
         planned = ended_well(planner)
@@ -289,10 +292,8 @@ def test_what_three_routers_accept_together_is_there_once_whoever_is_killed(data
         os.kill(running[lane], signal.SIGKILL)
         os.waitpid(running[lane], 0)
         running[lane] = start(lane)
-    deadline = time.monotonic() + PATIENCE
-    while len(acknowledged) < 30:  # a slow machine may have killed all of them before they had said a word
-        assert time.monotonic() < deadline, "nothing is acknowledged"
-        time.sleep(0.01)
+    # A slow machine may have killed all of them before they had said a word.
+    until(lambda: len(acknowledged) >= 30, PATIENCE, what="an acknowledgement")
     for child in running.values():
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

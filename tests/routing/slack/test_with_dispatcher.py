@@ -21,9 +21,9 @@ from sla_kit.routing.outbox.attachments import keep
 from sla_kit.routing.outbox.deliveries import page, want
 from sla_kit.routing.outbox.incidents import Stored, insert, save
 from sla_kit.routing.outbox.store import Outbox, open_outbox
-from tests.routing.dispatching.waiting import until
 from tests.routing.slack.channel import GRAPH, Channel, channel, course
 from tests.servers.slack import FaultKind
+from tests.waiting import until
 
 CHANNEL = Destination("slack", "#incidents")
 FAULTS: list[FaultKind] = ["drop-after", "status-after", "drop", "status", "rate-limit"]
